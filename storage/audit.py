@@ -1,8 +1,11 @@
 """Who did what, when: ids and acts only, written in the same transaction as the act itself."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from storage.engine.database import Transaction
+from storage import trail_people
+from storage.engine import chain
+from storage.engine.database import Transaction, load
 
 BOT = "kyc-bot"
 """The actor of what the bot does by itself."""
@@ -10,9 +13,52 @@ SMILE_ID = "smile-id"
 _LATELY = 5_000
 
 
-def record(tx: Transaction, *, at: datetime, actor: str, act: str, ref: str | None = None, detail: str = "") -> None:
-    """One line. `detail` is a code, a state or an id, never text that a person wrote."""
-    tx.insert("audit", at=at, actor=actor, act=act, ref=ref, detail=detail)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrailLine:
+    """One line as stored; `storage.engine.chain` says what binds it to the others."""
+
+    seq: int
+    at: datetime
+    actor: str
+    act: str
+    ref: str | None
+    detail: str
+    version: int | None
+    """Of the check's record after the commit that wrote this line."""
+    person: str | None
+    """Whose data it is about, for those alone who have the row in `trail_people`."""
+    chain: str | None
+    """None of lines from before there was a chain."""
+
+
+def record(
+    tx: Transaction,
+    *,
+    at: datetime,
+    actor: str,
+    act: str,
+    ref: str | None = None,
+    detail: str = "",
+    number_print: str | None = None,
+) -> None:
+    """One line. `detail` is a code, a state or an id, never text that a person wrote.
+
+    It points to the customer of the check `ref`; where no check is found, to whoever has this print of an ID number.
+    """
+    person = trail_people.of_check(tx, ref, at=at) if ref is not None else None
+    if person is None and number_print:
+        person = trail_people.of_number(tx, number_print, at=at)
+    tx.insert("audit", at=at, actor=actor, act=act, ref=ref, detail=detail, person=person)
+
+
+def lines_of(tx: Transaction, ref: str) -> list[TrailLine]:
+    """Those that name a check or a file, in order."""
+    return [load(TrailLine, row) for row in tx.rows("SELECT * FROM audit WHERE ref = :ref ORDER BY seq", ref=ref)]
+
+
+def head(tx: Transaction) -> chain.Head:
+    """Where the trail ends now."""
+    return chain.last(tx.db.conn)
 
 
 def record_first(tx: Transaction, *, at: datetime, actor: str, act: str, ref: str) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime
 from bot.domain.privacy.clocks import Clock
 from bot.domain.privacy.holds import HoldCause, Stay
 from bot.errors import IllegalMove, RecordAltered
-from storage import audit, receipts
+from storage import audit, receipts, trail_people
 from storage.engine.database import Transaction, load
 
 _ENDED_BATCH = "('refused', 'cancelled', 'done')"
@@ -63,6 +63,7 @@ def erase_personal(tx: Transaction, ref: str, *, at: datetime, actor: str = audi
     tx.run("UPDATE attempts SET upload_sealed = NULL WHERE ref = :ref AND upload_sealed IS NOT NULL", ref=ref)
     # What tabs showed may have held the name; each is published anew when it is due next.
     tx.run("UPDATE homes SET view_print = '' WHERE view_print <> ''")
+    trail_people.forget_check(tx, ref)
     batch = tx.value("SELECT batch FROM verifications WHERE ref = :ref", ref=ref)
     if batch is not None:
         gone["files"] = erase_file(tx, batch)
@@ -116,6 +117,7 @@ def erase_record(tx: Transaction, ref: str, *, at: datetime, actor: str = audit.
         tx.run(f"DELETE FROM {table} WHERE ref = :ref", ref=ref)
     # A row for each round, and a semicolon follows the colon.
     tx.run("DELETE FROM spending WHERE id > :ref || ':' AND id < :ref || ';'", ref=ref)
+    trail_people.forget_check(tx, ref)
     tx.run("DELETE FROM verifications WHERE ref = :ref", ref=ref)
     audit.record(tx, at=at, actor=actor, act="record.erased", ref=ref)
     return _counted(gone)

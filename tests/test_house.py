@@ -341,6 +341,9 @@ TABLES = {
     ("storage.retention", "storage.audit"),
     ("storage.retention", "storage.receipts"),
     # Nothing is erased or held without its line in the trail; what is left of a message is known where it is kept.
+    ("storage.audit", "storage.trail_people"),
+    ("storage.retention", "storage.trail_people"),
+    # A line says whom it is about until they are erased.
 }
 """Which module of one family of tables imports another's."""
 MECHANISMS = frozenset(
@@ -350,9 +353,11 @@ MECHANISMS = frozenset(
 ENGINE = frozenset(
     {
         "storage.engine.backup",
+        "storage.engine.chain",
         "storage.engine.connection",
         "storage.engine.covered",
         "storage.engine.database",
+        "storage.engine.first_chain",
         "storage.engine.first_macs",
         "storage.engine.group",
         "storage.engine.inspect",

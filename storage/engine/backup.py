@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from bot.errors import DatabaseFault
-from storage.engine import owners
+from storage.engine import owners, record_versions
 from storage.engine.connection import explain, is_damage, sync_folder, unusable_as_fault
 from storage.engine.database import from_text, to_text
 from storage.engine.inspect import examine_backup
@@ -148,7 +148,7 @@ def restore(source: Path, database: Path, sealer: Sealer, *, now: datetime, forc
                 closing(_open(source, "ro")) as old,
                 _copied(old, database, ending=".restoring-", give=give) as new,
             ):
-                _mark(new, now)
+                _mark(new, sealer, now)
                 aside = _set_aside(database, now)
                 new.replace(database)
             sync_folder(database.parent)
@@ -213,15 +213,15 @@ def _newest(database: Path) -> datetime | None:
     return from_text(at) if at else None
 
 
-def _mark(database: Path, now: datetime) -> None:
+def _mark(database: Path, sealer: Sealer, now: datetime) -> None:
     """Write into a restored database until when it knows what happened, and what is therefore in doubt."""
     with closing(sqlite3.connect(database)) as db, db:
-        _mark_in(db, now)
+        _mark_in(db, sealer, now)
     with database.open("rb") as file:
         os.fsync(file.fileno())
 
 
-def _mark_in(db: sqlite3.Connection, now: datetime) -> None:
+def _mark_in(db: sqlite3.Connection, sealer: Sealer, now: datetime) -> None:
     (known,) = db.execute(
         "SELECT MAX(at) FROM (SELECT MAX(at) AS at FROM audit UNION ALL SELECT MAX(asked_at) FROM verifications) AS a"
     ).fetchone()
@@ -239,10 +239,7 @@ def _mark_in(db: sqlite3.Connection, now: datetime) -> None:
         (to_text(now),),
     )
     db.execute("UPDATE attempts SET ask_at = ? WHERE step = 'sent' AND ask_at IS NOT NULL", (to_text(now),))
-    db.execute(
-        "INSERT INTO audit (at, actor, act, detail) VALUES (?, 'operator', 'database.restored', ?)",
-        (to_text(now), known),
-    )
+    record_versions.add_line(db, sealer, at=to_text(now), actor="operator", act="database.restored", detail=known)
 
 
 def _set_aside(database: Path, now: datetime) -> Path | None:

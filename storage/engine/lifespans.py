@@ -71,6 +71,7 @@ LIFESPANS: Mapping[str, Lifespan] = {
         kept={"mac": "proves the figures"}, why="figures: outcome, times and country, by reference; nothing personal"
     ),
     "audit": Lifespan(why="lines are only added; they hold acts and references"),
+    "trail_people": Lifespan(row=_PERSONAL, why="whom a line of the audit trail is about"),
     "check_counts": Lifespan(why="how many checks are in each state"),
     "slack_removals": Lifespan(
         kept={"place_sealed": "ids of messages and files that are still to be erased, or were a month ago at most"},

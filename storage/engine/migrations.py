@@ -11,7 +11,7 @@ from sqlite_utils import Database, Migrations
 
 from bot.errors import DatabaseNewer
 from storage import meta
-from storage.engine import first_macs, upkeep
+from storage.engine import first_chain, first_macs, upkeep
 from storage.engine.connection import temporary_files_beside
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction
@@ -41,12 +41,14 @@ def migrate(db: Database, sealer: Sealer) -> None:
     with db.atomic():
         # Before anything is keyed anew: under another key it would be lost.
         meta.begin(Transaction(db, sealer, None))
-    if migrations.pending(db) or upkeep.left(db.conn) or first_macs.left(db.conn):
+    if migrations.pending(db) or upkeep.left(db.conn) or first_macs.left(db.conn) or first_chain.left(db.conn):
         with temporary_files_beside(db.conn):
             migrations.apply(db)
             upkeep.finish(db, sealer)
             if first_macs.left(db.conn):  # last: they cover what came before
                 first_macs.make(db, sealer)
+            if first_chain.left(db.conn):
+                first_chain.make(db, sealer)
 
 
 @migrations()
@@ -892,6 +894,46 @@ def m0024_retention(db: Database) -> None:
             erases INTEGER NOT NULL CHECK (erases IN (0, 1)),
             report TEXT NOT NULL
         ) STRICT
+        """,
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m0025_trail(db: Database) -> None:
+    """The audit trail becomes a chain, and says whom a line is about. Lines from before are chained by `first_chain`.
+
+    What is chained cannot be changed or removed any more; a new hash is given to none but a line without one.
+    """
+    for statement in (
+        "ALTER TABLE audit ADD COLUMN version INTEGER",
+        "ALTER TABLE audit ADD COLUMN person TEXT",
+        "ALTER TABLE audit ADD COLUMN chain TEXT",
+        """
+        CREATE TABLE trail_people (
+            id INTEGER PRIMARY KEY,
+            ref TEXT,
+            print TEXT NOT NULL,
+            salt TEXT NOT NULL,
+            at TEXT NOT NULL
+        ) STRICT
+        """,
+        "CREATE UNIQUE INDEX trail_people_of_check ON trail_people (ref, print) WHERE ref IS NOT NULL",
+        "CREATE INDEX trail_people_of_print ON trail_people (print)",
+        "CREATE INDEX trail_people_without_check ON trail_people (at) WHERE ref IS NULL",
+        """
+        CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit WHEN OLD.chain IS NOT NULL BEGIN
+            SELECT RAISE(ABORT, 'a line of the audit trail is never changed');
+        END
+        """,
+        """
+        CREATE TRIGGER audit_kept BEFORE DELETE ON audit BEGIN
+            SELECT RAISE(ABORT, 'a line of the audit trail is never removed');
+        END
+        """,
+        f"""
+        INSERT INTO meta (name, value)
+        SELECT '{first_chain.DUE}', '' WHERE EXISTS (SELECT 1 FROM audit)
         """,
     ):
         db.execute(statement)

@@ -2,8 +2,9 @@
 
 Three things notice it. `RecordVersions` is this process' memory. The audit trail has newer lines that an older MAC
 does not know (`storage.engine.covered.LAST_ACT`). And for what happened while no bot ran `RecordSum`: a sum over the
-versions of all checks, sealed in `meta`; it tells that some record is older, not which. The whole of an older file
-fits itself, and is noticed by none of them.
+versions of all checks, sealed in `meta`; it tells that some record is older, not which. With it lies the head of the
+audit trail (`chain`). The whole of an older file fits itself, and is noticed by none of them: only by a head that was
+kept elsewhere.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from bot.errors import DatabaseFault
+from storage.engine import chain
+from storage.engine.chain import GENESIS, NOWHERE, Head
 from storage.engine.sealing import Sealer
 
 _NAME, _PLACE = "macs", "meta.value:macs"
@@ -74,6 +77,8 @@ class RecordSum:
     key: bytes = field(repr=False)
     total: int = field(repr=False)
     commits: int
+    head: Head = NOWHERE
+    """Of the audit trail."""
 
     @classmethod
     def new(cls) -> Self:
@@ -92,21 +97,35 @@ class RecordSum:
             return None
         if kept is None:
             return None
-        return cls(key=bytes.fromhex(kept["key"]), total=int(kept["total"], 16), commits=kept["commits"])
+        return cls(
+            key=bytes.fromhex(kept["key"]),
+            total=int(kept["total"], 16),
+            commits=kept["commits"],
+            head=Head(seq=kept.get("seq", 0), chain=kept.get("chain", GENESIS)),
+        )
 
     def write(self, connection: sqlite3.Connection, sealer: Sealer) -> None:
         """Keep it in place of the one before."""
-        text = json.dumps({"key": self.key.hex(), "total": f"{self.total:x}", "commits": self.commits})
+        text = json.dumps(
+            {
+                "key": self.key.hex(),
+                "total": f"{self.total:x}",
+                "commits": self.commits,
+                "seq": self.head.seq,
+                "chain": self.head.chain,
+            }
+        )
         sql = """
             INSERT INTO meta (name, value_sealed) VALUES (:name, :sealed)
             ON CONFLICT (name) DO UPDATE SET value_sealed = excluded.value_sealed
             """
         connection.execute(sql, {"name": _NAME, "sealed": sealer.seal(text, place=_PLACE)}).close()
 
-    def with_versions(self, before: Mapping[str, int], after: Mapping[str, int]) -> Self:
-        """After a commit that has made the versions `after` of those `before`."""
+    def with_versions(self, before: Mapping[str, int], after: Mapping[str, int], *, head: Head | None = None) -> Self:
+        """After a commit that has made the versions `after` of those `before`, and perhaps added lines to the trail."""
         change = sum(self._term(*one) for one in after.items()) - sum(self._term(*one) for one in before.items())
-        return replace(self, total=(self.total + change) % _MODULUS, commits=self.commits + 1)
+        total = (self.total + change) % _MODULUS
+        return replace(self, total=total, commits=self.commits + 1, head=head or self.head)
 
     def fits(self, versions: Iterable[tuple[str, int]]) -> bool:
         """Whether these are the checks and versions that it was made of."""
@@ -114,6 +133,22 @@ class RecordSum:
 
     def _term(self, ref: str, version: int) -> int:
         return int.from_bytes(hmac.digest(self.key, f"{version}:{ref}".encode(), "sha256"))
+
+
+def add_line(connection: sqlite3.Connection, sealer: Sealer, *, at: str, actor: str, act: str, detail: str) -> None:
+    """Add a line to the trail of a database that no bot works on, in the caller's transaction; `at` as it is stored.
+
+    A database from before there was a chain gets the bare line: the next start chains it with all others.
+    """
+    line = {"at": at, "actor": actor, "act": act, "detail": detail}
+    with closing(connection.execute("SELECT 1 FROM pragma_table_info('audit') WHERE name = 'chain'")) as found:
+        is_chained = found.fetchone() is not None
+    if not is_chained:
+        connection.execute("INSERT INTO audit (at, actor, act, detail) VALUES (:at, :actor, :act, :detail)", line)
+        return
+    kept = RecordSum.read(connection, sealer) or RecordSum.new()
+    head = chain.append(connection, kept.head, **line)
+    replace(kept, head=head, commits=kept.commits + 1).write(connection, sealer)
 
 
 def versions_in(connection: sqlite3.Connection) -> Iterator[tuple[str, int]]:

@@ -13,7 +13,7 @@ from contextlib import closing
 from threading import Lock
 
 from bot.errors import RecordAltered
-from storage.engine import macs
+from storage.engine import chain, macs
 from storage.engine.covered import COVERED, LAST_ACT, CoveredTable
 from storage.engine.record_versions import RecordSum, RecordVersions, versions_in
 from storage.engine.sealing import Sealer
@@ -28,6 +28,8 @@ class Alterations:
         self._news: list[str] = []
         self.is_older = False
         """Some record was put back to an older state, or taken away; or what would tell so is gone."""
+        self.is_cut = False
+        """The audit trail did not end where the bot had left it."""
 
     @property
     def known(self) -> frozenset[str]:
@@ -114,20 +116,24 @@ class WriterMacs:
         self._examined: set[str] = set()
         self._written: dict[str, int] = {}
         self._sum = RecordSum.new()
+        self._next_sum = self._sum
+        self._trail_before = chain.NOWHERE
 
     def begin(self) -> None:
         """Start to note what is touched, and read which versions there are. Once, before any function runs."""
         self._versions.begin(versions_in(self._connection))
         kept = RecordSum.read(self._connection, self._sealer)
         is_new = kept is None and next(versions_in(self._connection), None) is None
-        self._sum = kept or RecordSum.new()
+        self._sum = self._next_sum = kept or RecordSum.new()
         self._found.is_older = not is_new and not self._sum.fits(versions_in(self._connection))
+        self._found.is_cut = self._sum.head != chain.last(self._connection)
         for statement in _note_touched():
             self._connection.execute(statement).close()
 
     def begin_group(self) -> None:
         """Before the first function of a commit."""
         self._before, self._examined, self._written = macs.Examined(), set(), {}
+        self._trail_before, self._next_sum = chain.last(self._connection), self._sum
 
     @property
     def known(self) -> frozenset[str]:
@@ -162,26 +168,38 @@ class WriterMacs:
             raise RecordAltered(min(altered))
 
     def make(self) -> None:
-        """Before the commit: give every record that was touched its next version, and the MAC of it."""
-        touched = self._touched()
-        if not touched:
+        """Before the commit: give every record that was touched its next version, and the MAC of it.
+
+        The trail's new lines are chained, with a line of its own for each record that had none; a MAC knows the last.
+        """
+        touched, before = self._touched(), self._trail_before.seq
+        if not touched and chain.last(self._connection).seq == before:
             return
-        self._connection.execute("DELETE FROM temp.touched_checks").close()
         intact = sorted(set(touched) - self.altered(touched))
+        chain.record_all(self._connection, intact, after=before)
+        self._connection.execute("DELETE FROM temp.touched_checks").close()
         for start in range(0, len(intact), macs.PAGE):
             for ref, rows in macs.rows_of(self._connection, intact[start : start + macs.PAGE]).items():
                 version = self._before.versions.get(ref, 0) + 1
                 keep(self._connection, self._sealer, ref, version, rows)
                 self._written[ref] = version
-        before = {ref: known for ref in intact if (known := self._before.versions.get(ref)) is not None}
-        for ref in before.keys() - self._written.keys():
+        replaced = {ref: known for ref in intact if (known := self._before.versions.get(ref)) is not None}
+        for ref in replaced.keys() - self._written.keys():
             # The bot itself has deleted it.
             self._connection.execute("DELETE FROM check_macs WHERE ref = ?", [ref]).close()
-        self._sum = self._latest_sum().with_versions(before, self._written)
-        self._sum.write(self._connection, self._sealer)
+        kept = self._latest_sum()
+        if kept.head != self._trail_before:
+            # Somebody has cut lines off or added some. The bot goes on from the last line that it wrote: the hash that
+            # is wrong from then on shows where.
+            self._found.is_cut = True
+        head = chain.complete(self._connection, kept.head, after=before, versions=self._written)
+        self._next_sum = kept.with_versions(replaced, self._written, head=head)
+        self._next_sum.write(self._connection, self._sealer)
 
     def committed(self) -> None:
         """After the commit."""
+        # Not before: had it failed, the sum in the file would be the older one, and rightly so.
+        self._sum = self._next_sum
         if self._written:
             self._versions.keep(self._written)
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from bot.slack.blocks.refusals import stored_sentence
+from storage.engine.chain import RECORDED
 from storage.engine.sealing import Sealer
 
 
@@ -50,9 +51,25 @@ def before_retention(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def before_chain(db: sqlite3.Connection) -> None:
+    """Before migration m0025: a trail without hashes; the views must be gone by then."""
+    for statement in (
+        "DROP TRIGGER audit_unchanged",
+        "DROP TRIGGER audit_kept",
+        "ALTER TABLE audit DROP COLUMN chain",
+        "ALTER TABLE audit DROP COLUMN person",
+        "ALTER TABLE audit DROP COLUMN version",
+        "DROP TABLE trail_people",
+        f"DELETE FROM audit WHERE act = '{RECORDED}'",  # noqa: S608 - a name from the code
+        "DELETE FROM _sqlite_migrations WHERE name = 'm0025_trail'",
+    ):
+        db.execute(statement)
+
+
 def before_macs(db: sqlite3.Connection, sealer: Sealer) -> None:
     """Before migration m0019: checks without MACs, and a proof of the key that says nothing of them."""
     without_views(db)
+    before_chain(db)
     for statement in (
         "DROP TABLE check_macs",
         "ALTER TABLE facts DROP COLUMN mac",

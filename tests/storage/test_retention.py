@@ -132,7 +132,8 @@ async def test_personal_data_goes_and_the_record_stays_as_the_bot_wrote_it(tmp_p
         assert await database.write(retention.erase_personal, "K-1", at=LATER + DAY) == {}
         after = rows(path, "K-1")
         # Row by row: what the table of lifespans names has changed, and nothing else has.
-        for table in before.keys() - {"check_macs", "audit"}:
+        assert "trail_people" not in after
+        for table in before.keys() - {"check_macs", "audit", "trail_people"}:
             named = {column for column, clock in LIFESPANS[table].columns.items() if clock is Clock.PERSONAL}
             for old, new in zip(before[table], after[table], strict=True):
                 changed = {column for column in old.keys() if old[column] != new[column]}  # noqa: SIM118 - a row
@@ -375,7 +376,7 @@ async def test_a_database_from_before_knows_no_end_and_loses_nothing(tmp_path: P
         assert not database.is_older
         found = await database.read(retention.ended, Clock.RECORD, until=datetime.now(UTC), most=9)
         assert [one.ref for one in found] == ["K-1", "K-2"]
-    made_anew = {"holds", "check_macs", "facts"}
+    made_anew = {"holds", "check_macs", "facts", "audit", "trail_people"}
     after = rows(path, "K-1")
     assert {table: list(map(tuple, of)) for table, of in after.items() if table not in made_anew} == {
         table: list(map(tuple, of)) for table, of in before.items() if table not in made_anew

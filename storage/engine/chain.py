@@ -1,0 +1,137 @@
+"""The chain of the audit trail: each line holds a hash of itself and of the line before.
+
+Nobody changes, removes or inserts a line without every later hash being wrong. Hashes need no key, so that whoever was
+told one of them can verify all lines before it. That the last line is the last, and that nobody has made all hashes
+anew, is known by the head: sequence number and hash of the last line, sealed with the sum of all records
+(`record_versions`) by every commit, and kept in this process' memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import NamedTuple
+
+GENESIS = "0" * 64
+"""Before the first line."""
+RECORDED = "check.recorded"
+"""The line of a check of which a commit changed something without a line of its own: it repeats the version."""
+BEGUN = "chain.begun"
+"""The line that an older trail was chained with; its detail is the digest of all lines before it."""
+_BOT = "kyc-bot"
+
+
+class ChainedLine(NamedTuple):
+    """What a hash covers besides the hash before."""
+
+    seq: int
+    at: str
+    actor: str
+    act: str
+    ref: str | None
+    detail: str
+    version: int | None
+    """Of the check's record after the commit that wrote this line; None where the line names no check."""
+    person: str | None
+    """SHA-256 of salt and print, in hex: see `storage.trail_people`."""
+
+
+COLUMNS = ", ".join(ChainedLine._fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """Where the trail ends."""
+
+    seq: int = 0
+    chain: str = GENESIS
+
+    def __str__(self) -> str:
+        return f"{self.seq}:{self.chain}"
+
+
+NOWHERE = Head()
+"""Of a trail without lines."""
+
+
+def following(previous: str, line: ChainedLine) -> str:
+    """The hash of a line after the line with the hash `previous`, in hex."""
+    return hashlib.sha256(json.dumps([previous, *line], separators=(",", ":")).encode()).hexdigest()
+
+
+def last(connection: sqlite3.Connection) -> Head:
+    """As the lines themselves say; a line without a hash has an empty one."""
+    with closing(connection.cursor()) as cursor:
+        cursor.row_factory = None
+        row = cursor.execute("SELECT seq, COALESCE(chain, '') FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
+    return Head(seq=row[0], chain=row[1]) if row else NOWHERE
+
+
+def lines_after(connection: sqlite3.Connection, seq: int, *, most: int = -1) -> list[ChainedLine]:
+    """In order; all of them unless `most` says how many."""
+    sql = f"SELECT {COLUMNS} FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"
+    with closing(connection.cursor()) as cursor:
+        cursor.row_factory = None
+        return [ChainedLine(*row) for row in cursor.execute(sql, (seq, most)).fetchall()]
+
+
+def record_all(connection: sqlite3.Connection, refs: Collection[str], *, after: int) -> None:
+    """Give each of these checks that has no line after `after` one of its own.
+
+    Its time is that of the line before: there is no clock here, and what is told is the version.
+    """
+    have = {line.ref for line in lines_after(connection, after)}
+    sql = f"""
+        INSERT INTO audit (at, actor, act, ref)
+        VALUES ((SELECT at FROM audit ORDER BY seq DESC LIMIT 1), '{_BOT}', '{RECORDED}', ?)
+        """
+    for ref in sorted(set(refs) - have):
+        connection.execute(sql, (ref,)).close()
+
+
+def complete(connection: sqlite3.Connection, head: Head, *, after: int, versions: Mapping[str, int]) -> Head:
+    """Chain the lines after `after` to `head`, with the versions of the records that they name; the new head."""
+    for line in lines_after(connection, after):
+        chained = line._replace(version=versions.get(line.ref or ""))
+        head = Head(seq=line.seq, chain=following(head.chain, chained))
+        sql = "UPDATE audit SET version = ?, chain = ? WHERE seq = ?"
+        connection.execute(sql, (chained.version, head.chain, line.seq)).close()
+    return head
+
+
+def append(connection: sqlite3.Connection, head: Head, *, at: str, actor: str, act: str, detail: str) -> Head:
+    """Add one line of the database itself to the chain, in the caller's transaction; the new head."""
+    before = last(connection).seq
+    sql = "INSERT INTO audit (at, actor, act, detail) VALUES (?, ?, ?, ?)"
+    connection.execute(sql, (at, actor, act, detail)).close()
+    return complete(connection, head, after=before, versions={})
+
+
+def begin(connection: sqlite3.Connection) -> Head:
+    """Chain a trail that has lines and no hashes, by one line that holds their digest."""
+    newest = last(connection).seq
+    with closing(connection.execute("SELECT at FROM audit WHERE seq = ?", (newest,))) as found:
+        (at,) = found.fetchone()
+    detail = digest_of_lines(connection, newest + 1)
+    return append(connection, NOWHERE, at=at, actor=_BOT, act=BEGUN, detail=detail)
+
+
+def digest_of_lines(connection: sqlite3.Connection, before: int) -> str:
+    """Of all lines before this sequence number, as they stand, in hex: what a trail of older versions had."""
+    digest = hashlib.sha256()
+    for line in _older_lines(connection, before):
+        digest.update(json.dumps(line, separators=(",", ":")).encode())
+        digest.update(b"\n")
+    return digest.hexdigest()
+
+
+def _older_lines(connection: sqlite3.Connection, before: int) -> Iterator[Sequence[object]]:
+    with closing(connection.cursor()) as cursor:
+        cursor.row_factory = None
+        yield from cursor.execute(
+            "SELECT seq, at, actor, act, ref, detail FROM audit WHERE seq < ? ORDER BY seq", [before]
+        )
