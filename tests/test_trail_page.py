@@ -12,7 +12,7 @@ from tests import trail_page
 ROOT = Path(__file__).parents[1]
 PARTS = {
     "check.{}": {"check.let_pass", "check.other_photos"},
-    "review.{}": {"review.settled", "review.left"},
+    "review.{}": {"review.decided", "review.settled", "review.left"},
     "{}.released": {"receipt.released", "post.released"},
 }
 """Acts whose names are put together, and what they come to: a journey that writes another fails."""

@@ -16,8 +16,9 @@ from bot.domain.applicants import Applicant, ReadApplicants
 from bot.domain.applicants.batch import BatchState
 from bot.domain.check.check import CONSENT_NOTICE
 from bot.domain.id_types.id_types import IDTypes
-from bot.domain.outbox import PostKind, decode_fault, encode_fault
+from bot.domain.outbox import Post, PostKind, decode_fault, encode_fault
 from bot.outbox import refresh
+from bot.outbox.builders import Follower
 from bot.settings import Settings
 from bot.submission.budget import Budget
 from bot.submission.preflight import is_test_number
@@ -115,6 +116,7 @@ def show_preview(tx: Transaction, batch_id: str, preview: Mapping[str, Any], *, 
     repeats = len({row for row, _why in preview["repeats"]} - faulty)
     ready = total - len(faulty) - repeats
     batches.keep_preview(tx, batch_id, preview, total=total, ready=ready, repeats=repeats)
+    audit.record(tx, at=now, actor=audit.BOT, act="batch.read", ref=batch_id, detail=str(total))
     channel = _open(tx, batch_id, now=now)
     if preview["faults"]:
         payload = {"batch": batch_id, "what": "faults"}
@@ -122,11 +124,24 @@ def show_preview(tx: Transaction, batch_id: str, preview: Mapping[str, Any], *, 
         outbox.enqueue(tx, PostKind.BATCH_FAULTS, key=key, destination=channel, payload=payload, now=now)
 
 
+def followers() -> Mapping[PostKind, Follower]:
+    return dict.fromkeys((PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS), _after_file)
+
+
+def _after_file(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:
+    """A file of many customers' results has left."""
+    if delivered:
+        audit.record(
+            tx, at=now, actor=audit.BOT, act="batch.file_posted", ref=post.payload["batch"], detail=post.kind.value
+        )
+
+
 def refuse(tx: Transaction, batch_id: str, fault: str, *, now: datetime) -> None:
     """The file cannot be used; `fault` as `encode_fault` writes it."""
     found = decode_fault(fault)
     code = json.dumps({"code": found[0]}) if found is not None else ""
     batches.refuse(tx, batch_id, code, fault, now=now)
+    audit.record(tx, at=now, actor=audit.BOT, act="batch.refused", ref=batch_id, detail=found[0] if found else "")
     spending.keep_of_file(tx, batch_id, checks=0)
     _open(tx, batch_id, now=now)
 

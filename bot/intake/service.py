@@ -229,6 +229,8 @@ class Intake(Process):
         if not found:
             return None
         named, others = found[:EARLIER_NAMED], found[EARLIER_NAMED:]
+        self.looked(request.requester, "earlier.shown", detail=str(len(found)))
+        self.listed(request.requester, named, where="earlier")
         links = await self.links.threads(named)
         return CheckedBefore(
             earlier=[*zip(named, links, strict=True), *((check, None) for check in others)],

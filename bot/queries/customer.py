@@ -15,4 +15,5 @@ class CustomerMessages(Process):
     async def for_check(self, user: str, ref: str) -> tuple[Check, Sequence[CustomerText]]:
         """The check and what may be said now, by language; no texts while there is nothing to say. Raises Refused."""
         check = await self.visible_check(user, ref)
+        self.looked(user, "customer_text.shown", ref=ref)
         return check, self.texts.of(check)

@@ -67,6 +67,7 @@ class CheckDetails(Process):
         refusal = Refused(Refusal.UNKNOWN_REF, ref=ref, admin=self.access.an_admin())
         sight = await self._sight(user, ref, refusal, counts=True)
         found = await self.database.read(_read, ref, sealed=sight is Sight.WHOLE)
+        self.looked(user, "status.shown", ref=ref, detail=sight.value)
         link = await self.links.thread(found.check)
         return record.status(found.check, self._entry(found.check), found.review, link=link, whole=sight is Sight.WHOLE)
 

@@ -53,6 +53,8 @@ class BuiltTab(NamedTuple):
     view: Mapping[str, object]
     sees: set[str]
     """The sections in it that show everybody's checks."""
+    listed: Sequence[Check]
+    """Whose customers' data stand in the queue; none for who sees records alone."""
     is_unsure: bool
     """Slack did not say in time which sections are this person's."""
 
@@ -64,11 +66,14 @@ class HomeTab(Process):
     slack: SlackClient
     links: Links
     steady: Callable[[], datetime]
+    _opened: set[str] = field(init=False, default_factory=set)
+    """Who has opened their tab, or turned a page of it, since it was last published."""
     _paused_until: datetime | None = field(init=False, default=None)
     """In steady time. Slack's rate limit counts publications of the app, not of a person: all wait for one."""
 
     async def opened(self, person: str) -> None:
         """Publishes this person's tab now, and keeps it fresh."""
+        self._opened.add(person)
         await self.database.write(home_tabs.opened, person, now=self.now())
 
     async def tick(self) -> None:
@@ -83,7 +88,8 @@ class HomeTab(Process):
 
     async def work(self, due: home_tabs.DueTab) -> None:
         """Publishes one tab if it reads differently; reschedules it on failure."""
-        view, sees, is_unsure = await self._build(due.person, due.choices)
+        view, sees, listed, is_unsure = await self._build(due.person, due.choices)
+        is_opened = due.person in self._opened
         prints = await self.database.read(home_tabs.prints_of, json.dumps(view, sort_keys=True))
         try:
             if due.view_print not in prints:
@@ -95,6 +101,7 @@ class HomeTab(Process):
             return
         except SlackRefused as no:
             if no.code in _NOBODY:
+                self._opened.discard(due.person)
                 await self.database.write(home_tabs.forget, due.person)
                 return
             await self._reschedule(due, timedelta(minutes=5), no.code)
@@ -102,6 +109,11 @@ class HomeTab(Process):
         except SlackError as fault:
             await self._reschedule(due, retry_in(1, jitter=self.rng.random()), str(fault))
             return
+        self._opened.discard(due.person)
+        if sees and is_opened:
+            self.looked(due.person, "home.shown", detail="+".join(sorted(sees)))
+        if is_opened or due.view_print not in prints:
+            self.listed(due.person, listed, where="home")
         now = self.now()
         again_at = now + RETRY_UNSURE if is_unsure else None
         await self.database.write(
@@ -114,6 +126,7 @@ class HomeTab(Process):
 
     async def choose(self, person: str, change: Callable[[HomeChoices], HomeChoices]) -> None:
         """Keeps a filter or a page that somebody chose, and publishes their tab with it."""
+        self._opened.add(person)
         await self.database.write(home_tabs.choose, person, change, now=self.now())
 
     async def _build(self, person: str, choices: HomeChoices) -> BuiltTab:
@@ -135,7 +148,8 @@ class HomeTab(Process):
         is_unsure = Permission.UNKNOWN in (requester, reviewer, manager, records)
         view = home.home(own=own, queue=queue, figures=figures, ask=self.access.an_admin(), unsure=is_unsure)
         sees = {name for name, permission in (("queue", records), ("today", manager)) if permission is yes}
-        return BuiltTab(view, sees, is_unsure)
+        listed = [row.check for row in queue.rows] if queue is not None and reviewer is yes else []
+        return BuiltTab(view, sees, listed, is_unsure)
 
     async def _queue(self, person: str, choices: HomeChoices, *, is_reviewer: bool, overrides: bool) -> ReviewQueue:
         """What they may decide; who decides nothing sees all of it, and nothing sealed is opened for them."""

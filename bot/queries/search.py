@@ -178,7 +178,7 @@ class CheckSearch(Process):
 
     async def search(self, user: str, sought: SearchForm) -> SearchResult:
         """The first page of checks that match every field. What finds a customer finds own checks alone, unless this
-        person sees everybody's whole. Others' checks are audited. Raises Refused.
+        person sees everybody's whole. Audited. Raises Refused.
         """
         scope = await self.scope(user)
         if scope.others is not Sight.WHOLE and any(getattr(sought, name) for name in PERSONAL):
@@ -214,6 +214,8 @@ class CheckSearch(Process):
             return [(check, review) for check, review in opened if review is not None], len(theirs)
 
         first, total = await self.database.read(read)
+        self.looked(user, "queue.shown", detail=str(len(first)))
+        self.listed(user, [check for check, _review in first], where="queue")
         links = await self.links.threads([check for check, _review in first])
         rows = [
             QueueRow(check=check, entry=self._entry(check), review=review, link=link)
@@ -270,10 +272,13 @@ class CheckSearch(Process):
         links = await self.links.threads(page.checks)
         entries = [self._entry(check) for check in page.checks]
         others = sum(check.requester != user for check in page.checks)
-        if others:
-            # Who saw others' checks, by which kinds of criteria, and how many; never by which values.
+        if others or kinds != "list":
+            # Who searched, by which kinds of criteria, and how many checks of others they saw; never by which values.
             detail = f"{kinds}:{others}"
             await self.database.write(audit.record, at=self.now(), actor=user, act="checks.found", detail=detail)
+            if opens_for is None:
+                # Of the others, nothing that could name a customer is shown.
+                self.listed(user, page.checks, where="list" if kinds in ("list", "page") else "find")
         return SearchResult(page=page, wanted=wanted, entries=entries, links=links, reviews=found)
 
 

@@ -66,6 +66,8 @@ def _add(tx: Transaction, export: Export, *, now: datetime) -> bool:
     """Store it with its posts. False while the same export is under way for the same person."""
     if not exports.add(tx, export, now=now):
         return False
+    detail = f"{export.form.value}:{export.total}"
+    audit.record(tx, at=now, actor=export.person, act="export.asked", detail=detail)
     if export.total > LONG:
         _enqueue(tx, PostKind.EXPORT, export, destination=export.person, now=now)
     _enqueue(tx, PostKind.EXPORT_FILE, export, destination=DESTINATION, now=now)

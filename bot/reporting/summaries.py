@@ -103,6 +103,7 @@ class Summaries(Process):
         await self._require_manager(user)
         asked = parse(typed, today=self.today(), entries=self.id_types.known())
         once = f"{self.rng.getrandbits(64):016x}"
+        self.looked(user, "summary.shown", detail=" ".join(to_payload(asked).values()))
         return await self._answer(asked, {**to_payload(asked), "once": once})
 
     async def share(self, user: str, channel: str, payload: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ Inside the caller's transaction: the message is kept, the check moved and the po
 """
 
 import random
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -24,9 +25,10 @@ from bot.results.announcements import Announcements, ReceivedMessage, needs_eyes
 from bot.review import transitions
 from bot.settings import Settings
 from bot.smile_id.interface import Authority, ResultMessage, SmileID
-from storage import attempts, check_facts, checks, outbox, receipts, reviews
+from storage import attempts, audit, check_facts, checks, outbox, receipts, reviews
 from storage.engine.database import Transaction
 
+_CODE = re.compile(r"[0-9]{1,6}")
 _WORST_FIRST = (RecordMatch.DIFFERS, RecordMatch.PARTLY, RecordMatch.MATCHES)
 
 
@@ -108,7 +110,7 @@ class Settlement:
         self, tx: Transaction, job_id: str, message: ResultMessage, *, source: Source, now: datetime
     ) -> tuple[str, bool]:
         """The receipt's id, and whether it is new. It counts as late until a ruling says otherwise."""
-        return receipts.keep(
+        receipt_id, is_new = receipts.keep(
             tx,
             receipt_id=self.new_id(),
             job_id=job_id,
@@ -119,6 +121,12 @@ class Settlement:
             fate=Disposition.LATE,
             now=now,
         )
+        if is_new:
+            # What is no code of Smile ID's may be any text.
+            code = message.reading.code if _CODE.fullmatch(message.reading.code) else "unknown"
+            detail, ref = f"{code}:{source.value}", attempts.get(tx, job_id).ref
+            audit.record(tx, at=now, actor=audit.SMILE_ID, act="result.received", ref=ref, detail=detail)
+        return receipt_id, is_new
 
     def _compare(self, tx: Transaction, received: ReceivedMessage) -> ReceivedMessage:
         """Repeat the comparison with everything that is known of the authority's record by now."""

@@ -117,6 +117,7 @@ class ReviewCards(Process):
         facts = await self.database.read(self._facts_of, ref)
         if facts is None:
             raise Refused(Refusal.REVIEW_UNKNOWN_REF, ref=ref)
+        self.looked(user, "card.shown", ref=facts.check.ref)
         if facts.check.is_altered:
             return thread.altered(facts.check)
         return review.card(
@@ -141,11 +142,12 @@ class ReviewCards(Process):
         Only for who has just decided, agreed or disagreed, and so was let in: what they did stands, and no second
         question to Slack may make it look refused. Anybody else comes by `first`.
 
-        Holds no more than a card does, so that looking at it is no look at anybody's data.
+        Holds no more than a card does.
         """
         facts = await self.database.read(self._next, user, skipped)
         if facts is None or facts.review is None:
             return review_next.nothing_left(told, skipped=len(skipped))
+        self.looked(user, "card.shown", ref=facts.check.ref, detail="next")
         return review_next.next_check(
             facts.check,
             facts.entry,

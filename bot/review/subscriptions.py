@@ -9,7 +9,7 @@ from bot.domain.check.check import Check
 from bot.domain.outbox import PostKind
 from bot.domain.review.review import FOR_REVIEWERS, Subscription
 from bot.errors import Refusal, Refused
-from storage import outbox, subscriptions
+from storage import audit, outbox, subscriptions
 from storage.engine.database import Transaction
 
 
@@ -26,7 +26,12 @@ class Subscriptions(Process):
         """Replace a person's choices; those that are not open to them are left out. Raises Refused."""
         _before, is_reviewer = await self.offered(user)
         allowed = {choice for choice in chosen if is_reviewer or choice not in FOR_REVIEWERS}
-        await self.database.write(subscriptions.choose, user, allowed)
+        await self.database.write(_choose, user, allowed, now=self.now())
+
+
+def _choose(tx: Transaction, user: str, chosen: Collection[Subscription], *, now: datetime) -> None:
+    subscriptions.choose(tx, user, chosen)
+    audit.record(tx, at=now, actor=user, act="notices.chosen", detail=",".join(sorted(chosen)))
 
 
 def notify(

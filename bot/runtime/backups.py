@@ -13,6 +13,7 @@ from bot.domain.outbox import AdminAlert
 from bot.errors import DatabaseFault
 from bot.outbox import alerts
 from bot.runtime.health import Degraded, Health
+from storage import audit
 from storage.engine import backup, owners
 from storage.engine.sealing import Sealer
 
@@ -39,7 +40,8 @@ class Backups(Process):
             return
         failed = None
         try:
-            await asyncio.to_thread(self._take_if_due, now)
+            if await asyncio.to_thread(self._take_if_due, now):
+                await self.database.write(audit.record, at=now, actor=audit.BOT, act="backup.taken")
         except DatabaseFault as fault:
             failed = str(fault)
         self.health.note(Degraded.BACKUP, failed)
@@ -51,16 +53,17 @@ class Backups(Process):
                 alerts.alert, "backup", AdminAlert.BACKUP, recipients=admins, now=now, failed=failed
             )
 
-    def _take_if_due(self, now: datetime) -> None:
+    def _take_if_due(self, now: datetime) -> bool:
         folder, database = self.settings.backup_dir, self.settings.database
         assert folder is not None
         try:
             owners.make_folder(folder, owners.wanted(database))
             newest = backup.newest_scheduled(folder, database, now=now)
             if newest is not None and now - newest < self.settings.backup_every:
-                return
+                return False
             backup.take(database, folder / backup.scheduled_name(database, now), self.sealer)
             backup.rotate(folder, database, keep=self.settings.backup_keep)
         except OSError as error:
             raise DatabaseFault(f"the folder {folder} cannot be used: {error.strerror}") from error
         log.info("backup.taken")
+        return True

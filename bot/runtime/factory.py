@@ -27,6 +27,7 @@ from bot.domain.results.attempt import Receipt
 from bot.domain.results.codes import ResultCodes, ResultMeaning
 from bot.domain.results.customer_texts import CustomerTexts
 from bot.errors import SettingsFault
+from bot.intake import batch_commits
 from bot.intake.answer_delivery import AnswerDelivery
 from bot.intake.answers import AnswerBuilder
 from bot.intake.batches import Batches
@@ -352,7 +353,7 @@ async def build(
             **ExportPosts(**process, slack=slack).builders(),
             PostKind.ANSWER: answer_delivery.build,
         },
-        followers={**exports.followers(), **summaries.followers()},
+        followers={**exports.followers(), **summaries.followers(), **batch_commits.followers()},
         rate_limiter=RateLimiter(
             usual=timedelta(seconds=1 / settings.slack_posts_per_second),
             steady=steady,

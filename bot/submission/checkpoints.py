@@ -15,7 +15,7 @@ from bot.outbox import refresh
 from bot.settings import Settings
 from bot.smile_id.interface import Checkpoint
 from bot.submission.budget import count_if_uncounted
-from storage import attempts, checks
+from storage import attempts, audit, checks
 from storage.engine.database import Transaction
 
 
@@ -44,7 +44,9 @@ def record(tx: Transaction, check: Check, *, replaces: Attempt | None, settings:
         checks.move(tx, check.ref, State.SUBMITTING, now=now)
         refresh.check_changed(tx, check.ref, now=now)
     count_if_uncounted(tx, check, zone=settings.zone, now=now)
-    return attempts.record(tx, ref=check.ref, asked_at=check.asked_at, now=now)
+    made = attempts.record(tx, ref=check.ref, asked_at=check.asked_at, now=now)
+    audit.record(tx, at=now, actor=audit.BOT, act="job.made", ref=check.ref, detail=made.job_id)
+    return made
 
 
 def reached(tx: Transaction, check: Check, attempt: Attempt, checkpoint: Checkpoint) -> Attempt:
@@ -65,6 +67,7 @@ def sent(
     first = first_poll_in(callbacks=bool(settings.public_url), poll_after=settings.poll_after)
     attempts.sent(tx, job_id, now=now, ask_at=now + first)
     checks.stepped(tx, ref, sent_at=now)
+    audit.record(tx, at=now, actor=audit.BOT, act="job.sent", ref=ref, detail=job_id)
     # A callback may have overtaken the answer to the photos: then the check has its result already, and keeps it.
     if checks.get(tx, ref).state is State.SUBMITTING:
         checks.move(tx, ref, State.PROCESSING, now=now)

@@ -372,4 +372,4 @@ async def _find_no_unknown_act(bot: Bot) -> None:
     """Every line of the trail is one that docs/trail.md explains."""
     with suppress(DatabaseFault):  # a test has closed it
         acts = await bot.database.read(lambda tx: set(tx.column("SELECT DISTINCT act FROM audit")))
-        assert not (unknown := acts - set(ACTS)), unknown
+        assert acts <= set(ACTS), f"docs/trail.md does not explain {sorted(acts - set(ACTS))}"

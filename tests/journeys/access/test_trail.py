@@ -9,12 +9,13 @@ import httpx
 import pytest
 
 import handlers
+from bot.domain.trail import ACTS, ActKind
 from bot.runtime.server import connections_of
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.slack.blocks import ids
 from tests.journeys.access.test_outsiders import typed, view
 from tests.journeys.access.walkers import CANARIES, MANAGER, STAFF, VIEWER, a_check
-from tests.journeys.world import Journey, journey
+from tests.journeys.world import REVIEWER, Journey, journey
 
 pytestmark = pytest.mark.anyio
 
@@ -62,6 +63,110 @@ async def test_who_has_a_role_and_is_refused_leaves_a_line_for_each_click_submit
         assert await trail(world, "photos.opened", "details.opened", "checks.found") == []
         everything = str(await trail(world))
         assert not [word for word in CANARIES if word in everything]
+
+
+async def test_every_look_leaves_a_line(tmp_path: Path) -> None:
+    async with journey(tmp_path, **STAFF) as world:
+        ref = await a_check(world)
+        await world.settle()
+        remi, vera, nia = (world.slack.person(one) for one in (REVIEWER, VIEWER, MANAGER))
+        await remi.command(f"status {ref}")
+        await vera.command(f"status {ref}")
+        await world.analyst.command(f"status {ref}")
+        await remi.command(f"review {ref}")
+        await remi.command("list all")
+        await remi.command("list review")
+        await vera.command("list all")
+        await world.analyst.command("list")
+        await remi.submit(view(ids.FIND, "", {ids.FIND_NUMBER: {"value": typed(CANARIES[2])}}))
+        await remi.submit(view(ids.FIND, "", {ids.FIND_NUMBER: {"value": typed("11111111111")}}))
+        await nia.command("summary")
+        root = world.root()
+        customer = {"type": "button", "action_id": ids.CUSTOMER_MESSAGE, "block_id": "b", "value": ref}
+        await remi.press(customer, message=root)
+        await world.answered()
+        looks = [act for act, one in ACTS.items() if one.kind is ActKind.LOOK]
+        assert await trail(world, *looks) == [
+            Line(REVIEWER, "status.shown", ref, "whole"),
+            Line(VIEWER, "status.shown", ref, "record"),
+            Line(ANALYST, "status.shown", ref, "whole"),
+            Line(REVIEWER, "card.shown", ref, ""),
+            Line(REVIEWER, "checks.found", None, "list:1"),
+            Line(REVIEWER, "check.listed", ref, "list"),
+            Line(REVIEWER, "queue.shown", None, "0"),
+            Line(VIEWER, "checks.found", None, "list:1"),
+            # The same check in the same hour is one line, however it was found.
+            Line(REVIEWER, "checks.found", None, "number:1"),
+            Line(REVIEWER, "checks.found", None, "number:0"),
+            Line(MANAGER, "summary.shown", None, await day(world)),
+            Line(REVIEWER, "customer_text.shown", ref, ""),
+        ]
+        world.clock.move(hours=1)
+        await remi.command("list all")
+        assert len(await trail(world, "check.listed")) == 2
+        assert not [word for word in CANARIES if word in str(await trail(world))]
+
+
+async def day(world: Journey) -> str:
+    (line,) = await trail(world, "summary.shown")
+    assert line.detail.startswith("day 20")
+    return line.detail
+
+
+async def test_a_home_tab_is_a_look_when_its_person_opens_it(tmp_path: Path) -> None:
+    async with journey(tmp_path, story="unknown_code", **STAFF) as world:
+        await a_check(world)
+        ref = await world.ask()
+        await world.settle()
+        assert (await world.check(ref)).state.value == "in_review"
+        world.slack.add_user("U0OTTO00001", "otto")
+        await world.slack.person("U0OTTO00001").open_home()
+        await world.slack.person(REVIEWER).open_home()
+        await world.work()
+        shown = [Line(REVIEWER, "home.shown", None, "queue"), Line(REVIEWER, "check.listed", ref, "home")]
+        assert await trail(world, "home.shown", "check.listed") == shown
+        # Published anew by itself it was opened by nobody; opened again it was, though it reads the same.
+        await world.bot.home.tick()
+        await world.work()
+        assert await trail(world, "home.shown", "check.listed") == shown
+        await world.slack.person(REVIEWER).open_home()
+        await world.slack.person(VIEWER).open_home()
+        await world.work()
+        found = await trail(world, "home.shown", "check.listed")
+        assert sorted(found) == sorted([*shown, shown[0], Line(VIEWER, "home.shown", None, "queue")])
+
+
+async def test_what_changes_a_check_or_leaves_has_its_line(tmp_path: Path) -> None:
+    async with journey(tmp_path, **STAFF) as world:
+        ref = await a_check(world)
+        await world.settle()
+        await world.slack.person(MANAGER).command("export csv")
+        form = await review_notices(world)
+        await world.work()
+        (job,) = world.smile_id.jobs
+        acts = [(line.actor, line.act, line.detail) for line in await trail(world) if line.ref == ref]
+        assert [one for one in acts if one[1].startswith(("job.", "result."))] == [
+            ("kyc-bot", "job.made", job),
+            ("kyc-bot", "job.sent", job),
+            ("smile-id", "result.received", "1013:callback"),
+        ]
+        assert await trail(world, "export.asked", "export.made", "notices.chosen") == [
+            Line(MANAGER, "export.asked", None, "csv:1"),
+            Line(REVIEWER, "notices.chosen", None, form),
+            Line(MANAGER, "export.made", None, "csv:1"),
+        ]
+
+
+async def review_notices(world: Journey) -> str:
+    """A reviewer chooses of what they hear; gives their choice."""
+    remi = world.slack.person(REVIEWER)
+    await remi.command("notify")
+    modal = await remi.modal()
+    block = next(one for one in modal.blocks if one["type"] == "input")
+    option = block["element"]["options"][0]["value"]
+    await modal.choose(block["block_id"], [option])
+    assert (await modal.submit()).closed
+    return str(option)
 
 
 async def posted(world: Journey) -> Any:

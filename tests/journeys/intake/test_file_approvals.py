@@ -12,6 +12,7 @@ from bot.sandbox.slack import Message
 from bot.sandbox.slack.world import BOT_USER_ID
 from bot.slack.blocks import ids
 from storage import batches
+from storage.audit import BOT
 from storage.engine.database import Transaction
 from tests.journeys.intake.test_batches import batch_message, csv_of, drop, person, photos
 from tests.journeys.submission.test_spending import clock_at
@@ -109,9 +110,11 @@ async def test_a_long_file_is_sent_when_a_second_person_approves_it(tmp_path: Pa
         assert "File approved" in world.slack.plain(card(world, ADMIN))
         assert "Nothing to approve any more" in await pressed(world, ADMIN, message, ids.BATCH_REJECT)
         assert await world.bot.database.read(acts) == [
+            ("batch.read", BOT),
             ("batch.consent_confirmed", ANALYST),
             ("batch.approval_asked", ANALYST),
             ("batch.approved", ADMIN),
+            ("batch.file_posted", BOT),
         ]
         assert await world.bot.database.read(lambda tx: tx.value("SELECT SUM(checks) FROM spending")) == 1 + 3
 

@@ -80,10 +80,12 @@ async def test_others_checks_are_for_reviewers_and_recorded(tmp_path: Path) -> N
         def acts(tx: Transaction) -> list[tuple[str, str]]:
             return [(r["actor"], r["detail"]) for r in tx.rows("SELECT * FROM audit WHERE act = 'checks.found'")]
 
-        assert await world.bot.database.read(acts) == [(REVIEWER, "number:1")]
+        # Who found nothing has looked too; never for what.
+        sought = [(REVIEWER, "number:1"), *((stranger, f"{kind}:0") for kind in ("number", "requester", "ref"))]
+        assert await world.bot.database.read(acts) == sought
         everybodys = await world.slack.person(REVIEWER).command("list all")
         assert all(ref in everybodys.text for ref in refs)
-        assert (await world.bot.database.read(acts))[1:] == [(REVIEWER, "list:3")]
+        assert (await world.bot.database.read(acts))[len(sought) :] == [(REVIEWER, "list:3")]
 
 
 async def test_only_who_may_see_everybodys_checks_is_offered_them(tmp_path: Path) -> None:
