@@ -47,6 +47,7 @@ async def sharing_changed(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> Non
 
 async def _changed(bot: Bot, entry: str) -> None:
     await bot.access.changed(entry)
+    await bot.roles.look()
     # Whoever has lost a role must not go on reading what it showed.
     await bot.home.tick()
 

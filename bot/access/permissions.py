@@ -71,6 +71,15 @@ class Permission(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Holders:
+    """Who has a role, as far as Slack has ever said; `EVERYBODY` where the setting says so."""
+
+    people: frozenset[str]
+    is_whole: bool
+    """Slack has answered about all that the setting names; else somebody may be missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
     """A conversation, as far as it matters here."""
 
@@ -182,6 +191,30 @@ class Access:
             return []
         users = (self._members.get_stale(entry) or ()) if _is_group(entry) else [entry]
         return sorted(user for user in users if not self._is_outside(user))
+
+    def holders(self, role: Role) -> Holders:
+        """Everybody who has this role, by Slack's last answers, however old: asks nothing."""
+        named = [self._holders_by(entry) for entry in self._roles[role]]
+        people = frozenset(user for users in named for user in users or ())
+        return Holders(people=people, is_whole=self.workspace.ours is not None and None not in named)
+
+    def _holders_by(self, entry: str) -> frozenset[str] | None:
+        """None where Slack has not said yet who has a role by this entry."""
+        ours = self.workspace.ours
+        if entry == EVERYBODY:
+            return frozenset({entry})
+        users = self._members.get_stale(entry) if _is_group(entry) else frozenset({entry})
+        if ours is None or users is None:
+            return None
+        found = {user: self._people.get_stale(user) for user in users}
+        if not _is_group(entry) and found[entry] is None:
+            return None
+        # Of a group's members Slack has said who they are by naming them, until it has said more.
+        return frozenset(
+            user
+            for user, known in found.items()
+            if known is None or (known is not NOBODY and is_full_member(known, ours))
+        )
 
     def an_admin(self) -> str | None:
         """Whom somebody may ask for a right that they lack."""

@@ -105,6 +105,11 @@ _REFUSALS = {
 _OPERATIONS = {
     "chain.begun": "Lines of an older version were chained; the digest of all of them",
     "check.recorded": "Something of its record changed without a line of its own; only the version counts",
+    "bot.started": "A process began: its version, and what each setting says; of a secret, that there is one",
+    "settings.changed": "Which of them differ from the start before",
+    "bot.stopped": "A process was told to stop, and did; one that was killed leaves no such line",
+    "role.gained": "Somebody has a role: role and person, or `*` for every member",
+    "role.lost": "They have it no more",
     "check.altered": "The record of this check is not as the bot wrote it",
     "backup.taken": "A backup was written into `KYC_BACKUP_DIR`",
     "keys.renewed": "`kyc-bot rekey` has renewed everything; the id of the newest key",

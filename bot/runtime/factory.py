@@ -17,6 +17,7 @@ import httpx
 from bot.access.causes import Causes
 from bot.access.permissions import Access
 from bot.access.refusals import Refusals
+from bot.access.role_watch import RoleWatch
 from bot.access.workspace import Workspace
 from bot.domain.applicants import Limits
 from bot.domain.hosts import HostKind, read_url
@@ -150,6 +151,7 @@ class Bot:
     access: Access
     causes: Causes
     refusals: Refusals
+    roles: RoleWatch
     turned_away: TurnedAway
     id_types: IDTypes
     batches: Batches
@@ -399,6 +401,7 @@ async def build(
         access=access,
         causes=causes,
         refusals=answers.refusals,
+        roles=RoleWatch(**process),
         turned_away=turned_away,
         id_types=id_types,
         batches=batches,
@@ -451,7 +454,7 @@ def _begin(tx: Transaction, now: datetime) -> None:
 def _schedule_jobs(bot: Bot) -> None:
     bot.records.begin(bot.background.spawn)
     every, minute = bot.schedule.every, timedelta(minutes=1)
-    every(10 * minute, bot.access.refresh, "access")
+    every(10 * minute, bot.roles.refresh, "access")
     every(timedelta(hours=24), bot.refresh, "products")
     every(minute, bot.preflight.tick, "held checks")
     every(minute, bot.batches.tick, "cancelled batches")

@@ -18,8 +18,8 @@ import structlog
 import uvicorn
 from slack_bolt.async_app import AsyncApp
 
-from bot.errors import CannotListen
-from bot.runtime import greetings
+from bot.errors import CannotListen, DatabaseFault
+from bot.runtime import greetings, starts
 from bot.runtime.clock import Clock
 from bot.runtime.connections import Connections, protocol
 from bot.runtime.factory import Bot, build
@@ -90,6 +90,7 @@ async def serve(
             if bot.watch is not None:
                 await bot.watch.recover()
             await bot.database.write(_recover, bot.now())
+            await bot.database.write(starts.begun, starts.used(settings), at=bot.now())
             bolt = endpoints.bolt(bot)
             public = stack.enter_context(listen(settings.host, settings.port))
             admin = stack.enter_context(listen("127.0.0.1", settings.admin_port))
@@ -107,7 +108,7 @@ async def serve(
             )
             bot.schedule.every(greetings.AGAIN_IN, partial(greetings.ask_again, bot), "smile id's key")
             bot.schedule.start()
-            bot.background.spawn(bot.access.refresh())
+            bot.background.spawn(bot.roles.refresh())
             bot.background.spawn(_learn_products(bot))
             bot.background.spawn(greetings.greet(bot, announce, connected=sockets.connected if sockets else None))
             if sockets is not None:
@@ -120,6 +121,8 @@ async def serve(
             log.info("bot.stopping")
             bot.health.stopping = True
             await _stop(bot, servers, sockets)
+            with suppress(DatabaseFault):  # its disk may be full: no reason to end otherwise than well
+                await bot.database.write(starts.ended, at=bot.now())
     log.info("bot.stopped")
 
 

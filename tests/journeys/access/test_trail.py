@@ -1,21 +1,27 @@
 """What the audit trail holds of looks, refusals and strangers; never what was typed, and never who it was about."""
 
 import asyncio
+import json
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 import handlers
 from bot.domain.trail import ACTS, ActKind
+from bot.runtime import starts
 from bot.runtime.server import connections_of
-from bot.sandbox.demo import ANALYST, CHANNEL
+from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
+from bot.sandbox.slack import Fault
+from bot.settings import Settings
 from bot.slack.blocks import ids
+from storage.engine.sealing import Sealer
 from tests.journeys.access.test_outsiders import typed, view
 from tests.journeys.access.walkers import CANARIES, MANAGER, STAFF, VIEWER, a_check
-from tests.journeys.world import REVIEWER, Journey, journey
+from tests.journeys.world import ADMIN, REVIEWER, Journey, bot_between, journey
 
 pytestmark = pytest.mark.anyio
 
@@ -206,6 +212,81 @@ async def test_strangers_are_a_number_and_no_line_each(tmp_path: Path) -> None:
         ]
         await store(world.bot.database, world.bot.now)
         assert (await trail(world))[len(before) :] == lines
+
+
+async def test_who_gains_or_loses_a_role_has_a_line_and_a_silent_slack_changes_nothing(tmp_path: Path) -> None:
+    group = "S0REVIEWERS"
+    settings = {**STAFF, "KYC_REVIEWERS": f"{group},{ADMIN}", "KYC_VIEWERS": "*", "KYC_MANAGERS": "U0GONE00001"}
+    settings["KYC_ENCRYPTION_KEYS"] = Sealer.new_key()
+    async with journey(tmp_path, **settings) as world:
+        slack, roles = world.slack, world.bot.roles
+        slack.add_usergroup(group, [REVIEWER, VIEWER])
+        slack.add_user(VIEWER, "vera")
+        await roles.refresh()
+        assert await roles_told(world) == [
+            f"role.gained {role}:{person}"
+            for role, person in (
+                ("requester", ANALYST),
+                ("reviewer", ADMIN),
+                ("reviewer", REVIEWER),
+                ("reviewer", VIEWER),
+                ("viewer", "*"),
+                ("admin", ADMIN),
+            )
+        ]
+        before = await roles_told(world)
+        # A day in which Slack answers nothing: nobody has lost anything by it.
+        slack.fault = lambda _method, _number: Fault.error("internal_error")
+        world.clock.move(days=1)
+        await roles.refresh()
+        slack.fault = None
+        assert await roles_told(world) == before
+        slack.usergroups[group] = {REVIEWER}
+        slack.users[ADMIN].is_deleted = True
+        world.clock.move(minutes=11)
+        await asyncio.gather(roles.refresh(), roles.refresh())
+        lost = ["role.lost reviewer:U0MUSA00001", f"role.lost reviewer:{VIEWER}", "role.lost admin:U0MUSA00001"]
+        assert await roles_told(world) == [*before, *lost]
+        # Another process knows what was known; until Slack has spoken to it, it says nothing.
+        environment = settings_for(slack, world.smile_id, database=tmp_path / "kyc.db", socket_mode=False, **settings)
+        await world.bot.database.close()
+        slack.fault = lambda _method, _number: Fault.error("internal_error")
+        async with bot_between(slack, world.smile_id, environment, clock=world.clock) as again:
+            await again.bot.roles.refresh()
+            assert await roles_told(again) == [*before, *lost]
+            slack.fault = None
+            slack.users[ADMIN].is_deleted = False
+            again.clock.move(minutes=11)
+            await again.bot.roles.refresh()
+            gained = [f"role.gained reviewer:{ADMIN}", f"role.gained admin:{ADMIN}"]
+            assert await roles_told(again) == [*before, *lost, *gained]
+
+
+async def roles_told(world: Journey) -> list[str]:
+    return [f"{line.act} {line.detail}" for line in await trail(world, "role.gained", "role.lost")]
+
+
+async def test_each_start_says_with_what_settings_and_no_secret(tmp_path: Path) -> None:
+    async with journey(tmp_path, **STAFF, HTTPS_PROXY="http://proxy-user:proxy-word@127.0.0.1:9") as world:
+        used = starts.used(world.bot.settings)
+        assert set(used) == {"version", *(str(field.alias) for field in Settings.model_fields.values())}
+        for _start in range(2):
+            await world.bot.database.write(starts.begun, used, at=world.clock())
+        other = {**used, "KYC_REVIEWERS": "*", "SLACK_SIGNING_SECRET": ""}
+        await world.bot.database.write(starts.begun, other, at=world.clock())
+        *_starts, changed = await trail(world, "bot.started", "settings.changed")
+        assert changed.detail == "KYC_REVIEWERS,SLACK_SIGNING_SECRET"
+        assert [line.act for line in _starts] == ["bot.started"] * 3
+        told = json.loads(_starts[0].detail)
+        assert (told["KYC_REVIEWERS"], told["KYC_REVIEW_CHANNEL"]) == (REVIEWER, "C0KYCREV001")
+        secrets = {name for name, value in told.items() if value == "(secret)"}
+        assert secrets >= {"SLACK_BOT_TOKEN", "SMILE_ID_API_KEY", "KYC_ENCRYPTION_KEYS", "HTTPS_PROXY"}
+        settings = world.bot.settings
+        held = [getattr(settings, name) for name in Settings.model_fields]
+        words = [value.get_secret_value() for value in held if isinstance(value, SecretStr)]
+        assert words
+        everything = str(await trail(world))
+        assert not [word for word in [*words, "proxy-word"] if word and word in everything]
 
 
 @pytest.mark.endurance

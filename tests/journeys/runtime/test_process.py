@@ -77,6 +77,11 @@ async def test_a_bot_that_never_reached_slack_stops_as_well() -> None:
         await world.slack.stop()
         await world.start()
         assert await world.stop() == 0
+        # Who has which role it never learned, and so it says of nobody that they gained or lost one.
+        with closing(sqlite3.connect(world.database)) as db:
+            acts = [act for (act,) in db.execute("SELECT act FROM audit WHERE act <> 'signing_key.used' ORDER BY seq")]
+        assert (acts[0], acts[-1]) == ("bot.started", "bot.stopped")
+        assert not any(act.startswith("role.") for act in acts)
 
 
 # Refusing to start
