@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.results.attempt import Attempt
 from bot.domain.results.codes import Outcome
+from bot.errors import DatabaseFault
 from storage import keys, leases
 from storage.engine.database import Transaction, from_text, load, to_text
 
@@ -177,7 +178,8 @@ def settle_doubt(tx: Transaction, job_id: str) -> None:
 
 def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[Attempt]:
     """Jobs due for job_status, ours until the lease ends."""
-    return [_attempt(tx, row) for row in leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit)]
+    rows = leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit)
+    return [attempt for row in rows if (attempt := _attempt_or_none(tx, row)) is not None]
 
 
 def next_ask(
@@ -247,6 +249,15 @@ def learned_job(tx: Transaction, job_id: str, smile_job_id: str) -> None:
 
 def _set(tx: Transaction, job_id: str, *, guard: str = "1 = 1", **columns: object) -> None:
     tx.update("attempts", f"job_id = :job_id AND {guard}", {"job_id": job_id}, **columns)
+
+
+def _attempt_or_none(tx: Transaction, row: sqlite3.Row) -> Attempt | None:
+    """None for what the bot has not written: one such row must not keep all others waiting."""
+    try:
+        return _attempt(tx, row)
+    except (DatabaseFault, ValueError):
+        tx.tell("results.unreadable", job=row["job_id"])
+        return None
 
 
 def _attempt(tx: Transaction, row: sqlite3.Row) -> Attempt:

@@ -109,7 +109,7 @@ def settled(tx: Transaction, since: datetime, until: datetime) -> list[RoundFact
         return [_fact(row) for row in rows]
     left_out = tx.altered_so_far({row["ref"] for row in rows if not macs.is_fact(tx.sealer, row)})
     if len(rows) <= MOST_EXAMINED:
-        left_out |= tx.altered({row["ref"] for row in rows})
+        left_out |= tx.altered({row["ref"] for row in rows}, or_gone=True)
     return [_fact(row) for row in rows if row["ref"] not in left_out]
 
 

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.check.check import CONSENT_NOTICE, Check, PhotoKind, PhotoRef, Request
@@ -17,7 +17,7 @@ from bot.domain.review.review import Proposal
 from bot.errors import EditedMeanwhile, IllegalMove, RecordAltered
 from storage import audit, blind_index, check_facts, slack_removals
 from storage.engine import macs, record_versions
-from storage.engine.database import Transaction, from_text, load, params
+from storage.engine.database import Transaction, any_moment, load, params
 
 SUBMISSION = "submission"
 """Topic woken when a check is due to be sent."""
@@ -168,7 +168,7 @@ def keep_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef]) -> None:
     row = tx.one("SELECT consent_by, asked_at FROM verifications WHERE ref = :ref", ref=ref)
     before = set(tx.column("SELECT DISTINCT file_id FROM photos WHERE ref = :ref", ref=ref))
     gone = before - {photo.file_id for photo in photos}
-    slack_removals.keep_earlier(tx, ref, gone, author=row["consent_by"], at=from_text(row["asked_at"]))
+    slack_removals.keep_earlier(tx, ref, gone, author=row["consent_by"], at=any_moment(row["asked_at"]))
     tx.run("DELETE FROM photos WHERE ref = :ref", ref=ref)
     for photo in photos:
         tx.insert("photos", ref=ref, **params(photo))
@@ -208,7 +208,7 @@ def used_types(tx: Transaction, requester: str) -> dict[tuple[str, str], datetim
         """
     used: dict[tuple[str, str], datetime] = {}
     for row in tx.rows(sql, requester=requester, most=_USED_AMONG):
-        used.setdefault((row["country"], row["id_type"]), from_text(row["asked_at"]))
+        used.setdefault((row["country"], row["id_type"]), any_moment(row["asked_at"]))
     return used
 
 
@@ -412,7 +412,7 @@ def _altered(row: sqlite3.Row) -> Check:
 
     Built so that no builder can show it as approved, and none fails at a value that the bot would never have written.
     """
-    asked_at = _moment(row["asked_at"])
+    asked_at = any_moment(row["asked_at"])
     return Check(
         ref=row["ref"],
         state=State.IN_REVIEW,
@@ -442,10 +442,3 @@ def _altered(row: sqlite3.Row) -> Check:
         batch_row=row["batch_row"],
         asked_again=frozenset(row["asked_again"].split()),
     )
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return from_text(text)
-    except ValueError:
-        return datetime.fromtimestamp(0, UTC)

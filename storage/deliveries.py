@@ -39,7 +39,17 @@ def claim_due(
     nexts = [row for destination in free if (row := _next_in(tx, destination, now=now, hold=hold)) is not None]
     chosen = sorted(nexts, key=lambda row: (row["priority"], row["seq"]))[:limit]
     leases.take(tx, "posts", "id", (row["id"] for row in chosen), now=now, until=until)
-    return [post_of(row) for row in chosen]
+    return [post for row in chosen if (post := _post_or_none(tx, row, now=now)) is not None]
+
+
+def _post_or_none(tx: Transaction, row: sqlite3.Row, *, now: datetime) -> Post | None:
+    """None for what the bot has not written: it becomes a dead letter, and all others are delivered."""
+    try:
+        return post_of(row)
+    except ValueError:  # an unknown kind, or no JSON
+        tx.tell("outbox.unreadable", post=row["seq"])
+        end(tx, row["id"], state="failed", error="unreadable", now=now)
+        return None
 
 
 def _next_in(tx: Transaction, destination: str, *, now: datetime, hold: timedelta) -> sqlite3.Row | None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage.engine.database import Transaction, from_text
+from storage.engine.database import Transaction, any_moment
 
 FREE = "(leased_until IS NULL OR leased_until <= :now)"
 """Nobody is working on it, or its lease ran out: it was set longer than any worker takes."""
@@ -84,7 +84,7 @@ def oldest_due(tx: Transaction, queue: str, *, now: datetime) -> timedelta:
     """How long the oldest due row of a queue has been waiting."""
     column, _, rows = _OLDEST[queue].partition(" ")
     oldest = tx.value(f"SELECT MIN({column}) {rows} AND {column} <= :now", now=now)
-    return now - from_text(oldest) if oldest else timedelta(0)
+    return now - any_moment(oldest) if oldest else timedelta(0)
 
 
 class UnderWay:

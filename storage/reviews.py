@@ -20,7 +20,7 @@ from bot.domain.review.review import (
     ReviewState,
     WaitingReview,
 )
-from storage.engine.database import Transaction, from_text, load, to_text
+from storage.engine.database import Transaction, any_moment, load, to_text
 
 _OF_ROUND = "ref = :ref AND round = :round"
 _CURRENT = "ref = :ref AND round = (SELECT round FROM verifications WHERE ref = :ref) AND state = 'open'"
@@ -62,7 +62,7 @@ def open_now(tx: Transaction) -> list[OpenReview]:
             requesters=frozenset({row["requester"], *row["asked_again"].split()}),
             claimed_by=row["claimed_by"],
             proposed_by=row["proposed_by"],
-            opened_at=from_text(row["opened_at"]),
+            opened_at=any_moment(row["opened_at"]),
         )
         for row in rows
         if row["ref"] not in altered
@@ -92,7 +92,7 @@ def notes(tx: Transaction, ref: str) -> list[Note]:
     return [
         Note(
             author=row["author"],
-            at=from_text(row["at"]),
+            at=any_moment(row["at"]),
             words=_open_seal(tx, row["words_sealed"], f"review_notes.words:{ref}:{row['round']}:{row['source']}"),
         )
         for row in rows
@@ -112,7 +112,7 @@ def objection(tx: Transaction, ref: str, round_: int, *, sealed: bool = True) ->
     place = f"review_notes.words:{ref}:{round_}:{row['source']}"
     words = _open_seal(tx, row["words_sealed"], place) if sealed else ""
     return Objection(
-        decision=Decision(decision), proposer=proposer, by=row["author"], at=from_text(row["at"]), words=words
+        decision=Decision(decision), proposer=proposer, by=row["author"], at=any_moment(row["at"]), words=words
     )
 
 
@@ -352,7 +352,7 @@ def _review(tx: Transaction, row: sqlite3.Row, *, sealed: bool) -> Review:
             decision=Decision(row["proposed"]),
             reason=row["proposed_reason"],
             by=row["proposed_by"],
-            at=from_text(row["proposed_at"]),
+            at=any_moment(row["proposed_at"]),
             is_override=bool(row["proposed_override"]),
             words=_open_seal(tx, row["words_sealed"], _place(row["ref"], row["round"])) if sealed else "",
         )

@@ -25,10 +25,10 @@ from storage.engine import macs
 from storage.engine.connection import connect, create_private, unusable_as_fault
 from storage.engine.group import CommitGroup, Connection, Records, WriteJob
 from storage.engine.sealing import Sealer
-from storage.engine.transaction import Transaction, from_text, load, moment_or_none, params, to_text
+from storage.engine.transaction import Transaction, any_moment, from_text, load, moment_or_none, params, to_text
 from storage.engine.writer_macs import WriterMacs
 
-__all__ = ["Database", "Transaction", "from_text", "load", "moment_or_none", "params", "to_text"]
+__all__ = ["Database", "Transaction", "any_moment", "from_text", "load", "moment_or_none", "params", "to_text"]
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -39,11 +39,13 @@ Rows = Mapping[str, Sequence[Row]]
 
 @dataclass(slots=True, kw_only=True)
 class Examined:
-    """What an examination of some checks has found; those that never existed are in neither."""
+    """What an examination of some checks has found."""
 
     versions: dict[str, int] = field(default_factory=dict)
     """Of the records that are as the bot wrote them."""
     altered: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+    """Neither a record nor a MAC is found under these references."""
 
 
 def examine(
@@ -63,6 +65,7 @@ def examine(
         stored = {ref: (version, mac) for ref, version, mac in _select(connection, _STORED, page)}
         records = rows_of(connection, page)
         found.altered |= stored.keys() - records.keys()
+        found.unknown |= set(page) - records.keys() - stored.keys()
         for ref, rows in records.items():
             version, mac = stored.get(ref, (0, ""))
             is_whole = sealer.is_mac(mac, _message(ref, version, rows), purpose=_CHECK)
@@ -129,7 +132,9 @@ def refs_after(connection: sqlite3.Connection, last: str, *, most: int = PAGE) -
         ORDER BY ref LIMIT :most
         """
     with closing(connection.execute(sql, {"last": last, "most": most})) as cursor:
-        return [ref for (ref,) in cursor.fetchall()]
+        refs = [ref for (ref,) in cursor.fetchall()]
+    # What is no UTF-8 sorts otherwise than it reads: it must not be the next page for ever.
+    return refs if not refs or refs[-1] > last else []
 
 
 def under_older_keys(tx: Transaction) -> int:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound="DataclassInstance")
 
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 
@@ -41,15 +42,28 @@ def from_text(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def any_moment(text: str) -> datetime:
+    """Of a row that is loaded: what is no moment, and so was not written by the bot, is long ago.
+
+    The MAC of the check tells it, where it covers the column. Where it does not, as for what is due when, nobody may
+    stop a queue or a list by it.
+    """
+    try:
+        return from_text(text)
+    except ValueError:
+        return _LONG_AGO
+
+
 def moment_or_none(text: str | None) -> datetime | None:
     """The same of a column that may be empty."""
-    return from_text(text) if text is not None else None
+    return any_moment(text) if text is not None else None
 
 
 def load(cls: type[T], row: sqlite3.Row, **given: Any) -> T:
     """A `cls` from the columns named like its fields; those `given` need no column.
 
-    Times, enums and booleans are read as the field's type says, NULL as None. KeyError if a column is missing.
+    Times, enums and booleans are read as the field's type says, NULL as None. KeyError if a column is missing,
+    ValueError if an enum knows no such value.
     """
     columns = dict(zip(row.keys(), row, strict=True))
     for name, read in _readers(cls):
@@ -74,7 +88,7 @@ def _reader(hint: Any) -> Callable[[Any], Any] | None:
     if isinstance(hint, UnionType):
         (hint,) = set(get_args(hint)) - {NoneType}
     if hint is datetime:
-        return from_text
+        return any_moment
     return hint if isinstance(hint, type) and (hint is bool or issubclass(hint, Enum)) else None
 
 
@@ -90,7 +104,7 @@ class RecordMacs(Protocol):
 
     @property
     def known(self) -> frozenset[str]: ...
-    def altered(self, refs: Collection[str]) -> frozenset[str]: ...
+    def altered(self, refs: Collection[str], *, or_gone: bool = False) -> frozenset[str]: ...
     def note(self, refs: Collection[str]) -> None: ...
     def note_older(self) -> None: ...
 
@@ -176,12 +190,13 @@ class Transaction:
         with closing(self._execute(sql, params)) as cursor:
             return cursor.rowcount
 
-    def altered(self, refs: Collection[str]) -> frozenset[str]:
+    def altered(self, refs: Collection[str], *, or_gone: bool = False) -> frozenset[str]:
         """Those of these checks whose record is not as the bot wrote it; asked before anything of it is told.
 
-        Many at once cost a few statements, however many they are.
+        Many at once cost a few statements, however many they are. A check without a record counts as altered, unless
+        the caller has read rows that outlive it.
         """
-        return self.macs.altered(refs) if self.macs and refs else frozenset()
+        return self.macs.altered(refs, or_gone=or_gone) if self.macs and refs else frozenset()
 
     def altered_so_far(self, also: Collection[str] = ()) -> frozenset[str]:
         """Checks whose record proved altered before, and those that the caller has found out by itself."""

@@ -70,18 +70,23 @@ class SnapshotMacs:
         self._found = found or Alterations()
         self._examined: set[str] = set()
         self._altered: set[str] = set()
+        self._unknown: set[str] = set()
 
     @property
     def known(self) -> frozenset[str]:
         """What this process has found out so far."""
         return self._found.known
 
-    def altered(self, refs: Collection[str]) -> frozenset[str]:
+    def altered(self, refs: Collection[str], *, or_gone: bool = False) -> frozenset[str]:
         """Those of these checks whose record is not as the bot wrote it last."""
         if new := set(refs) - self._examined:
             examined = macs.examine(self._connection, self._sealer, new, versions=self._versions, seen_at=self._seen_at)
             self._examined |= new
+            self._unknown |= examined.unknown
             self.note(examined.altered)
+        if not or_gone and (unknown := self._unknown.intersection(refs)):
+            # Whoever asks has read a row of it: one that an index does not lead to was put there beside the bot.
+            self.note(unknown)
         return frozenset(self._altered.intersection(refs))
 
     def note(self, refs: Collection[str]) -> None:
@@ -140,7 +145,7 @@ class WriterMacs:
         """What this process has found out so far."""
         return self._found.known
 
-    def altered(self, refs: Collection[str]) -> frozenset[str]:
+    def altered(self, refs: Collection[str], *, or_gone: bool = False) -> frozenset[str]:
         """Those whose record was altered before this commit; what the commit itself has changed is the bot's own."""
         if new := set(refs) - self._examined:
             found = macs.examine(

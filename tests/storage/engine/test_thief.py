@@ -1,0 +1,144 @@
+"""What a thief of the file tries beside changing rows: rows that no index leads to, unreadable values."""
+
+import sqlite3
+from contextlib import closing, suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.domain.check.states import State
+from bot.domain.outbox import PostKind
+from storage import attempts, audit, check_facts, checks, deliveries, exports, outbox, reviews
+from storage.engine.covered import COVERED
+from storage.engine.database import Database, Transaction
+from tests.storage.engine.test_macs import NOON, beside, fill, opened
+
+pytestmark = pytest.mark.anyio
+
+LATER = NOON + timedelta(days=1)
+APPROVED = (
+    "state = 'approved', reason = NULL, verdict = '0810', verdict_outcome = 'approved', verdict_why = NULL, "
+    "ended_at = asked_at"
+)
+
+
+def touch(tx: Transaction, ref: str) -> None:
+    audit.record(tx, at=NOON, actor="U1", act="check.seen", ref=ref)
+
+
+def _count_up(db: sqlite3.Connection) -> None:
+    (version,) = db.execute("PRAGMA schema_version").fetchone()
+    db.execute(f"PRAGMA schema_version = {version + 1}")
+
+
+async def test_a_row_that_no_index_leads_to_is_no_approval(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        await database.write(fill, "K-1")
+    unindexed(path)
+    async with opened(path) as database:
+        lines = await database.read(exports.page, exports.ExportRange(), None)
+        assert {line.ref: line.state for line in lines} == {"K-1": "in_review", "K-9": exports.ALTERED}
+        assert database.altered == {"K-9"}
+
+
+def unindexed(path: Path) -> None:
+    """An approved copy of K-1, by the name of K-9, that stands in the table and not in the index of its key."""
+    indexes = "name LIKE 'sqlite_autoindex_verifications_%'"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA writable_schema = ON")
+        (kept,) = db.execute("SELECT sql FROM sqlite_schema WHERE name = 'verifications'").fetchone()
+        taken = db.execute(f"SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema WHERE {indexes}").fetchall()  # noqa: S608 - above
+        bare = kept.replace("ref TEXT PRIMARY KEY", "ref TEXT").replace("TEXT NOT NULL UNIQUE", "TEXT NOT NULL")
+        db.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 'verifications'", [bare])
+        db.execute(f"DELETE FROM sqlite_schema WHERE {indexes}")  # noqa: S608 - above
+        _count_up(db)
+    with closing(beside(path)) as db:
+        columns = [row[1] for row in db.execute("PRAGMA table_info(verifications)")]
+        values = ", ".join({"ref": "'K-9'", "view_id": "'V-9'"}.get(column, column) for column in columns)
+        db.execute(f"INSERT INTO verifications ({', '.join(columns)}) SELECT {values} FROM verifications")  # noqa: S608 - names from the schema
+        db.execute(f"UPDATE verifications SET {APPROVED} WHERE ref = 'K-9'")  # noqa: S608 - above
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 'verifications'", [kept])
+        db.executemany("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", taken)
+        _count_up(db)
+
+
+NO_TEXT = "CAST(x'FF41' AS TEXT)"
+UNREADABLE = (
+    "UPDATE verifications SET decision_reason = {} WHERE ref = 'K-1'",
+    "UPDATE verifications SET ref = {} WHERE ref = 'K-1'",
+    "UPDATE receipts SET code = {} WHERE id = 'R-K-1'",
+    "UPDATE posts SET note = {} WHERE ref = 'K-1'",
+    "UPDATE check_macs SET mac = {} WHERE ref = 'K-1'",
+    "INSERT INTO check_macs VALUES ({}, 1, 'x')",
+)
+NO_MOMENTS = [
+    f"UPDATE {table.name} SET {column} = '0' WHERE ref = 'K-1'"  # noqa: S608 - names from the code
+    for table in COVERED
+    for column in table.left_out
+    if column.endswith(("_at", "_until", "_since"))
+]
+
+
+@pytest.mark.parametrize("put", [*(put.format(NO_TEXT) for put in UNREADABLE), *NO_MOMENTS])
+async def test_no_value_stops_what_everybody_sees(tmp_path: Path, put: str) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        for ref in ("K-1", "K-2"):
+            await database.write(fill, ref)
+        with closing(beside(path)) as db:
+            db.execute(put)
+        await everything(database)
+        assert bool(database.altered) is ("FF41" in put)
+        assert "K-2" not in database.altered
+    async with opened(path) as database:
+        await everything(database)
+
+
+async def everything(database: Database) -> None:
+    assert (await database.read(checks.get, "K-2")).state is State.IN_REVIEW
+    last, pages = await database.read(checks.examine_after, ""), 1
+    while last:
+        last, pages = await database.read(checks.examine_after, last), pages + 1
+        assert pages < 5
+    for call in (check_facts.still_open, check_facts.in_review, reviews.open_now, reviews.waiting):
+        await database.read(call)
+    await database.read(check_facts.settled, NOON - timedelta(days=9), LATER)
+    for line in await database.read(exports.page, exports.ExportRange(), None):
+        with suppress(LookupError):  # the key itself was changed
+            await database.read(checks.get, line.ref)
+    await database.write(touch, "K-2")
+    await database.write(attempts.claim_due, now=LATER, until=LATER, limit=10)
+
+
+@pytest.mark.parametrize("put", ["note = '{'", "kind = 'nonsense'", "created_at = '0'"])
+async def test_no_post_keeps_the_others_of_its_conversation_waiting(tmp_path: Path, put: str) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        for key in ("first", "second"):
+            await database.write(enqueue, key)
+        with closing(beside(tmp_path / "kyc.db")) as db:
+            db.execute(f"UPDATE posts SET {put} WHERE seq = 1")  # noqa: S608 - above
+        found = []
+        for _ in range(2):
+            for post in await database.write(deliveries.claim_due, now=LATER, until=LATER, limit=10):
+                found.append(post.id)
+                await database.write(deliveries.done, post.id, channel="D1", ts="1.1", now=LATER)
+        assert found[-1] == "alert:second"
+
+
+def enqueue(tx: Transaction, key: str) -> None:
+    outbox.enqueue(tx, PostKind.ALERT, key=key, destination="U0ADMIN0001", now=NOON, payload={"fault": key})
+
+
+@pytest.mark.parametrize("column", ["token_sealed", "upload_sealed"])
+async def test_no_job_keeps_the_others_from_being_asked_about(tmp_path: Path, column: str) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        for ref in ("K-1", "K-2"):
+            await database.write(fill, ref)
+        with closing(beside(tmp_path / "kyc.db")) as db:
+            db.execute("UPDATE attempts SET ask_at = created_at")
+            db.execute(f"UPDATE attempts SET {column} = x'00' WHERE ref = 'K-1'")  # noqa: S608 - above
+        due = await database.write(attempts.claim_due, now=LATER, until=LATER, limit=10)
+        assert [attempt.ref for attempt in due] == ["K-2"]
