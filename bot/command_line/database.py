@@ -57,6 +57,7 @@ def in_database(settings: DatabaseSettings, work: Callable[[Database], Awaitable
 
     from storage.engine import inspect
     from storage.engine.database import Database
+    from storage.engine.migrations import migrate
     from storage.engine.sealing import Sealer
 
     async def run() -> T:
@@ -65,7 +66,7 @@ def in_database(settings: DatabaseSettings, work: Callable[[Database], Awaitable
         if not seen.exists or seen.pending:
             what = "is not up to date" if seen.exists else "does not exist"
             raise DatabaseFault(f"the database {settings.database} {what}: start the bot once")
-        database = await Database.open(settings.database, sealer=sealer, migrate=lambda _db, _sealer: None, readers=1)
+        database = await Database.open(settings.database, sealer=sealer, migrate=migrate, as_it_is=True, readers=1)
         try:
             return await work(database)
         finally:

@@ -21,7 +21,7 @@ import sqlite_utils
 import structlog
 
 from bot.errors import DatabaseFault
-from storage.engine import macs
+from storage.engine import macs, shape
 from storage.engine.connection import connect, create_private, unusable_as_fault
 from storage.engine.group import CommitGroup, Connection, Records, WriteJob
 from storage.engine.sealing import Sealer
@@ -68,11 +68,14 @@ class Database:
         *,
         sealer: Sealer,
         migrate: Callable[[sqlite_utils.Database, Sealer], None],
+        as_it_is: bool = False,
         readers: int = 2,
         busy_timeout: timedelta = timedelta(seconds=5),
         on_commit: Callable[[int, float], None] | None = None,
     ) -> Database:
         """Open or create the file, and run `migrate` on the writer thread before anything else.
+
+        A file taken `as_it_is` must have been migrated before: a command beside a bot leaves that to the bot.
 
         `on_commit` hears, on the event loop, of each commit: how many functions it held, and its seconds.
         Raises DatabaseFault if the file cannot be used, and whatever `migrate` raises.
@@ -80,7 +83,7 @@ class Database:
         connections = _Connections(path=path, sealer=sealer, busy_timeout=busy_timeout)
         thread = ThreadPoolExecutor(1, "database-writer")
         try:
-            await asyncio.get_running_loop().run_in_executor(thread, connections.open, migrate, readers)
+            await asyncio.get_running_loop().run_in_executor(thread, connections.open, migrate, as_it_is, readers)
             return cls(connections, thread, on_commit)
         except BaseException as error:
             thread.submit(connections.close)
@@ -217,19 +220,31 @@ class _Connections:
     readers: list[Connection] = field(init=False, default_factory=list)
     _opened: list[sqlite_utils.Database] = field(init=False, default_factory=list)
 
-    def open(self, migrate: Callable[[sqlite_utils.Database, Sealer], None], readers: int) -> None:
+    def open(self, migrate: Callable[[sqlite_utils.Database, Sealer], None], as_it_is: bool, readers: int) -> None:
         create_private(self.path)
         with unusable_as_fault():
             db = self._connect()
-            migrate(db, self.sealer)
+            if not as_it_is:
+                migrate(db, self.sealer)
             if db.conn.in_transaction:
                 raise RuntimeError("the migrations left a transaction open")
-            has_macs = macs.exists(db.conn)
-            self.writer = Connection(db, self.sealer, macs=self._writer_macs(db) if has_macs else None)
+            if not macs.exists(db.conn):
+                self.writer = Connection(db, self.sealer)
+                self.readers += [Connection(self._reader(), self.sealer) for _ in range(readers)]
+                return
+            wanted = shape.made_by(migrate)
+            guard = shape.ShapeGuard(db.conn, wanted)
+            guard.require()
+            self.writer = Connection(db, self.sealer, macs=self._writer_macs(db), shape=guard)
             for _ in range(readers):
-                db = self._connect(any_thread=True)
-                db.conn.execute("PRAGMA query_only = ON")
-                self.readers.append(Connection(db, self.sealer, records=self.records if has_macs else None))
+                db = self._reader()
+                guard = shape.ShapeGuard(db.conn, wanted)
+                self.readers.append(Connection(db, self.sealer, records=self.records, shape=guard))
+
+    def _reader(self) -> sqlite_utils.Database:
+        db = self._connect(any_thread=True)
+        db.conn.execute("PRAGMA query_only = ON")
+        return db
 
     def _writer_macs(self, db: sqlite_utils.Database) -> WriterMacs:
         witness = self._connect()

@@ -20,6 +20,7 @@ from bot.errors import DatabaseFault
 from storage.engine.connection import SAVEPOINT, StatementGuard, TrackedConnection, explain, unusable_as_fault
 from storage.engine.record_versions import RecordVersions
 from storage.engine.sealing import Sealer
+from storage.engine.shape import ShapeGuard
 from storage.engine.transaction import LogEvent, Transaction
 from storage.engine.writer_macs import Alterations, SnapshotMacs, WriterMacs
 
@@ -72,6 +73,7 @@ class Connection:
         *,
         records: Records | None = None,
         macs: WriterMacs | None = None,
+        shape: ShapeGuard | None = None,
     ) -> None:
         """`macs` are the writer's; `records` what a reader compares with. None of them before there are any MACs."""
         assert isinstance(db.conn, TrackedConnection)
@@ -79,6 +81,7 @@ class Connection:
         self._sealer = sealer
         self._records = records
         self._macs = macs
+        self._shape = shape
         self._guard = StatementGuard(db.conn)
 
     def read(self, call: Callable[[Transaction], T]) -> T:
@@ -87,6 +90,8 @@ class Connection:
         macs = self._records.of_snapshot(self.db.conn, self._sealer) if self._records else None
         self.db.conn.execute("BEGIN /* reader */")
         try:
+            if self._shape:
+                self._shape.require()
             return self._run(call, Transaction(self.db, self._sealer, None, macs=macs))
         except sqlite3.OperationalError as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY:
@@ -101,6 +106,8 @@ class Connection:
         try:
             self._roll_back()
             self.db.conn.execute("BEGIN IMMEDIATE /* writer */")
+            if self._shape:
+                self._shape.require()
             if self._macs:
                 self._macs.begin_group()
             for job in group.jobs:

@@ -23,6 +23,7 @@ from bot.runtime import key_renewal
 from storage import attempts, batches, checks, home_tabs, keys, meta, receipts, rekey, reviews, search, slack_removals
 from storage.engine import backup, sealed_values
 from storage.engine.database import Database, Transaction
+from storage.engine.migrations import migrate
 from storage.engine.sealed_values import KEYED, OF_CHECKS, OTHERS
 from storage.engine.sealing import Sealer
 from tests.patience import GIVE_UP_SECONDS
@@ -302,7 +303,7 @@ async def test_a_command_writes_nothing_under_a_key_that_the_bot_may_not_know(pa
     """It would look altered to a bot that still runs with the old setting."""
 
     async def begun(sealer: Sealer) -> None:
-        database = await Database.open(path, sealer=sealer, migrate=lambda _db, _sealer: None)
+        database = await Database.open(path, sealer=sealer, migrate=migrate, as_it_is=True)
         try:
             await database.write(keys.require_begun)
         finally:

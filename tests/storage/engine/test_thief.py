@@ -1,6 +1,7 @@
-"""What a thief of the file tries beside changing rows: rows that no index leads to, unreadable values."""
+"""What a thief of the file tries beside changing rows: triggers, defaults, rows of no index, unreadable values."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from bot.domain.check.states import State
 from bot.domain.outbox import PostKind
+from bot.errors import DatabaseFault
 from storage import attempts, audit, check_facts, checks, deliveries, exports, outbox, reviews
 from storage.engine.covered import COVERED
 from storage.engine.database import Database, Transaction
@@ -27,9 +29,78 @@ def touch(tx: Transaction, ref: str) -> None:
     audit.record(tx, at=NOON, actor="U1", act="check.seen", ref=ref)
 
 
+def trigger(path: Path) -> None:
+    """With the next thing that the bot itself writes, it approves K-1, and would make the MAC of it."""
+    with closing(beside(path)) as db:
+        approve = f"UPDATE verifications SET {APPROVED} WHERE ref = 'K-1'"  # noqa: S608 - above
+        db.execute(f"CREATE TRIGGER thief AFTER INSERT ON audit BEGIN {approve}; END")
+
+
+def default(path: Path) -> None:
+    """Every new check is decided as it is stored."""
+    _rewrite(path, "            decision TEXT", "            decision TEXT DEFAULT 'approved'")
+
+
+def reference(path: Path) -> None:
+    """A file that a second person approves takes its checks along."""
+    _rewrite(path, "verdict_why TEXT,", "verdict_why TEXT REFERENCES batches (approval) ON UPDATE CASCADE,")
+
+
+def _rewrite(path: Path, before: str, after: str) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA writable_schema = ON")
+        sql = "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = 'verifications' AND instr(sql, ?)"
+        assert db.execute(sql, (before, after, before)).rowcount == 1
+        _count_up(db)
+
+
 def _count_up(db: sqlite3.Connection) -> None:
     (version,) = db.execute("PRAGMA schema_version").fetchone()
     db.execute(f"PRAGMA schema_version = {version + 1}")
+
+
+@pytest.mark.parametrize("tamper", [trigger, default, reference])
+@pytest.mark.parametrize("is_running", [True, False])
+async def test_the_bot_writes_nothing_for_a_thief(
+    tmp_path: Path, tamper: Callable[[Path], None], is_running: bool
+) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        for ref in ("K-1", "K-2"):
+            await database.write(fill, ref)
+        if is_running:
+            tamper(path)
+            with pytest.raises(DatabaseFault, match="changed how its database works"):
+                await database.write(touch, "K-2")
+            with pytest.raises(DatabaseFault, match="changed how its database works"):
+                await database.read(checks.get, "K-1")
+    if not is_running:
+        tamper(path)
+    with pytest.raises(DatabaseFault, match="Records that were altered"):
+        async with opened(path):
+            pass
+    with closing(beside(path)) as db:
+        assert db.execute("SELECT DISTINCT state, decision FROM verifications").fetchall() == [("in_review", None)]
+
+
+async def test_tables_views_and_indexes_of_others_are_let_be(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        await database.write(fill, "K-1")
+        with closing(beside(path)) as db:
+            for statement in (
+                "CREATE TABLE _replicated (seq INTEGER PRIMARY KEY)",
+                "CREATE TABLE replicated (seq INTEGER PRIMARY KEY)",
+                "CREATE VIEW mine AS SELECT COUNT(*) AS n FROM verifications",
+                "CREATE INDEX mine_too ON verifications (country)",
+                "ANALYZE",
+                "VACUUM",
+            ):
+                db.execute(statement)
+        await database.write(touch, "K-1")
+        assert not (await database.read(checks.get, "K-1")).is_altered
+    async with opened(path) as database:
+        assert not (await database.read(checks.get, "K-1")).is_altered
 
 
 async def test_a_row_that_no_index_leads_to_is_no_approval(tmp_path: Path) -> None:
