@@ -40,6 +40,9 @@ _OURS_ALONE = (
 )
 """Never posted in a channel that another company reads; the posts of a request's thread are redirected instead."""
 
+_BY_NAME = frozenset({PostKind.ALERT, PostKind.PERSONAL, PostKind.BATCH_APPROVAL})
+"""Always sent to one person by name: one that names a channel was not written by the bot."""
+
 SHARED = "the channel is shared with another company"
 
 
@@ -73,6 +76,8 @@ class Recipients:
 
     async def may_read(self, post: Post, context: Context) -> Permission:
         """YES also for a post to a channel: Slack knows its members, and its thread gets the posts in any case."""
+        if post.kind in _BY_NAME and not is_direct(post):
+            return Permission.NO
         person = recipient(post, context)
         if person is None or post.kind is PostKind.ANSWER:
             # Everybody gets an answer, also a guest: that they have no rights here. Their rights were checked when the

@@ -230,14 +230,17 @@ def _file_of_batch(tx: Transaction, post: Post, settings: Settings) -> File | No
     found, what = batches.find(tx, post.payload["batch"]), post.payload.get("what", "")
     if found is None or found.message_ts is None:
         return None
+    channel, thread_ts = found.channel, found.message_ts
     if post.kind is PostKind.BATCH_FAULTS:
         name, data, comment = "faults", batch.faults_csv(found), batch.faults_comment(found)
     else:
         name, counts = f"results-{what}", batches.counts(tx, found.id)
-        data = batch.results_csv(
-            [checks.get(tx, ref) for ref in batches.refs(tx, found.id)],
-            with_customer_reference=is_direct(found.channel) or settings.results_with_customer_reference,
-        )
+        theirs = [checks.get(tx, ref) for ref in batches.refs(tx, found.id)]
+        # Where the checks belong: unlike what the file's own row says, their MACs cover it.
+        if (one := next((check for check in theirs if not check.is_altered), None)) is not None:
+            channel, thread_ts = one.channel, one.thread_ts or thread_ts
+        with_references = is_direct(channel) or settings.results_with_customer_reference
+        data = batch.results_csv(theirs, with_customer_reference=with_references)
         comment = batch.results_comment(found, counts, still_open=what == "open")
     name = f"{found.id}-{name}.csv"
-    return File(channel=found.channel, thread_ts=found.message_ts, name=name, data=data, comment=comment)
+    return File(channel=channel, thread_ts=thread_ts, name=name, data=data, comment=comment)

@@ -4,9 +4,10 @@ import base64
 import csv
 import io
 import json
+import sqlite3
 import zipfile
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,17 @@ from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.slack.world import BOT_USER_ID
 from bot.sandbox.smile_id import SmileIDSandbox
 from bot.slack.blocks import ids
-from tests.journeys.world import ADMIN, PHOTOS, SELFIE, Journey, MovedClock, bot_between, journey, patient_slack
+from tests.journeys.world import (
+    ADMIN,
+    PHOTOS,
+    REVIEWER,
+    SELFIE,
+    Journey,
+    MovedClock,
+    bot_between,
+    journey,
+    patient_slack,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -465,6 +476,31 @@ async def test_results_stay_out_of_a_channel_that_another_company_reads_by_now(t
         await send(world)
         assert bots_files(world) == {}
         assert any("shared with another company" in line for line in world.direct(ADMIN))
+
+
+async def test_whoever_writes_the_database_is_not_sent_the_results(tmp_path: Path) -> None:
+    """With the customers' references, which stand there only sealed."""
+    async with journey(tmp_path) as world:
+        world.has_thief = True
+        await drop(world, {"people.csv": csv_of([person(0)]), **photos(1)})
+        await send(world)
+        reviewer = world.slack.person(REVIEWER)
+        thief = reviewer.direct_channel_id
+        first = await reviewer.write("hello")
+        await world.work()
+        with closing(sqlite3.connect(world.bot.settings.database)) as db, db:
+            db.execute("UPDATE batches SET channel = ?, message_ts = ?", [thief, first.ts])
+            columns = "kind, lane, priority, note, state, due_at, created_at"
+            db.execute(
+                f"""
+                INSERT INTO posts (id, {columns}) SELECT 'thief', kind, ?, priority, note, 'due', due_at, created_at
+                FROM posts WHERE kind = 'batch_results'
+                """,  # noqa: S608 - above
+                [thief],
+            )
+        world.clock.move(seconds=30)
+        await world.work()
+        assert world.slack.bot_files(thief) == []
 
 
 async def test_no_personal_data_appears_in_logs_or_in_the_channel(tmp_path: Path, log_lines: io.StringIO) -> None:

@@ -1,5 +1,6 @@
 """A thief of the file writes an approval into it: nobody is shown one, nobody can decide, and admins are told once."""
 
+import json
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.demo import ANALYST, settings_for
+from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Person, plain
 from bot.slack.blocks import ids
 from storage import exports
@@ -229,6 +230,30 @@ async def test_an_older_copy_put_back_while_the_bot_runs_is_shown_nowhere_as_app
         assert ref in alert
         for place, text in (await shown_to_everybody(world, ref)).items():
             assert "pproved" not in text, (place, text)
+
+
+async def test_a_thief_neither_silences_the_alert_nor_has_the_bot_say_it_in_a_channel(tmp_path: Path) -> None:
+    """By posts of no check, which no MAC covers: one that counts as told already, and one to everybody."""
+    async with journey(tmp_path, **PEOPLE) as world:
+        world.has_thief = True
+        ref = await rejected(world)
+        database = world.bot.settings.database
+        silent = (f"alert:altered:{ref}:1:{ADMIN}", ADMIN, "{}", "done")
+        loud = ("alert:thief", CHANNEL, json.dumps({"words": f"{ref} was approved by compliance", "once": "1"}), "due")
+        with closing(beside(database)) as db:
+            db.executemany(
+                """
+                INSERT INTO posts (id, kind, lane, priority, note, state, due_at, created_at)
+                VALUES (?, 'alert', ?, 0, ?, ?, '2026-11-22T12:00:00.000000Z', '2026-11-22T12:00:00.000000Z')
+                """,
+                [silent, loud],
+            )
+        steal(database)
+        await world.bot.records.look_on()
+        world.clock.move(seconds=30)
+        (alert,) = await told(world)
+        assert "Record altered" in alert
+        assert not any("approved by compliance" in world.slack.plain(one) for one in world.slack.messages(CHANNEL))
 
 
 async def received(world: Journey) -> int:
