@@ -89,6 +89,8 @@ class PostKind(StrEnum):
     """Updates that message in place."""
     EXPORT_FILE = "export_file"
     """The export itself, by direct message."""
+    DELETION_ASKED = "deletion_asked"
+    """Asks one person to delete what they put into Slack, since its time is over and the bot cannot."""
 
 
 UPDATES = frozenset(

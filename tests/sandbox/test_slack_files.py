@@ -2,6 +2,7 @@
 
 import io
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ REMI = "U0REMI00001"
 async def test_who_may_delete_a_file(who: str, shared: bool, error: str | None) -> None:
     async with running() as slack:
         file = await slack.person(AMINA).upload(BYTES, "me.jpg", channel_id=CHANNEL if shared else None)
-        tokens = {
+        tokens: dict[str, Callable[[], str]] = {
             "bot": lambda: "xoxb-sandbox",
             "author": lambda: slack.token_of(AMINA, admin=False),
             "member": lambda: slack.token_of(REMI, admin=False),
