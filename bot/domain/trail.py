@@ -77,8 +77,6 @@ _CHANGES = {
     "photos.erased": "Which photos the check had is no longer known",
     "personal.erased": "Nothing personal is left of the check",
     "record.erased": "Nothing is left of the check but this trail",
-    "slack.erased": "All that was to be erased of it in Slack is gone",
-    "slack.left": "Something of it still stands in Slack: message, upload, file or written, and Slack's word for why",
 }
 _LOOKS = {
     "details.opened": "*Details* were shown",
