@@ -89,6 +89,7 @@ _LOOKS = {
     "customer_text.shown": "*Message for the customer*",
     "queue.shown": "A reviewer's queue; how many checks were on it",
     "home.shown": "The Home tab was opened or turned, by somebody who sees more than their own checks there: what",
+    "touched.listed": "`kyc-bot audit touched`; the days, and how many checks",
     "summary.shown": "`/kyc summary`; the period",
     "earlier.shown": "*Checked before*, to whoever filled in a form; how many checks",
     "check.listed": (
