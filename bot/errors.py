@@ -130,6 +130,8 @@ class Refusal(StrEnum):
     RERUN_MOVED_ON = "rerun_moved_on"
     """It could be run again when the form was opened."""
     RERUN_TOO_FAR_AHEAD = "rerun_too_far_ahead"
+    ERASED = "erased"
+    """Its photos or its customer's data are erased: nothing more can be done with the check."""
     CANCEL_TOO_LATE = "cancel_too_late"
     CANCEL_ENDED = "cancel_ended"
     EDIT_TOO_LATE = "edit_too_late"

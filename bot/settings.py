@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.domain.hosts import HostKind, is_entry
+from bot.domain.privacy.clocks import LONGEST_DAYS, Period, Periods, Retention
 from bot.domain.results.assurance import LivenessRule, RecordRule
 from bot.domain.results.codes import ResultStory
 from bot.domain.review.review import SECOND_PERSON_STORIES, WorkingHours
@@ -204,6 +205,7 @@ PartnerId = Annotated[str, Field(min_length=1), AfterValidator(_copied_whole)]
 SlackBase = Annotated[str, _require(lambda url: url.endswith("/api/"), "must end in /api/")]
 OptionalBase = Annotated[str | None, _EMPTY_IS_UNSET, AfterValidator(lambda url: url.rstrip("/") if url else None)]
 OptionalLimits = Annotated[DailyLimits | None, _read_by(lambda text: DailyLimits.parse(text) if text.strip() else None)]
+RetentionPeriods = Annotated[Periods, _read_by(Periods.parse)]
 DatabaseFile = Annotated[Path, _require(lambda path: path.name, "must name a file")]
 OptionalPath = Annotated[Path | None, _EMPTY_IS_UNSET]
 OptionalProxy = Annotated[SecretStr | None, _read_by(_proxy)]
@@ -348,6 +350,33 @@ class DatabaseSettings(_FromEnvironment):
         return self.encryption_keys.get_secret_value().replace(",", " ").split()
 
 
+class RetentionSettings(DatabaseSettings):
+    """How long what is known of customers is kept."""
+
+    retention_photos: RetentionPeriods = _setting("KYC_RETENTION_PHOTOS", Periods.parse("30d"), example="30d")
+    """Which photos were sent, and the photos in Slack; counted from the end of a check, as the other two."""
+    retention_personal: RetentionPeriods = _setting("KYC_RETENTION_PERSONAL", Periods.parse("30d"), example="30d")
+    """What was entered, and what the authority's record says of the customer."""
+    retention_record: RetentionPeriods = _setting("KYC_RETENTION_RECORD", Periods.parse("5y,KE=7y"), example="5y,KE=7y")
+    """That there was a check, what came of it, and who decided; never shorter than the other two."""
+    retention_days: int | None = _setting("KYC_RETENTION_DAYS", None, ge=1, example="30")
+    """The older name of `KYC_RETENTION_PERSONAL`, in days; counts where that is not set."""
+
+    @property
+    def retention(self) -> Retention:
+        """The three clocks that count."""
+        personal = self.retention_personal
+        if self.retention_days is not None and "retention_personal" not in self.model_fields_set:
+            personal = Periods(usual=Period(count=min(self.retention_days, LONGEST_DAYS), unit="d"))
+        return Retention(photos=self.retention_photos, personal=personal, record=self.retention_record)
+
+    @property
+    def retention_is_set(self) -> bool:
+        """Whether somebody has set a clock."""
+        names = {"retention_photos", "retention_personal", "retention_record"}
+        return bool(names & self.model_fields_set) or self.retention_days is not None
+
+
 class ReportSettings(DatabaseSettings):
     """What an export or a summary of the checks needs; neither speaks to Slack or Smile ID."""
 
@@ -369,7 +398,7 @@ class ReportSettings(DatabaseSettings):
         return ZoneInfo(self.timezone)
 
 
-class Settings(ReportSettings, NetworkSettings, SmileIDSettings, SlackSettings):
+class Settings(RetentionSettings, ReportSettings, NetworkSettings, SmileIDSettings, SlackSettings):
     """The contract with whoever installs the bot; docs/settings.md says the same (a test compares them).
 
     A command that needs a part of them asks for that part alone: `DatabaseSettings.load(…)`.
@@ -438,7 +467,6 @@ class Settings(ReportSettings, NetworkSettings, SmileIDSettings, SlackSettings):
     """Others' checks that one person opens."""
     seen_before_per_hour: int = _setting("KYC_SEEN_BEFORE_PER_HOUR", 60, ge=1, le=1_000_000, example="60")
     """Forms of one person who may see all checks that are compared with everybody's."""
-    retention_days: int = _setting("KYC_RETENTION_DAYS", 30, ge=1, example="30")
     backup_dir: OptionalPath = _setting("KYC_BACKUP_DIR", None, example="/var/backups/kyc-bot")
     """A folder for this bot's scheduled backups alone; unset: none are taken."""
     backup_every: Duration = _setting("KYC_BACKUP_EVERY", timedelta(hours=24), ge=timedelta(minutes=1), example="24h")

@@ -151,6 +151,16 @@ def has_told(tx: Transaction, ref: str) -> bool:
     return tx.exists(sql, ref=ref)
 
 
+def has_to_say(tx: Transaction, ref: str) -> bool:
+    """Whether anything about a check is still to be posted, or is on its way; an update is built from what is left."""
+    updates = ", ".join(f"'{kind.value}'" for kind in UPDATES)
+    sql = f"""
+        SELECT 1 FROM posts
+        WHERE ref = :ref AND state = 'due' AND (kind NOT IN ({updates}) OR leased_until IS NOT NULL) LIMIT 1
+        """
+    return tx.exists(sql, ref=ref)
+
+
 def drop_overtaken(tx: Transaction, ref: str, *, kinds: Collection[PostKind], now: datetime) -> None:
     """Drop posts of these kinds, unless they are already on their way."""
     # One that is leased or in doubt may be in Slack already: its delivery finishes on its own.

@@ -14,12 +14,10 @@ from datetime import datetime
 from bot.domain.privacy.clocks import Clock
 from bot.domain.privacy.holds import HoldCause, Stay
 from bot.errors import IllegalMove, RecordAltered
-from storage import audit, receipts, trail_people
+from storage import audit, outbox, receipts, trail_people
 from storage.engine.database import Transaction, load
 
 _ENDED_BATCH = "('refused', 'cancelled', 'done')"
-_KEPT_OF_READING = ("kinds", "suppliers")
-"""Of what a file held: how many rows of which ID types, and who of the site brought it."""
 
 
 def erase_photos(tx: Transaction, ref: str, *, at: datetime, actor: str = audit.BOT) -> dict[str, int]:
@@ -74,27 +72,24 @@ def erase_personal(tx: Transaction, ref: str, *, at: datetime, actor: str = audi
 def erase_file(tx: Transaction, batch_id: str) -> int:
     """Forget what a file of customers held, once it has ended; 1, or 0 where nothing was left or it has not ended."""
     sql = f"""
-        SELECT files, reading_sealed FROM batches
+        UPDATE batches SET reading_sealed = NULL, files = json_set(files, '$.files', json('[]'))
         WHERE id = :id AND reading_sealed IS NOT NULL AND state IN {_ENDED_BATCH}
         """
-    row = tx.row(sql, id=batch_id)
-    if row is None:
-        return 0
-    place = f"batches.reading:{batch_id}"
-    reading = json.loads(tx.sealer.open(row["reading_sealed"], place=place))
-    kept = {name: reading[name] for name in _KEPT_OF_READING if name in reading}
-    source = {**json.loads(row["files"]), "files": []}
-    if reading == kept and json.loads(row["files"]) == source:
-        return 0
-    of = {"id": batch_id}
-    tx.update(
-        "batches",
-        "id = :id",
-        of,
-        files=json.dumps(source),
-        reading_sealed=tx.sealer.seal(json.dumps(kept), place=place),
-    )
-    return 1
+    return tx.run(sql, id=batch_id)
+
+
+def ended_files(tx: Transaction, *, ended_before: datetime) -> list[str]:
+    """Files that ended by then and of which still something is known."""
+    sql = f"""
+        SELECT id FROM batches WHERE reading_sealed IS NOT NULL AND state IN {_ENDED_BATCH} AND ended_at <= :before
+        """
+    return tx.column(sql, before=ended_before)
+
+
+def unconfirmed_files(tx: Transaction, *, asked_before: datetime) -> list[str]:
+    """Files that were read by then, and that nobody has confirmed since."""
+    sql = "SELECT id FROM batches WHERE state = 'preview' AND asked_at <= :before"
+    return tx.column(sql, before=asked_before)
 
 
 def erase_record(tx: Transaction, ref: str, *, at: datetime, actor: str = audit.BOT) -> dict[str, int]:
@@ -228,14 +223,13 @@ def stays(tx: Transaction, ref: str) -> Stay | None:
         return Stay.NOT_ENDED
     if tx.exists("SELECT 1 FROM holds WHERE ref = :ref AND ended_at IS NULL", ref=ref):
         return Stay.HELD
-    return Stay.UNDER_WAY if _is_under_way(tx, ref) else None
+    return Stay.UNDER_WAY if outbox.has_to_say(tx, ref) or _is_under_way(tx, ref) else None
 
 
 def _is_under_way(tx: Transaction, ref: str) -> bool:
     sql = f"""
         SELECT 1 FROM verifications v WHERE v.ref = :ref AND (
-            EXISTS (SELECT 1 FROM posts p WHERE p.ref = v.ref AND p.state = 'due')
-            OR EXISTS (SELECT 1 FROM attempts a WHERE a.ref = v.ref AND a.claim_receipt IS NOT NULL)
+            EXISTS (SELECT 1 FROM attempts a WHERE a.ref = v.ref AND a.claim_receipt IS NOT NULL)
             OR EXISTS (SELECT 1 FROM batches b WHERE b.id = v.batch AND b.state NOT IN {_ENDED_BATCH}))
         """
     return tx.exists(sql, ref=ref)

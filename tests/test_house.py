@@ -338,9 +338,12 @@ TABLES = {
     ("storage.rekey", "storage.audit"),
     # It renews the rows of all tables, and no key goes without its line in the trail.
     ("storage.holds", "storage.audit"),
+    ("storage.purges", "storage.audit"),
     ("storage.retention", "storage.audit"),
+    ("storage.retention", "storage.outbox"),
     ("storage.retention", "storage.receipts"),
-    # Nothing is erased or held without its line in the trail; what is left of a message is known where it is kept.
+    # Nothing is erased or held without its line in the trail. What is left of a message, and what is still to be said,
+    # is known where it is kept.
     ("storage.audit", "storage.trail_people"),
     ("storage.retention", "storage.trail_people"),
     # A line says whom it is about until they are erased.

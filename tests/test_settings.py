@@ -100,6 +100,7 @@ WRONG = {
     "KYC_LOG_FORMAT": "xml",
     "KYC_LIVENESS": "yes",
     "KYC_UPLOAD_HOSTS": "https://bucket.example",
+    "KYC_RETENTION_PHOTOS": "a month",
 }
 """A value of a wrong form for each form that there is."""
 
@@ -302,6 +303,51 @@ def test_a_fault_carries_nothing_that_holds_the_values() -> None:
 def test_settings_do_not_change_under_way() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load().port = 1
+
+
+# How long what is known of customers is kept
+
+
+def test_nothing_set_is_the_usual_time_on_three_clocks() -> None:
+    settings = load()
+    kept = settings.retention
+    assert (str(kept.photos), str(kept.personal), str(kept.record)) == ("30d", "30d", "5y,KE=7y")
+    assert not settings.retention_is_set
+
+
+@pytest.mark.parametrize(
+    ("given", "personal"),
+    [
+        ({"KYC_RETENTION_DAYS": "14"}, "14d"),
+        ({"KYC_RETENTION_DAYS": "999999999"}, "36500d"),
+        ({"KYC_RETENTION_DAYS": "14", "KYC_RETENTION_PERSONAL": "2y"}, "2y"),
+        ({"KYC_RETENTION_DAYS": "14", "KYC_RETENTION_PHOTOS": "1d"}, "14d"),
+        ({"KYC_RETENTION_RECORD": "7y"}, "30d"),
+    ],
+)
+def test_the_older_name_counts_where_the_new_one_is_unset(given: Mapping[str, str], personal: str) -> None:
+    settings = load(**given)
+    assert str(settings.retention.personal) == personal
+    assert settings.retention_is_set
+
+
+@pytest.mark.parametrize("name", ["PHOTOS", "PERSONAL", "RECORD"])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "must be days or years, as 30d or 5y"),
+        ("30", "must be days or years, as 30d or 5y"),
+        ("0d", "must be at least 1d and at most 100y"),
+        ("101y", "must be at least 1d and at most 100y"),
+        ("KE=7y", "must be days or years, as 30d or 5y"),
+        ("5y,7y", "must begin with the period of all countries and then name some"),
+        ("5y,Kenya=7y", "must begin with the period of all countries and then name some"),
+        ("5y,KE=7y,KE=8y", "names KE twice"),
+        ("5y,KE=", "must be days or years, as 30d or 5y"),
+    ],
+)
+def test_a_time_that_means_nothing_is_refused_in_words(name: str, text: str, words: str) -> None:
+    assert fault(**{f"KYC_RETENTION_{name}": text}).startswith(f"KYC_RETENTION_{name}: {words}")
 
 
 # Durations, sizes, lists, times

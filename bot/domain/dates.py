@@ -96,3 +96,8 @@ def _read(found: re.Match[str]) -> WrittenDay:
 def seconds_between(then: datetime, now: datetime) -> float:
     """In milliseconds' precision, for a log; nothing where a clock was set back."""
     return max(0.0, round((now - then).total_seconds(), 3))
+
+
+def day_of(moment: datetime) -> str:
+    """3 March 2026, in UTC: as the bot writes a day where Slack renders none."""
+    return f"{moment.day} {moment:%B %Y}"

@@ -223,10 +223,12 @@ class AdminAlert(StrEnum):
     LOOKED_UP_TOO_OFTEN = "alert_looked_up_too_often"
     RECORDS_OLDER = "alert_records_older"
     """Some record was put back to an older state or taken away; which, nothing tells."""
-    TRAIL_ALTERED = "alert_trail_altered"
-    """Lines of the audit trail are not as the bot wrote them."""
     HOST_REFUSED = "alert_host_refused"
     """Slack or Smile ID named a host that a setting does not list."""
+    PURGED = "alert_purged"
+    """What the purge of a night has erased, and what it left."""
+    PURGE_WAITS = "alert_purge_waits"
+    """What it would erase if somebody had set a clock."""
 
 
 _MARK = '{"code":'

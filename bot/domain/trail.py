@@ -89,7 +89,6 @@ _LOOKS = {
     "customer_text.shown": "*Message for the customer*",
     "queue.shown": "A reviewer's queue; how many checks were on it",
     "home.shown": "The Home tab was opened or turned, by somebody who sees more than their own checks there: what",
-    "touched.listed": "`kyc-bot audit touched`; the days, and how many checks",
     "summary.shown": "`/kyc summary`; the period",
     "earlier.shown": "*Checked before*, to whoever filled in a form; how many checks",
     "check.listed": (
@@ -116,6 +115,7 @@ _OPERATIONS = {
     "keys.renewed": "`kyc-bot rekey` has renewed everything; the id of the newest key",
     "signing_key.used": "From now on this key signs certificates and proofs; its id and the public key",
     "keys.let_go": "The older keys were let go; the id of the newest key",
+    "purge.done": "What was over its time is erased; of how many checks, by clock",
     "database.restored": "`kyc-bot restore` put a backup in place; until when that knows what happened",
 }
 

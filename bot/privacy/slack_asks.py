@@ -18,12 +18,13 @@ _ENDED = (BatchState.REFUSED, BatchState.CANCELLED, BatchState.DONE)
 _Wanted = tuple[Removal, RemovalPlace, str | None]
 
 
-def ask(tx: Transaction, ref: str, *, what: Collection[Clock], at: datetime) -> int:
+def ask(tx: Transaction, ref: str, *, what: Collection[Clock], at: datetime, messages: bool = True) -> int:
     """Have erased in Slack what goes with these clocks; how many messages and files are new to the list.
 
     A repeat adds nothing, and nothing is asked for a check that is not there. With the photos go people's files; with
     what is personal our messages and files, and the message that asked for the check; with the record, all of it. A
-    file that another check was asked with waits for that check's clock.
+    file that another check was asked with waits for that check's clock. Without `messages` ours stay: they are
+    updated, and tell what came of a check whose record is kept.
     """
     check = checks.find(tx, ref, sealed=False)
     if check is None:
@@ -32,7 +33,7 @@ def ask(tx: Transaction, ref: str, *, what: Collection[Clock], at: datetime) -> 
     if {Clock.PHOTOS, Clock.RECORD} & set(what):
         wanted += _photos(tx, check)
     if {Clock.PERSONAL, Clock.RECORD} & set(what):
-        wanted += [*_messages(tx, check), *_written(tx, check), *_of_file(tx, check)]
+        wanted += [*(_messages(tx, check) if messages else ()), *_written(tx, check), *_of_file(tx, check)]
     return slack_removals.add(tx, ref, wanted, at=at)
 
 

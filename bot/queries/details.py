@@ -9,14 +9,14 @@ import structlog
 
 from bot.access.permissions import Permission, Role, Sight
 from bot.access.process import Process
-from bot.domain.check.check import Check, PhotoKind, PhotoRef
+from bot.domain.check.check import Check, PhotoKind, PhotoRef, require_unerased
 from bot.domain.check.references import parse_reference
 from bot.domain.check.request import FileInfo, check_file
 from bot.domain.check.states import FINAL, State
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
 from bot.domain.results.record_match import RecordMatch
-from bot.domain.review.review import Decision, Note, Review, ReviewDecision, runs_again
+from bot.domain.review.review import Decision, Note, Review, ReviewDecision
 from bot.errors import IllegalMove, RecordAltered, Refusal, Refused, SmileIDError
 from bot.outbox.links import Links
 from bot.outbox.look_ups import LookUp, LookUps
@@ -76,7 +76,8 @@ class CheckDetails(Process):
         check = await self._get_visible(user, ref)
         if check.is_altered:
             raise RecordAltered(check.ref)
-        if runs_again(check.state, check.decision):
+        require_unerased(check)
+        if check.may_run_again:
             return check
         if check.state is State.APPROVED:
             why = Refusal.RERUN_APPROVED
@@ -185,7 +186,8 @@ class CheckDetails(Process):
         check = await self.database.read(checks.get, ref)
         attempt = await self.database.read(attempts.latest, ref)
         links: Mapping[str, str] = {}
-        if attempt is not None and attempt.sent_at is not None:
+        # What is erased here is not fetched from Smile ID either.
+        if attempt is not None and attempt.sent_at is not None and check.erased_at is None:
             try:
                 record = await self.smile_id.ask(attempt)
                 links = {name: url for name, url in record.image_links.items() if _is_link(url)}
@@ -257,7 +259,7 @@ def _read(tx: Transaction, ref: str, *, sealed: bool) -> _Read:
 
 def _existing(check: Check | None) -> Check:
     if check is None:
-        # Checks are never deleted.
+        # Removed by the purge at this very moment; whoever asks again hears that there is none.
         raise LookupError("no such check")
     return check
 

@@ -7,7 +7,7 @@ import structlog
 
 from bot.access.permissions import Permission
 from bot.access.process import Process
-from bot.domain.check.check import Check
+from bot.domain.check.check import Check, require_unerased
 from bot.domain.check.states import State
 from bot.domain.id_types.id_types import IDType
 from bot.domain.review.review import (
@@ -252,7 +252,10 @@ class ReviewDecisions(Process):
     async def to_note(self, user: str, ref: str) -> Check:
         """The check that this person may write a note about."""
         await eligibility.require_reviewer(self.access, user)
-        return await self.database.read(_get, ref)
+        check = await self.database.read(_get, ref)
+        if check.review is not ReviewState.OPEN:
+            require_unerased(check)
+        return check
 
     async def note(self, user: str, ref: str, text: str, *, form_id: str) -> None:
         """Store a reviewer's note, once for each form."""
@@ -312,6 +315,7 @@ def _claim(tx: Transaction, click: _Click, *, reopens: bool, channel: str | None
     if not may_be_claimed(check.state) and check.review is not ReviewState.OPEN:
         raise Refused(Refusal.NOTHING_TO_DECIDE, ref=ref, status=check)
     if reopens:
+        require_unerased(check)
         transitions.reopen(tx, ref, channel=channel, now=click.now)
     if not transitions.claim(tx, ref, by=user, now=click.now):
         review = reviews.find(tx, ref)

@@ -5,7 +5,7 @@ from datetime import datetime
 import structlog
 
 from bot.access.process import Process
-from bot.domain.check.check import Check
+from bot.domain.check.check import Check, require_unerased
 from bot.domain.outbox import PostKind
 from bot.errors import Refusal, Refused
 from bot.review import eligibility
@@ -47,6 +47,7 @@ class PhotoAccess(Process):
 
         def commit(tx: Transaction) -> bool:
             check = _get(tx, user, ref)
+            require_unerased(check)
             if _request(tx, user, check) is not None:
                 return False
             now = self.now()

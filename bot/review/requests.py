@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import structlog
 
 from bot.access.process import Process
-from bot.domain.check.check import Check
+from bot.domain.check.check import Check, require_unerased
 from bot.domain.review.requests import RequestKind, ReviewRequest, may_be_requested
 from bot.domain.review.review import ReviewState
 from bot.errors import Refusal, Refused
@@ -54,6 +54,7 @@ class ReviewRequests(Process):
 
 
 def _require_requestable(check: Check) -> None:
+    require_unerased(check)
     if check.review is ReviewState.OPEN:
         raise Refused(Refusal.REVIEW_REQUESTED, ref=check.ref)
     if not may_be_requested(check.state, check.review):

@@ -45,6 +45,7 @@ from bot.outbox.look_ups import LookUps
 from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import ThreadPosts
 from bot.privacy import signing
+from bot.privacy.retention import NightlyPurge
 from bot.queries.customer import CustomerMessages
 from bot.queries.details import CheckDetails
 from bot.queries.home import HomeTab
@@ -185,6 +186,7 @@ class Bot:
     background: BackgroundTasks
     health: Health
     records: RecordWatch
+    purge: NightlyPurge
     retry: Callable[[], Retry]
     """The retries of one answer that is given in the background; their common bound begins now."""
     refresh: Callable[[], Coroutine[Any, Any, bool]]
@@ -437,6 +439,7 @@ async def build(
         background=_background(process, gates),
         health=health,
         records=RecordWatch(**process, health=health, steady=steady),
+        purge=NightlyPurge(**process, is_clock_off=lambda: health.clock_is_off),
         retry=retry,
         refresh=id_type_sync.refresh,
         now=now,
@@ -465,6 +468,7 @@ def _schedule_jobs(bot: Bot) -> None:
     every(minute, bot.summary.tick, "summaries", first_in=timedelta(seconds=1))
     every(timedelta(seconds=10), bot.records.look_on, "records", first_in=timedelta(seconds=5))
     every(minute, partial(bot.turned_away.store, bot.database, bot.now), "turned away")
+    every(minute, bot.purge.tick, "purge")
     every(minute, bot.slack_door.requests.forget, "refused requests")
     every(minute, bot.callback_door.requests.forget, "refused callbacks")
     if bot.settings.backup_dir is not None:

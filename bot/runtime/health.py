@@ -55,6 +55,13 @@ class Health:
     """In few words: none of it keeps the bot from taking requests."""
 
     @property
+    def clock_is_off(self) -> bool:
+        """Whether the machine shows another time than Slack or Smile ID, or was set by more than a minute lately."""
+        return not self.degraded.keys().isdisjoint(
+            {Degraded.CLOCK_STEP, Degraded.CLOCK_AGAINST_SLACK, Degraded.CLOCK_AGAINST_SMILE_ID}
+        )
+
+    @property
     def refusal_of_slack(self) -> str | None:
         """Slack's word for why it refuses the bot token; None while it does not."""
         fault = self.degraded.get(Degraded.SLACK)

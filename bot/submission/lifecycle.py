@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain.check.check import CONSENT_NOTICE, Check, HoldReason, PhotoRef, Request
+from bot.domain.check.check import CONSENT_NOTICE, Check, HoldReason, PhotoRef, Request, require_unerased
 from bot.domain.check.states import POLLED_REASONS, State
 from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
-from bot.domain.review.review import runs_again
 from bot.errors import EditedMeanwhile, IllegalMove
 from bot.outbox import refresh
 from bot.review import transitions
@@ -76,7 +75,9 @@ def run_again(
     if not slack_requests.take(tx, f"rerun:{form_id}", now=now):
         return False
     ended, suspicion = checks.get(tx, ref), transitions.open_suspicion(tx, ref)
-    if not runs_again(ended.state, ended.decision) or of_round not in (None, ended.round):
+    # Erased since the form was opened: a new round would bring back what is gone.
+    require_unerased(ended)
+    if not ended.may_run_again or of_round not in (None, ended.round):
         raise IllegalMove(f"{ref} is {ended.state}: it cannot be run again")
     outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD}, now=now)
     due_at = max(not_before or now, now)

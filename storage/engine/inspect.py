@@ -18,8 +18,9 @@ from pathlib import Path
 import sqlite_utils
 
 from bot.domain.installation import Installation
+from bot.domain.privacy.purge import Purge
 from bot.errors import DatabaseFault
-from storage import meta
+from storage import meta, purges
 from storage.engine import first_chain, first_macs, macs, owners, record_versions, upkeep
 from storage.engine.connection import is_damage, unusable_as_fault
 from storage.engine.migrations import applied_known, migrations
@@ -104,6 +105,18 @@ def installation_in(path: Path) -> Installation | None:
         with closing(_connect(path, idle=_is_idle(path))) as connection:
             return meta.read_installation(connection)
     except sqlite3.Error:
+        return None
+
+
+def last_purge_in(path: Path) -> Purge | None:
+    """The report of the last purge; None where there was none, or the database cannot be read (see `examine`)."""
+    path = path.resolve()
+    if not path.is_file():
+        return None
+    try:
+        with closing(_connect(path, idle=_is_idle(path))) as connection:
+            return purges.read_last(connection)
+    except (sqlite3.Error, ValueError):
         return None
 
 

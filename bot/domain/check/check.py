@@ -7,10 +7,12 @@ from enum import StrEnum
 from typing import Any
 
 from bot.domain.check.states import ReviewReason, State
+from bot.domain.dates import day_of
 from bot.domain.results.assurance import Liveness
 from bot.domain.results.codes import Outcome, ResultStory
 from bot.domain.results.record_match import NOTHING_COMPARED, Comparison
-from bot.domain.review.review import Decision, ReviewState
+from bot.domain.review.review import Decision, ReviewState, runs_again
+from bot.errors import Refusal, Refused
 
 CONSENT_NOTICE = "2026-11"
 """Version of the sentence that the requester confirms; stored with each consent and sent nowhere as text."""
@@ -148,6 +150,11 @@ class Check:
         return min(filter(None, (self.photos_erased_at, self.personal_erased_at)), default=None)
 
     @property
+    def may_run_again(self) -> bool:
+        """Whether a person may start another round: it ended without an approval that counts, and is not erased."""
+        return self.erased_at is None and runs_again(self.state, self.decision)
+
+    @property
     def round_asked_at(self) -> datetime:
         """When this round was asked for: *Run again* takes a consent of its own."""
         return self.asked_at if self.round == 1 else self.consent_at
@@ -176,6 +183,12 @@ class Check:
     def root_ts(self) -> str | None:
         """The thread that results go to."""
         return self.thread_ts or self.message_ts
+
+
+def require_unerased(check: Check) -> None:
+    """Raises Refused for a check of which something is erased: what people do next needs it, or would bring it back."""
+    if check.erased_at is not None:
+        raise Refused(Refusal.ERASED, ref=check.ref, erased=day_of(check.erased_at))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from bot.domain.check.check import Check, HoldReason, PhotoKind, PhotoRef
 from bot.domain.check.request import FileInfo
 from bot.domain.outbox import decode_fault
 from bot.domain.results.codes import ResultStory
-from bot.domain.review.review import Decision, runs_again
+from bot.domain.review.review import Decision
 
 _MENDED_BY_PHOTOS = frozenset({ResultStory.NO_FACE, ResultStory.PHOTO_UNUSABLE, ResultStory.FACES_DIFFER})
 """Not a spoof: whoever holds up a picture is not asked for another one."""
@@ -14,7 +14,7 @@ _MENDED_BY_PHOTOS = frozenset({ResultStory.NO_FACE, ResultStory.PHOTO_UNUSABLE, 
 
 def may_help(check: Check) -> bool:
     """Whether a check that has ended may be sent again with other photos alone."""
-    if not runs_again(check.state, check.decision):
+    if not check.may_run_again:
         return False
     if check.decision is not None:
         return check.decision is Decision.NEW_PHOTOS

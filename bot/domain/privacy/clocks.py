@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Literal, Self, assert_never
 
 _PERIOD = re.compile(r"([0-9]{1,5})\s*([dy])")
 _COUNTRY = re.compile(r"[A-Z]{2}")
-_LONGEST_DAYS, _LONGEST_YEARS = 36_500, 100
+LONGEST_DAYS, _LONGEST_YEARS = 36_500, 100
 _LEAP_DAY = timedelta(days=1)
 
 
@@ -39,7 +38,7 @@ class Period:
         if found is None:
             raise ValueError("must be days or years, as 30d or 5y, perhaps with countries of their own: 5y,KE=7y")
         count, unit = int(found[1]), found[2]
-        if not 1 <= count <= (_LONGEST_YEARS if unit == "y" else _LONGEST_DAYS):
+        if not 1 <= count <= (_LONGEST_YEARS if unit == "y" else LONGEST_DAYS):
             raise ValueError("must be at least 1d and at most 100y")
         return cls(count=count, unit="y" if unit == "y" else "d")
 
@@ -70,7 +69,7 @@ class Periods:
     """How long one clock runs: for all countries, and for those that have their own."""
 
     usual: Period
-    by_country: Mapping[str, Period] = field(default_factory=lambda: MappingProxyType({}))
+    by_country: Mapping[str, Period] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -85,7 +84,7 @@ class Periods:
             if country in by_country:
                 raise ValueError(f"names {country} twice")
             by_country[country] = Period.parse(period)
-        return cls(usual=Period.parse(usual), by_country=MappingProxyType(by_country))
+        return cls(usual=Period.parse(usual), by_country=by_country)
 
     def of(self, country: str) -> Period:
         return self.by_country.get(country, self.usual)

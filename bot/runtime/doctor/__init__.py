@@ -12,6 +12,7 @@ from itertools import chain
 import httpx
 
 from bot.domain.id_types.id_types import IDTypes
+from bot.domain.privacy.purge import Purge, lines
 from bot.errors import DatabaseFault, SettingsFault, WrongKey
 from bot.reporting import chart
 from bot.runtime.clock import CLOCK_OK, ahead_of, apart, utc_now
@@ -19,7 +20,7 @@ from bot.runtime.doctor import callback, machine, slack, smile_id, ways
 from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, note, ok, within
 from bot.runtime.doctor.machine import Surroundings
 from bot.runtime.factory import read_customer_texts, read_tables
-from bot.settings import Environment, Settings
+from bot.settings import Environment, RetentionSettings, Settings
 from storage.engine import inspect
 from storage.engine.sealing import Sealer
 
@@ -58,6 +59,7 @@ async def probe(
             within(limits.part, "clock against Slack", _clock("Slack", settings.slack_api_url, http, now, limits)),
             within(limits.part, "clock against Smile ID", _clock("Smile ID", settings.smile_id_url, http, now, limits)),
             within(limits.probe, "database", _database(settings, sealer)),
+            within(limits.part, "retention", _retention(settings)),
         )
     return [*found, *trusted, *chain.from_iterable(probes)]
 
@@ -83,6 +85,27 @@ def _own_means(settings: Settings) -> tuple[list[Finding], IDTypes | None, Seale
             note("charts", "matplotlib is not installed: summaries come without a picture. See docs/install.md.")
         )
     return found, id_types, sealer
+
+
+def about_retention(settings: RetentionSettings, last: Purge | None) -> list[Finding]:
+    """How long what is kept, what the last purge has done, and whether anything is erased at all."""
+    kept, subject = settings.retention, "retention"
+    told = [f"photos {kept.photos}, personal data {kept.personal}, records {kept.record}"]
+    if last is not None and last.erases:
+        told.append(f"last purge {last.began_at:%Y-%m-%d %H:%M} UTC: {'; '.join(lines(last.counts, erases=True))}")
+    elif not settings.retention_is_set:
+        told.append("nothing is erased before one of KYC_RETENTION_PHOTOS, _PERSONAL and _RECORD is set")
+        if last is not None and last.erased:
+            told.append(f"over their time: {'; '.join(lines(last.counts, erases=False))}. See docs/privacy.md")
+            return [note(subject, ". ".join(told)), *_older_name(settings)]
+    return [ok(subject, ". ".join(told)), *_older_name(settings)]
+
+
+def _older_name(settings: RetentionSettings) -> Iterator[Finding]:
+    if settings.retention_days is not None:
+        is_used = "retention_personal" not in settings.model_fields_set
+        instead = f"counts as KYC_RETENTION_PERSONAL={settings.retention.personal}. Set that instead."
+        yield note("retention", f"KYC_RETENTION_DAYS is an older name and {instead if is_used else 'is not used.'}")
 
 
 def about_keys(keys: Sequence[str], *, in_production: bool) -> list[Finding]:
@@ -119,6 +142,10 @@ async def _clock(
     if abs(ahead) <= CLOCK_OK:
         return [ok(subject, f"{round(abs(ahead).total_seconds())} s apart")]
     return [(fail if abs(ahead) > CLOCK_WRONG else note)(subject, apart(ahead))]
+
+
+async def _retention(settings: Settings) -> list[Finding]:
+    return about_retention(settings, await asyncio.to_thread(inspect.last_purge_in, settings.database))
 
 
 async def _database(settings: Settings, sealer: Sealer | None) -> list[Finding]:

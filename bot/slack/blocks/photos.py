@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.check.check import Check
+from bot.domain.dates import day_of
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
 from bot.slack.blocks import ids, kit
@@ -95,13 +96,18 @@ def photos(
     blocks: list[Block] = [kit.section(f"*{subject(check, entry)}*")]
     for photo in shown:
         blocks += _photo(check.ref, photo, as_links=as_links)
-    if not shown:
+    if check.photos_erased_at is not None:
+        blocks.append(
+            kit.section(f"*Erased on {day_of(check.photos_erased_at)}*: nothing tells which photos were sent.")
+        )
+    elif not shown:
         blocks.append(kit.section("The bot knows of no photos of this check."))
     if any(photo.missing is None for photo in shown):
         blocks.append(
             kit.small("Slack may show a photo only to people it was shared with. You may see an empty frame instead.")
         )
-    blocks += _asking(check, asked, has_left=has_left)
+    if check.erased_at is None:
+        blocks += _asking(check, asked, has_left=has_left)
     if row:
         blocks.append(kit.actions(*row))
     return _modal(check.ref, [*blocks, kit.small(LOGGED)])

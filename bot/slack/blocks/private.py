@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bot.domain.check.check import Check
 from bot.domain.check.masking import tail
+from bot.domain.dates import day_of
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
 from bot.domain.results.codes import ResultMeaning
@@ -108,6 +109,7 @@ def details(
             f"Asked by {person(check.requester)} {when(check.asked_at)} · consent confirmed by "
             f"{person(check.consent_by)} {when(check.consent_at)} (notice {check.consent_notice})"
         ),
+        *erased(check),
         *([kit.actions(*row)] if row else []),
         *_side_by_side(compared),
         *_jobs(jobs),
@@ -121,9 +123,19 @@ def details(
     if not messages:
         blocks.append(kit.plain_section("No result from Smile ID yet."))
     blocks += reviewers
-    blocks += _photo_links(photo_links)
+    blocks += _photo_links(photo_links, is_erased=check.erased_at is not None)
     blocks.append(kit.small("Opening this page is logged."))
     return kit.modal(f"Check {check.ref}", blocks, callback_id=ids.DETAILS_VIEW, close="Close", metadata=check.ref)
+
+
+def erased(check: Check) -> list[Block]:
+    """What is gone of a check, and since when."""
+    gone = [
+        ("The customer's data", "", check.personal_erased_at),
+        ("The photos", " Nothing tells any more which these were.", check.photos_erased_at),
+    ]
+    said = [f"*{what}: erased on {day_of(at)}.*{more}" for what, more, at in gone if at is not None]
+    return [kit.section(f"{' '.join(said)} The result stays.")] if said else []
 
 
 def _side_by_side(compared: Sequence[ComparedField]) -> list[Block]:
@@ -169,8 +181,10 @@ def _message(message: MessageDetails) -> list[Block]:
     return blocks
 
 
-def _photo_links(links: Mapping[str, str] | None) -> list[Block]:
+def _photo_links(links: Mapping[str, str] | None, *, is_erased: bool) -> list[Block]:
     """Links, never pictures. A presigned link is long, so each gets a block of its own."""
+    if is_erased:
+        return []
     if links is None:
         return [kit.small("Fetching links to the photos from Smile ID …")]
     marks = [f"<{url.replace('&', '&amp;')}|{foreign(name.replace('_', ' '), 75)}>" for name, url in links.items()]

@@ -7,6 +7,7 @@ customers, not even in part. A check that was read without opening its seal show
 from collections.abc import Sequence
 
 from bot.domain.check.check import Check
+from bot.domain.dates import day_of
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
 from bot.domain.review.review import REASONS, Review, ReviewDecision, ReviewState
@@ -47,6 +48,8 @@ def _facts(check: Check, now: Standing, review: Review | None) -> list[str]:
         facts[0] = f"asked by {person(check.requester)} {when(check.asked_at)}"
     if review is not None and review.state is ReviewState.OPEN and review.claimed_by:
         facts.append(f"claimed by {person(review.claimed_by)}")
+    if check.erased_at is not None:
+        facts.append(f"*Erased on {day_of(check.erased_at)}*")
     return facts
 
 
@@ -85,7 +88,7 @@ def _rows(check: Check, entry: IDType | None, now: Standing, review: Review | No
         ("ID type", subject(check, entry)),
         ("Asked by", f"{person(check.requester)} {when(check.asked_at)}"),
         ("Sent to Smile ID", when(check.sent_at) if check.sent_at else "not yet"),
-        ("Ended", when(check.ended_at) if check.ended_at else "not yet"),
+        ("Ended", _ended(check)),
         ("Result or decision by", now.by or "nobody yet"),
     ]
     if open_review is not None:
@@ -98,6 +101,11 @@ def _rows(check: Check, entry: IDType | None, now: Standing, review: Review | No
     if check.batch_row is not None:
         rows.append(("From a file", f"row {check.batch_row}"))
     return rows
+
+
+def _ended(check: Check) -> str:
+    ended = when(check.ended_at) if check.ended_at else "not yet"
+    return f"{ended}. *Erased on {day_of(check.erased_at)}*" if check.erased_at is not None else ended
 
 
 def _decisions(found: Sequence[ReviewDecision]) -> list[Block]:

@@ -75,6 +75,10 @@ _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.RERUN_IN_REVIEW: "{ref} cannot be run again: it is still in review.",
     Refusal.RERUN_UNDER_WAY: "{ref} cannot be run again: it is still under way.",
     Refusal.RERUN_MOVED_ON: ("{ref} has changed meanwhile and cannot be run again now. See its message."),
+    Refusal.ERASED: (
+        "Erased: the customer's data of {ref} was erased on {erased}, so nothing more can be done with this check. "
+        "To check this customer again, type /kyc."
+    ),
     Refusal.RERUN_TOO_FAR_AHEAD: "At most {days} days from now.",
     Refusal.CANCEL_TOO_LATE: "{ref} has been sent to Smile ID; it can no longer be cancelled.",
     Refusal.CANCEL_ENDED: "{ref} has ended; there is nothing to cancel.",
@@ -407,11 +411,16 @@ _ALERTS: Mapping[StrEnum, str] = {
     AdminAlert.RECORDS_OLDER: (
         "Record altered: some check was put back to an older state or taken away, and nothing tells which."
     ),
-    AdminAlert.TRAIL_ALTERED: (
-        "Audit trail altered: somebody else than the bot has changed, removed or added lines. `kyc-bot audit verify` "
-        "tells which."
-    ),
     AdminAlert.HOST_REFUSED: "Nothing is sent to {host}, since {setting} does not name it.",
+    AdminAlert.PURGED: (
+        "Purge done. Photos erased: {photos} checks. Personal data erased: {personal} checks. Whole records removed: "
+        "{record} checks. Kept beyond their time: {kept} checks. kyc-bot purge --dry-run says why."
+    ),
+    AdminAlert.PURGE_WAITS: (
+        "Nothing is erased yet. Over their time are the photos of {photos} checks, the personal data of {personal} "
+        "checks and the whole record of {record} checks. To have them erased each night, set KYC_RETENTION_PHOTOS, "
+        "KYC_RETENTION_PERSONAL or KYC_RETENTION_RECORD and restart. See docs/privacy.md."
+    ),
 }
 
 SENTENCES: Mapping[StrEnum, str] = {**_REFUSALS, **_PHOTOS, **_FILES, **_FIELDS, **_SMILE_ID, **_ALERTS}

@@ -40,7 +40,7 @@ def buttons(check: Check, review: Review | None, *, viewer: str | None = None) -
     """The row of a card, or of the `viewer`'s own Home tab: there they can take back their own proposal, not agree."""
     details = kit.details_button(check.ref)
     if review is None or review.state is not ReviewState.OPEN:
-        return [details, _reopen(check), _note(check)]
+        return [details] if check.erased_at is not None else [details, _reopen(check), _note(check)]
     if review.proposal is not None:
         return [*_judge(check, review.proposal, viewer=viewer), details, _note(check)]
     if check.state is State.CANCELLED:
@@ -54,6 +54,8 @@ def buttons(check: Check, review: Review | None, *, viewer: str | None = None) -
 def in_details(check: Check, review: Review | None, reader: Reader) -> list[Block]:
     """The elements of the row in the Details: everything that this person may do now, nothing behind a menu."""
     if not reader.is_reviewer:
+        return []
+    if check.erased_at is not None and (review is None or review.state is not ReviewState.OPEN):
         return []
     note = _note(check)
     if reader.user in check.requesters and not reader.is_admin:

@@ -3,7 +3,7 @@
 Names no customer and quotes nobody, so that it may be shown to everybody who may know of the check at all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.check.check import Check
@@ -14,7 +14,6 @@ from bot.domain.review.review import (
     Review,
     ReviewState,
     may_be_decided,
-    runs_again,
     waits_for_smile_id,
 )
 from bot.slack.blocks import words
@@ -56,6 +55,11 @@ def standing(check: Check, review: Review | None) -> Standing:
         verdict, why = _split(words.REVIEW_NAMES[ReviewReason.ALTERED])
         return Standing(verdict=verdict, why=why, since=check.asked_at, next_step=words.AFTER_ALTERED)
     is_open = review is not None and review.state is ReviewState.OPEN
+    found = _of_record(check, review, is_open=is_open)
+    return found if check.erased_at is None or is_open else replace(found, next_step=words.AFTER_ERASED)
+
+
+def _of_record(check: Check, review: Review | None, *, is_open: bool) -> Standing:
     if check.decision is not None and not is_open:
         return _decided(check, check.decision, review)
     if check.state in _UNDER_WAY:
@@ -128,7 +132,7 @@ def _next_of(check: Check, story: Story) -> str:
     if story.calls_admins:
         return "An admin must mend this; nothing to do for who asked."
     parts = [story.next_step]
-    if check.state in FINAL and runs_again(check.state, check.decision) and "*Run again*" not in story.next_step:
+    if check.state in FINAL and check.may_run_again and "*Run again*" not in story.next_step:
         parts.append("*Run again* starts another attempt.")
     return " ".join(filter(None, parts)) or "A reviewer must look at it."
 

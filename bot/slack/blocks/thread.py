@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from bot.domain.check import other_photos
 from bot.domain.check.check import Check
 from bot.domain.check.states import FINAL, POLLED_REASONS, State
+from bot.domain.dates import day_of
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
 from bot.domain.results.customer_texts import customer_reason
 from bot.domain.review.requests import may_be_requested
-from bot.domain.review.review import OTHER, REASONS, Proposal, ReviewDecision, ReviewState, runs_again
+from bot.domain.review.review import OTHER, REASONS, Proposal, ReviewDecision, ReviewState
 from bot.slack.blocks import ids, kit, words
 from bot.slack.blocks.kit import Block
 from bot.slack.blocks.standing import standing
@@ -55,6 +56,8 @@ def request_message(
         small.append(f"decided by {person(check.decided_by)} {when(check.decided_at)}")
     if check.state in FINAL and check.ended_at is not None:
         small.append(f"ended {when(check.ended_at)}")
+    if check.erased_at is not None:
+        small.append(f"*Erased on {day_of(check.erased_at)}*")
     about = " · ".join(filter(None, [f"Biometric KYC · {subject(check, entry)}", *small]))
     head = f"*{verdict}*{why and f' — {why}'} · {check.ref}"
     blocks = [kit.section(f"{head}\n*Next:* {next_step}"), kit.small_mrkdwn(about), buttons(check)]
@@ -82,6 +85,8 @@ def _next(check: Check) -> str:
     """What who asked does now. Whoever has claimed a review is not named: that changes without this message."""
     if check.held is not None and check.state is State.REQUESTED:
         return "Answer the question in the thread."
+    if check.erased_at is not None and check.review is not ReviewState.OPEN:
+        return words.AFTER_ERASED
     if check.decision is not None and check.review is not ReviewState.OPEN:
         return words.AFTER[check.decision]
     if check.is_altered:
@@ -101,7 +106,7 @@ def buttons(check: Check) -> Block:
         elements.append(cancel_button(check))
     if other_photos.may_help(check):
         elements.append(kit.check_button(ids.SEND_PHOTOS, "Send other photos", check.ref))
-    if runs_again(check.state, check.decision):
+    if check.may_run_again:
         elements.append(kit.check_button(ids.RUN_AGAIN, "Run again", check.ref))
     if more := more_entries(check):
         elements.append(kit.overflow(ids.CHECK_MORE, more))
@@ -113,7 +118,11 @@ def more_entries(check: Check) -> list[tuple[str, str]]:
     if check.is_altered:
         return []
     offered = [
-        ("Request review", ids.REQUEST_REVIEW, may_be_requested(check.state, check.review)),
+        (
+            "Request review",
+            ids.REQUEST_REVIEW,
+            check.erased_at is None and may_be_requested(check.state, check.review),
+        ),
         ("Message for the customer", ids.CUSTOMER_MESSAGE, customer_reason(check) is not None),
     ]
     return [(text, f"{action_id}|{check.ref}") for text, action_id, is_offered in offered if is_offered]

@@ -297,6 +297,9 @@ REVIEW_NAMES: Mapping[ReviewReason, str] = {
 AFTER_ALTERED = "Do not act on it. An admin has been told; if you need a result, start a new check."
 """What everybody does about a check whose record was altered."""
 
+AFTER_ERASED = "Nothing: the customer's data is erased, and the result stays. For a new check type `/kyc`."
+"""What everybody does about a check of which something is erased."""
+
 ACTIONS: Mapping[str, str] = {
     "Verify_ID_Number": "ID number",
     "Return_Personal_Info": "Authority's data",

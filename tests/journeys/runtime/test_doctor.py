@@ -169,6 +169,7 @@ async def test_all_is_green_before_the_first_start_and_nothing_is_left_behind(ho
         "clock against Slack",
         "clock against Smile ID",
         "database",
+        "retention",
     ]
     assert list(house.database.parent.iterdir()) == []
     assert {call.method for call in house.slack.calls if call.method} <= READING

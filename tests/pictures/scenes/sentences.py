@@ -40,6 +40,7 @@ FACTS: dict[str, object] = {
     "checks": 300,
     "day": "",
     "days": 366,
+    "erased": "3 March 2026",
     "left": 20,
     "most": 100_000,
     "person": MUSA,
