@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot import __version__, settings_file
-from bot.command_line import privacy, proof, stand_ins
+from bot.command_line import audit, audit_reports, privacy, proof, stand_ins
 from bot.command_line.arguments import Day
 from bot.command_line.database import exit_on_fault, in_database, load_settings
 from bot.command_line.hardening import harden
@@ -66,7 +66,10 @@ def serve() -> None:
 
 main.add_command(stand_ins.demo)
 main.add_command(stand_ins.sandbox)
+audit.audit.add_command(audit_reports.access)
+audit.audit.add_command(audit_reports.touched)
 main.add_command(proof.proof)
+main.add_command(audit.audit)
 main.add_command(privacy.purge)
 
 

@@ -182,6 +182,13 @@ def _copied_whole(value: Any) -> Any:
     return value
 
 
+def _of_a_person(token: SecretStr | None) -> SecretStr | None:
+    """Another kind of token would be refused only when the first photo is to be deleted, a month later."""
+    if token is not None and not token.get_secret_value().startswith("xoxp-"):
+        raise ValueError("must be a user token, which begins with xoxp-")
+    return token
+
+
 Duration = Annotated[timedelta, _read_by(_duration)]
 Size = Annotated[int, _read_by(_size)]
 Days = Annotated[frozenset[int], _read_by(_days)]
@@ -201,6 +208,7 @@ Channels = Annotated[tuple[str, ...], NoDecode, _read_by(_list), _IS_CHANNEL]
 OptionalChannel = Annotated[str | None, _EMPTY_IS_UNSET, _IS_CHANNEL]
 Secret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_copied_whole)]
 OptionalSecret = Annotated[SecretStr | None, _EMPTY_IS_UNSET, AfterValidator(_copied_whole)]
+OptionalUserToken = Annotated[OptionalSecret, AfterValidator(_of_a_person)]
 PartnerId = Annotated[str, Field(min_length=1), AfterValidator(_copied_whole)]
 SlackBase = Annotated[str, _require(lambda url: url.endswith("/api/"), "must end in /api/")]
 OptionalBase = Annotated[str | None, _EMPTY_IS_UNSET, AfterValidator(lambda url: url.rstrip("/") if url else None)]
@@ -276,6 +284,8 @@ class SlackSettings(_FromEnvironment):
     """xapp token: with it, Socket Mode is used."""
     slack_signing_secret: OptionalSecret = _setting("SLACK_SIGNING_SECRET", None, example="32 letters and digits")
     """Needed without an app token."""
+    slack_user_token: OptionalUserToken = _setting("KYC_SLACK_USER_TOKEN", None, example="xoxp-…")
+    """xoxp token of an admin of the workspace, with `files:write`: deletes photos in Slack when their time is over."""
     slack_api_url: SlackBase = _setting("SLACK_API_URL", "https://slack.com/api/", example="https://slack.com/api/")
     """Base of the Web API; ends in `/api/`."""
 

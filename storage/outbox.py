@@ -114,6 +114,18 @@ def updates_of(tx: Transaction, parent_id: str, kind: PostKind) -> Updates:
     return Updates(is_waiting=bool(row["waiting"]), count=row["n"], last_at=moment_or_none(row["last_at"]))
 
 
+def to_be_built(tx: Transaction, kind: PostKind, destination: str) -> str | None:
+    """The id of the newest post of this kind that waits, and does not say anything yet."""
+    sql = """
+        SELECT id FROM posts
+        WHERE lane = :destination AND kind = :kind AND state = 'due' AND leased_until IS NULL
+          AND in_doubt_since IS NULL
+        ORDER BY priority DESC, seq DESC LIMIT 1
+        """
+    found: str | None = tx.value(sql, destination=destination, kind=kind)
+    return found
+
+
 def approval_cards(tx: Transaction, batch_id: str) -> list[str]:
     """The ids of the messages that ask people to approve a file."""
     begin = f"{PostKind.BATCH_APPROVAL.value}:{batch_id}:"
@@ -207,7 +219,7 @@ def places(tx: Transaction, ref: str) -> list[tuple[str, str]]:
     return [(row["channel"], row["ts"]) for row in tx.rows(sql, ref=ref)]
 
 
-def files_of_batch(tx: Transaction, batch_id: str) -> list[Post]:
+def uploads_about(tx: Transaction, batch_id: str) -> list[Post]:
     """Those that brought a file about a file of customers, as far as they went out."""
     found = []
     for kind in (PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS):

@@ -133,14 +133,18 @@ def reschedule(tx: Transaction, id_: str, *, at: datetime, why: str, counts: boo
     tx.run(sql, at=at, why=why, counts=counts, id=id_)
 
 
-def leave(tx: Transaction, id_: str, *, at: datetime, why: str, author: str | None) -> None:
-    """Slack refuses: it is listed, and looked at again at `at`."""
+def leave(
+    tx: Transaction, id_: str, *, at: datetime, why: str, author: str | None, place: RemovalPlace | None = None
+) -> None:
+    """Slack refuses: it is listed, and looked at again at `at`. What was learned of its author and place is kept."""
     sql = """
         UPDATE slack_removals SET state = 'left', due_at = :at, leased_until = NULL, why = :why,
             author = COALESCE(:author, author), tries = CASE state WHEN 'left' THEN tries + 1 ELSE 0 END
         WHERE id = :id
         """
     tx.run(sql, at=at, why=why, author=author, id=id_)
+    if place is not None:
+        tx.update("slack_removals", "id = :id", {"id": id_}, place_sealed=_sealed(tx, id_, place, is_asked=True))
 
 
 def try_all_again(tx: Transaction, *, at: datetime) -> int:
@@ -189,15 +193,9 @@ def counts(tx: Transaction) -> dict[tuple[Removal, RemovalState], int]:
 # Authors are told
 
 
-def to_tell(tx: Transaction, author: str) -> list[SlackRemoval]:
-    """What this person was not asked to delete yet."""
-    sql = "SELECT * FROM slack_removals WHERE state = 'left' AND told IS NULL AND author = :author ORDER BY asked_at"
-    return [_opened(tx, row)[0] for row in tx.rows(sql, author=author)]
-
-
-def told(tx: Transaction, ids: Iterable[str], *, post_id: str) -> None:
-    for id_ in ids:
-        tx.update("slack_removals", "id = :id", {"id": id_}, told=post_id)
+def told(tx: Transaction, id_: str, *, post_id: str) -> bool:
+    """This post asks its author to delete it; False if another one has."""
+    return tx.update("slack_removals", "id = :id AND told IS NULL", {"id": id_}, told=post_id)
 
 
 def told_by(tx: Transaction, post_id: str) -> list[SlackRemoval]:

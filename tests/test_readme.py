@@ -128,7 +128,8 @@ def test_the_example_of_a_settings_file_can_be_read_as_it_is_and_with_everything
     (tmp_path / "env").write_text(filled, encoding="utf-8")
     values = settings_file.read(tmp_path / "env")
     assert list(values) == list(SETTINGS)
-    Settings.load(values | ENOUGH | {"SLACK_SIGNING_SECRET": "invented"})
+    secrets = {"SLACK_SIGNING_SECRET": "invented", "KYC_SLACK_USER_TOKEN": "xoxp-invented"}
+    Settings.load(values | ENOUGH | secrets)
 
 
 # Commands
@@ -182,7 +183,7 @@ def test_every_metric_stands_in_the_table_with_its_labels() -> None:
     metrics.smile_id("upload", "ok")
     metrics.commit(1, 0.0)
     metrics.clock_step(timedelta(hours=1))
-    text = metrics.render(Gauges({}, {"submission": timedelta(0)}, timedelta(0))).decode()
+    text = metrics.render(Gauges({}, {"submission": timedelta(0)}, timedelta(0), {})).decode()
     measured = set()
     for name, labels in re.findall(r"^(kyc_[a-z_]+)(?:\{([^}]*)\})? ", text, re.MULTILINE):
         plain = re.sub(r"_(bucket|sum|count)$", "", name)

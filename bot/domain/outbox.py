@@ -89,6 +89,8 @@ class PostKind(StrEnum):
     """Updates that message in place."""
     EXPORT_FILE = "export_file"
     """The export itself, by direct message."""
+    DELETION_ASKED = "deletion_asked"
+    """Asks one person to delete what they put into Slack, since its time is over and the bot cannot."""
 
 
 UPDATES = frozenset(
@@ -223,6 +225,8 @@ class AdminAlert(StrEnum):
     LOOKED_UP_TOO_OFTEN = "alert_looked_up_too_often"
     RECORDS_OLDER = "alert_records_older"
     """Some record was put back to an older state or taken away; which, nothing tells."""
+    TRAIL_ALTERED = "alert_trail_altered"
+    """Lines of the audit trail are not as the bot wrote them."""
     HOST_REFUSED = "alert_host_refused"
     """Slack or Smile ID named a host that a setting does not list."""
     PURGED = "alert_purged"

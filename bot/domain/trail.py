@@ -77,6 +77,8 @@ _CHANGES = {
     "photos.erased": "Which photos the check had is no longer known",
     "personal.erased": "Nothing personal is left of the check",
     "record.erased": "Nothing is left of the check but this trail",
+    "slack.erased": "All that was to be erased of it in Slack is gone",
+    "slack.left": "Something of it still stands in Slack: message, upload, file or written, and Slack's word for why",
 }
 _LOOKS = {
     "details.opened": "*Details* were shown",
@@ -89,6 +91,7 @@ _LOOKS = {
     "customer_text.shown": "*Message for the customer*",
     "queue.shown": "A reviewer's queue; how many checks were on it",
     "home.shown": "The Home tab was opened or turned, by somebody who sees more than their own checks there: what",
+    "touched.listed": "`kyc-bot audit touched`; the days, and how many checks",
     "summary.shown": "`/kyc summary`; the period",
     "earlier.shown": "*Checked before*, to whoever filled in a form; how many checks",
     "check.listed": (

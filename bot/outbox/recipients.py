@@ -26,7 +26,7 @@ _ROLES: Mapping[PostKind, tuple[Role, ...]] = {
 }
 """By kind; of everything else the roles that may see the requester's check or file."""
 
-NOT_MISSED = UPDATES | ELSEWHERE | SUMMARIES | EXPORTS
+NOT_MISSED = UPDATES | ELSEWHERE | SUMMARIES | EXPORTS | {PostKind.DELETION_ASKED}
 """Dropped without an alert when the reader has lost access: the event has its own message, or was for them alone."""
 
 _OURS_ALONE = (
@@ -83,8 +83,9 @@ class Recipients:
             # Everybody gets an answer, also a guest: that they have no rights here. Their rights were checked when the
             # answer was built, minutes ago at most.
             return Permission.YES
-        if post.kind in EXPORTS:
+        if post.kind in EXPORTS | {PostKind.DELETION_ASKED}:
             # An export's progress reveals nothing of any check; the right to the file is checked when it is written.
+            # Who is asked to delete something put it there, with whatever role then.
             return await self.access.is_member(person)
         if post.kind is PostKind.PERSONAL and Subscription(post.payload["choice"]) in FOR_REVIEWERS:
             return await self.access.has(person, *_ANY_CHECK)

@@ -226,15 +226,21 @@ def _approval(tx: Transaction, post: Post) -> Message | None:
     return file_approval.card(found) if found is not None else None
 
 
+def file_name(post: Post) -> str:
+    """Of a file about a file of customers: by this it is found in Slack."""
+    name = "faults" if post.kind is PostKind.BATCH_FAULTS else f"results-{post.payload.get('what', '')}"
+    return f"{post.payload['batch']}-{name}.csv"
+
+
 def _file_of_batch(tx: Transaction, post: Post, settings: Settings) -> File | None:
     found, what = batches.find(tx, post.payload["batch"]), post.payload.get("what", "")
     if found is None or found.message_ts is None:
         return None
     channel, thread_ts = found.channel, found.message_ts
     if post.kind is PostKind.BATCH_FAULTS:
-        name, data, comment = "faults", batch.faults_csv(found), batch.faults_comment(found)
+        data, comment = batch.faults_csv(found), batch.faults_comment(found)
     else:
-        name, counts = f"results-{what}", batches.counts(tx, found.id)
+        counts = batches.counts(tx, found.id)
         theirs = [checks.get(tx, ref) for ref in batches.refs(tx, found.id)]
         # Where the checks belong: unlike what the file's own row says, their MACs cover it.
         if (one := next((check for check in theirs if not check.is_altered), None)) is not None:
@@ -242,5 +248,5 @@ def _file_of_batch(tx: Transaction, post: Post, settings: Settings) -> File | No
         with_references = is_direct(channel) or settings.results_with_customer_reference
         data = batch.results_csv(theirs, with_customer_reference=with_references)
         comment = batch.results_comment(found, counts, still_open=what == "open")
-    name = f"{found.id}-{name}.csv"
+    name = file_name(post)
     return File(channel=channel, thread_ts=thread_ts, name=name, data=data, comment=comment)

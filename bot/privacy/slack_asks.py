@@ -23,8 +23,8 @@ def ask(tx: Transaction, ref: str, *, what: Collection[Clock], at: datetime, mes
 
     A repeat adds nothing, and nothing is asked for a check that is not there. With the photos go people's files; with
     what is personal our messages and files, and the message that asked for the check; with the record, all of it. A
-    file that another check was asked with waits for that check's clock. Without `messages` ours stay: they are
-    updated, and tell what came of a check whose record is kept.
+    file that another check was asked with waits for that check's clock. Without `messages` those of ours stay, to be
+    built anew from what is left of the check.
     """
     check = checks.find(tx, ref, sealed=False)
     if check is None:
@@ -33,7 +33,8 @@ def ask(tx: Transaction, ref: str, *, what: Collection[Clock], at: datetime, mes
     if {Clock.PHOTOS, Clock.RECORD} & set(what):
         wanted += _photos(tx, check)
     if {Clock.PERSONAL, Clock.RECORD} & set(what):
-        wanted += [*(_messages(tx, check) if messages else ()), *_written(tx, check), *_of_file(tx, check)]
+        wanted += [*_written(tx, check), *_of_file(tx, check)]
+        wanted += _messages(tx, check) if messages else ()
     return slack_removals.add(tx, ref, wanted, at=at)
 
 
@@ -72,6 +73,6 @@ def _of_file(tx: Transaction, check: Check) -> Iterator[_Wanted]:
     for file in batch.files:
         if not slack_removals.is_needed(tx, file):
             yield Removal.FILE, RemovalPlace(file=file), batch.requester
-    for post in outbox.files_of_batch(tx, batch.id):
+    for post in outbox.uploads_about(tx, batch.id):
         file = post.payload.get("file", "")
         yield Removal.UPLOAD, RemovalPlace(channel=batch.channel, file=file, post="" if file else post.id), None

@@ -16,7 +16,7 @@ from bot.domain.review.review import Review
 from bot.errors import Refusal, Refused
 from bot.outbox.links import Links
 from bot.outbox.look_ups import LookUp, LookUps
-from storage import audit, checks, reviews, search
+from storage import audit, blind_index, checks, reviews, search
 from storage.engine.database import Transaction
 from storage.search import CheckPage
 
@@ -186,7 +186,10 @@ class CheckSearch(Process):
                 raise Refused(Refusal.FIND_IS_PERSONAL)
             scope = replace(scope, others=Sight.NOTHING)
         await self.look_ups.require(user, LookUp.FIND)
-        return await self._page(scope, await self._wanted(scope, sought), None, kinds=_kinds(sought))
+        looked_for = (sought.country, sought.number) if sought.country and sought.number else None
+        return await self._page(
+            scope, await self._wanted(scope, sought), None, kinds=_kinds(sought), looked_for=looked_for
+        )
 
     async def page(self, user: str, wanted: SearchFilter, cursor: Cursor | None) -> SearchResult:
         """Another page of what was found. Raises Refused."""
@@ -195,14 +198,20 @@ class CheckSearch(Process):
         return await self._page(scope, wanted, cursor, kinds="page")
 
     async def _page(
-        self, scope: SearchScope, wanted: SearchFilter, cursor: Cursor | None, *, kinds: str
+        self,
+        scope: SearchScope,
+        wanted: SearchFilter,
+        cursor: Cursor | None,
+        *,
+        kinds: str,
+        looked_for: tuple[str, str] | None = None,
     ) -> SearchResult:
         """Whatever is wanted, who sees nothing of others' checks gets their own alone."""
         if scope.others is Sight.NOTHING:
             if wanted.requester not in (None, scope.user):
                 wanted = replace(wanted, refs=())
             wanted = replace(wanted, requester=scope.user)
-        return await self._found(scope, wanted, cursor, kinds=kinds)
+        return await self._found(scope, wanted, cursor, kinds=kinds, looked_for=looked_for)
 
     async def _queue(self, user: str) -> QueuePage:
         overrides = (await self.access.has(user, Role.ADMIN)).settled(Refused(Refusal.NOT_SURE))
@@ -258,7 +267,13 @@ class CheckSearch(Process):
         return datetime(day.year, day.month, day.day, tzinfo=self.settings.zone).astimezone(UTC) if day else None
 
     async def _found(
-        self, scope: SearchScope, wanted: SearchFilter, cursor: Cursor | None, *, kinds: str
+        self,
+        scope: SearchScope,
+        wanted: SearchFilter,
+        cursor: Cursor | None,
+        *,
+        kinds: str,
+        looked_for: tuple[str, str] | None = None,
     ) -> SearchResult:
         user = scope.user
         opens_for = None if scope.others is Sight.WHOLE else user if scope.is_requester else ""
@@ -275,11 +290,18 @@ class CheckSearch(Process):
         if others or kinds != "list":
             # Who searched, by which kinds of criteria, and how many checks of others they saw; never by which values.
             detail = f"{kinds}:{others}"
-            await self.database.write(audit.record, at=self.now(), actor=user, act="checks.found", detail=detail)
+            of_nobody = looked_for if not page.checks else None
+            await self.database.write(_note_find, of_nobody, at=self.now(), actor=user, detail=detail)
             if opens_for is None:
                 # Of the others, nothing that could name a customer is shown.
                 self.listed(user, page.checks, where="list" if kinds in ("list", "page") else "find")
         return SearchResult(page=page, wanted=wanted, entries=entries, links=links, reviews=found)
+
+
+def _note_find(tx: Transaction, looked_for: tuple[str, str] | None, *, at: datetime, actor: str, detail: str) -> None:
+    # Somebody without a check was looked for: the line points to them too, for as long as erasure lets it.
+    prints = blind_index.numbers(tx.sealer, *looked_for) if looked_for else [None]
+    audit.record(tx, at=at, actor=actor, act="checks.found", detail=detail, number_print=prints[0])
 
 
 def _kinds(sought: SearchForm) -> str:

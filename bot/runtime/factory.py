@@ -45,7 +45,9 @@ from bot.outbox.look_ups import LookUps
 from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import ThreadPosts
 from bot.privacy import signing
+from bot.privacy.erased_posts import ErasedPosts
 from bot.privacy.retention import NightlyPurge
+from bot.privacy.slack_removals import SlackRemovals
 from bot.queries.customer import CustomerMessages
 from bot.queries.details import CheckDetails
 from bot.queries.home import HomeTab
@@ -102,6 +104,7 @@ from storage.engine.sealing import Sealer
 from storage.home_tabs import HOMES
 from storage.inbox import INBOX
 from storage.outbox import OUTBOX
+from storage.slack_removals import SLACK_REMOVALS
 
 T = TypeVar("T")
 
@@ -167,6 +170,7 @@ class Bot:
     callbacks: Callbacks
     poller: StatusPoller
     outbox: Outbox
+    slack_removals: SlackRemovals
     backups: Backups
     details: CheckDetails
     search: CheckSearch
@@ -339,9 +343,10 @@ async def build(
         smile_id=smile_id, announcements=Announcements(access=access, settings=settings), settings=settings, rng=rng
     )
     poller = StatusPoller(**process, smile_id=smile_id, settlement=settlement)
-    home, cards = (
+    home, cards, removals = (
         HomeTab(**process, slack=slack, links=links, steady=steady),
         ReviewCards(**process, links=links, read=lambda receipt: smile_id.read_message(receipt.body).reading),
+        await _slack_removals(process, stack, outbound, timeouts, slack=slack, metrics=metrics, steady=steady),
     )
 
     def read(receipt: Receipt) -> ResultMeaning:
@@ -355,6 +360,7 @@ async def build(
             **cards.builders(),
             **SummaryPosts(**process, slack=slack, links=links).builders(),
             **ExportPosts(**process, slack=slack).builders(),
+            **removals.posts.builders(),
             PostKind.ANSWER: answer_delivery.build,
         },
         followers={**exports.followers(), **summaries.followers(), **batch_commits.followers()},
@@ -379,6 +385,7 @@ async def build(
             inbox_pool,
             outbox_pool,
             pool("homes", HOMES, home, size=2),
+            pool("slack removals", SLACK_REMOVALS, removals, size=1),
         ],
         tick=watch.tick if watch else None,
         on_lag=metrics.tick,
@@ -418,6 +425,7 @@ async def build(
         callbacks=Callbacks(**process, smile_id=smile_id, settlement=settlement, on_callback=callback_door.heard),
         poller=poller,
         outbox=outbox,
+        slack_removals=removals,
         backups=Backups(**process, sealer=sealer, health=health, steady=steady),
         details=CheckDetails(
             **process, slack=listener_slack, links=links, smile_id=smile_id, look_ups=LookUps(**process)
@@ -468,6 +476,7 @@ def _schedule_jobs(bot: Bot) -> None:
     every(minute, bot.summary.tick, "summaries", first_in=timedelta(seconds=1))
     every(timedelta(seconds=10), bot.records.look_on, "records", first_in=timedelta(seconds=5))
     every(minute, partial(bot.turned_away.store, bot.database, bot.now), "turned away")
+    every(timedelta(hours=24), bot.slack_removals.tick, "slack removals", first_in=timedelta(seconds=20))
     every(minute, bot.purge.tick, "purge")
     every(minute, bot.slack_door.requests.forget, "refused requests")
     every(minute, bot.callback_door.requests.forget, "refused callbacks")
@@ -475,6 +484,36 @@ def _schedule_jobs(bot: Bot) -> None:
         every(minute, bot.backups.run, "backups", first_in=timedelta(seconds=2))
     if bot.watch is not None:
         every(minute, bot.watch.keep_seen, "clock")
+
+
+async def _slack_removals(
+    process: _Process,
+    stack: AsyncExitStack,
+    outbound: Outbound,
+    timeouts: Timeouts,
+    *,
+    slack: SlackClient,
+    metrics: Metrics,
+    steady: Callable[[], datetime],
+) -> SlackRemovals:
+    """With a second client where somebody lets the bot delete other people's files."""
+    settings, as_person = process["settings"], None
+    if settings.slack_user_token is not None:
+        as_person = SlackClient(
+            token=settings.slack_user_token.get_secret_value(),
+            base_url=settings.slack_api_url,
+            session=await stack.enter_async_context(outbound.session(timeout=timeouts.worker)),
+            proxy_for=outbound.proxy_for,
+            on_call=metrics.slack_as_person,
+        )
+    # Half of what Slack takes: the other half is for what people wait for. Each tick wakes the pool.
+    pace = RateLimiter(
+        usual=timedelta(seconds=2 / settings.slack_posts_per_second), steady=steady, wake_in=lambda _wait: None
+    )
+    note = partial(metrics.health.note, Degraded.SLACK_DELETIONS)
+    return SlackRemovals(
+        **process, slack=slack, posts=ErasedPosts(**process), as_person=as_person, note=note, pace=pace
+    )
 
 
 def _way_out(settings: Settings) -> tuple[Outbound, Mapping[HostKind, HostGate]]:

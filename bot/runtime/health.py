@@ -20,6 +20,8 @@ class Degraded(StrEnum):
 
     SLACK = "slack"
     """The last call to Slack failed, or Slack refuses the bot token."""
+    SLACK_DELETIONS = "slack_deletions"
+    """Photos in Slack cannot be deleted with the token that is set for it."""
     WORKSPACE = "workspace"
     """The bot token does not fit the database."""
     SLACK_SIGNATURE = "slack_signature"

@@ -10,11 +10,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from bot.domain.check.states import State
 from bot.domain.installation import ForeignPart
+from bot.domain.privacy.slack_removals import Removal, RemovalState
 from bot.errors import REFUSES_US
 from bot.runtime.connections import Closed
 from bot.runtime.health import Degraded, Health
 from bot.slack.signature import SignatureFault
-from storage import checks, leases
+from storage import checks, leases, slack_removals
 from storage.engine.database import Transaction
 
 _SMILE_ID_IS_THERE = frozenset({"ok", "refused", "denied", "expired"})
@@ -37,12 +38,16 @@ class Gauges(NamedTuple):
     oldest_due: Mapping[str, timedelta]
     """How long the oldest due row waits, by queue."""
     outbox_lag: timedelta
+    slack_removals: Mapping[tuple[Removal, RemovalState], int]
+    """What is still to be erased in Slack."""
 
 
 def read_gauges(tx: Transaction, now: datetime) -> Gauges:
     queues = ("submission", "results", "homes", "inbox")
     oldest = {queue: leases.oldest_due(tx, queue, now=now) for queue in queues}
-    return Gauges(checks.count_by_state(tx), oldest, leases.oldest_due(tx, "outbox", now=now))
+    return Gauges(
+        checks.count_by_state(tx), oldest, leases.oldest_due(tx, "outbox", now=now), slack_removals.counts(tx)
+    )
 
 
 class Metrics:
@@ -50,7 +55,7 @@ class Metrics:
 
     def __init__(self, health: Health, *, on_turned_away: Callable[[str], None] = lambda _kind: None) -> None:
         """`on_turned_away` hears of each request that is turned away, by kind: for the audit trail."""
-        self._health = health
+        self.health = health
         self._on_turned_away = on_turned_away
         self._registry = CollectorRegistry()
         gauge = partial(Gauge, registry=self._registry)
@@ -59,6 +64,9 @@ class Metrics:
         self._checks = gauge("kyc_checks", "Checks by state", ["state"])
         self._oldest_due = gauge("kyc_oldest_due_seconds", "How long the oldest due row waits", ["kind"])
         self._outbox_lag = gauge("kyc_outbox_lag_seconds", "How long the oldest due post waits")
+        self._slack_removals = gauge(
+            "kyc_slack_removals", "Messages and files that are still to be erased in Slack", ["what", "state"]
+        )
         self._callbacks = counter("kyc_callbacks", "Callbacks by fate", ["fate"])
         self._slack = counter("kyc_slack_requests", "Calls to Slack", ["method", "result"])
         self._smile_id = counter("kyc_smile_id_requests", "Calls to Smile ID", ["call", "result"])
@@ -92,7 +100,11 @@ class Metrics:
     def slack(self, method: str, result: str) -> None:
         self._slack.labels(method, result).inc()
         if method not in _WITHOUT_THE_BOT_TOKEN:
-            self._health.note(Degraded.SLACK, result if result in _SLACK_IS_CLOSED else None)
+            self.health.note(Degraded.SLACK, result if result in _SLACK_IS_CLOSED else None)
+
+    def slack_as_person(self, method: str, result: str) -> None:
+        """With the user token, which proves nothing about the bot's."""
+        self._slack.labels(f"{method} (user token)", result).inc()
 
     def slack_refused(self, fault: SignatureFault) -> None:
         """A request in Slack's name was not signed by Slack, or not lately."""
@@ -111,10 +123,10 @@ class Metrics:
 
     def smile_id(self, call: str, result: str) -> None:
         self._smile_id.labels(call, result).inc()
-        self._health.note(Degraded.SMILE_ID, None if result in _SMILE_ID_IS_THERE else result)
+        self.health.note(Degraded.SMILE_ID, None if result in _SMILE_ID_IS_THERE else result)
         if call in _PROVES_THE_KEY and result in {"ok", "denied"}:
             denied = "Smile ID refuses our partner id and API key" if result == "denied" else None
-            self._health.note(Degraded.SMILE_ID_KEY, denied)
+            self.health.note(Degraded.SMILE_ID_KEY, denied)
 
     def foreign(self, named: ForeignPart) -> None:
         """A request was refused because the team, enterprise or app that it names is not ours."""
@@ -136,6 +148,11 @@ class Metrics:
         for kind, wait in gauges.oldest_due.items():
             self._oldest_due.labels(kind).set(wait.total_seconds())
         self._outbox_lag.set(gauges.outbox_lag.total_seconds())
+        for removal in Removal:
+            for left in (RemovalState.DUE, RemovalState.LEFT):
+                self._slack_removals.labels(removal.value, left.value).set(
+                    gauges.slack_removals.get((removal, left), 0)
+                )
         for what in Degraded:
-            self._degraded.labels(what.value).set(what in self._health.degraded)
+            self._degraded.labels(what.value).set(what in self.health.degraded)
         return generate_latest(self._registry)

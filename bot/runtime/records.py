@@ -1,4 +1,4 @@
-"""Watches for checks whose record was altered beside the bot: goes through all of them, and has admins told.
+"""Watches for what was altered beside the bot: goes through all records and the audit trail, and has admins told.
 
 Whoever loads such a check notices it at once (`storage.engine.macs`); this finds those that nobody looks at.
 """
@@ -15,13 +15,15 @@ from bot.access.process import Process
 from bot.domain.outbox import AdminAlert
 from bot.outbox import alerts, refresh
 from bot.runtime.health import Degraded, Health
-from storage import audit, checks
+from storage import audit, checks, trail_check
 from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
 
 ALL_EVERY = timedelta(hours=1)
 """From the beginning of one round through all checks to that of the next, unless one takes longer."""
+TRAIL_EVERY = timedelta(days=1)
+"""The same of the trail: where it ends is compared with each commit, and what lies before is history."""
 _NAMED = 5
 """References in one alert."""
 
@@ -33,6 +35,9 @@ class RecordWatch(Process):
     """Time that is never set."""
     _last: str = field(init=False, default="")
     _began: datetime = field(init=False, default=datetime.min.replace(tzinfo=UTC))
+    _trail: trail_check.Progress = field(init=False, default=trail_check.Progress())
+    _trail_began: datetime = field(init=False, default=datetime.min.replace(tzinfo=UTC))
+    _is_trail_altered: bool = field(init=False, default=False)
 
     def begin(self, spawn: Callable[[Coroutine[Any, Any, None]], None]) -> None:
         """Hear of what is noticed, and have it told by tasks that `spawn` begins."""
@@ -40,7 +45,23 @@ class RecordWatch(Process):
         self._note()
 
     async def look_on(self) -> None:
-        """Examine the next page of checks; after the last one nothing, until the next round is due."""
+        """Examine the next page of checks and of lines; after the last ones nothing, until the next round is due."""
+        await self._look_at_trail()
+        await self._look_at_records()
+
+    async def _look_at_trail(self) -> None:
+        if self._trail.done or not self._trail.lines:
+            if self.steady() - self._trail_began < TRAIL_EVERY:
+                return
+            self._trail, self._trail_began = trail_check.Progress(), self.steady()
+        self._trail = await self.database.read(trail_check.compare_lines, self._trail)
+        if (self._trail.faults or self.database.is_trail_broken) and not self._is_trail_altered:
+            self._is_trail_altered = True
+            log.error("records.trail_altered", lines=[fault.seq for fault in self._trail.faults[:_NAMED]])
+            self._note()
+            await self.database.write(self._tell_trail)
+
+    async def _look_at_records(self) -> None:
         if not self._last:
             if self.steady() - self._began < ALL_EVERY:
                 return
@@ -82,11 +103,17 @@ class RecordWatch(Process):
             tx, _told_once(tx, "records_older"), AdminAlert.RECORDS_OLDER, recipients=admins, now=self.now()
         )
 
+    def _tell_trail(self, tx: Transaction) -> None:
+        admins = self.access.people(Role.ADMIN)
+        alerts.alert_once(tx, "trail_altered", AdminAlert.TRAIL_ALTERED, recipients=admins, now=self.now())
+
     def _note(self) -> None:
         count = len(self.database.altered)
         words = [f"{count} {'check was' if count == 1 else 'checks were'} altered beside the bot"] if count else []
         if self.database.is_older:
             words.append("some check was put back to an older state or taken away")
+        if self._is_trail_altered:
+            words.append("lines of the audit trail were altered")
         self.health.note(Degraded.RECORDS, "; ".join(words) or None)
 
 

@@ -173,6 +173,14 @@ class SlackClient:
         """chat.update; metadata stays as it is."""
         await self._call(self.client.chat_update, channel=channel, ts=ts, text=text, blocks=blocks)
 
+    async def delete(self, *, channel: str, ts: str) -> None:
+        """Deletes a message of ours."""
+        await self._call(self.client.chat_delete, channel=channel, ts=ts)
+
+    async def delete_file(self, file_id: str) -> None:
+        """Deletes a file that the token may delete, everywhere it was shared."""
+        await self._call(self.client.files_delete, file=file_id)
+
     async def find_post(
         self, *, channel: str, post_id: str, thread_ts: str | None, since: datetime
     ) -> FoundMessage | None:

@@ -49,6 +49,11 @@ def uploader(found: Mapping[str, Any]) -> str:
     return user if isinstance(user, str) and _PERSON.fullmatch(user) else ""
 
 
+def is_deleted(found: Mapping[str, Any]) -> bool:
+    """Whether of the file nothing but its place is left."""
+    return _barred(found) is FieldCode.FILE_DELETED
+
+
 def _barred(found: Mapping[str, Any]) -> FieldCode | None:
     flagged = next((code for flag, code in _FLAGS.items() if found.get(flag) is True), None)
     return flagged or _BARRED.get(str(found.get("mode"))) or _BARRED.get(str(found.get("file_access")))

@@ -28,6 +28,8 @@ SCOPES = (
     "groups:history",
     "im:history",
 )
+USER_SCOPES = ("files:write",)
+"""Of whoever lets the bot delete other people's files, by KYC_SLACK_USER_TOKEN; everything else works without."""
 EVENTS = (
     "app_home_opened",
     "app_mention",
@@ -98,7 +100,7 @@ def build(url: str | None = None) -> dict[str, Any]:
                 },
             ],
         },
-        "oauth_config": {"scopes": {"bot": list(SCOPES)}},
+        "oauth_config": {"scopes": {"user": list(USER_SCOPES), "bot": list(SCOPES)}},
         "settings": {
             "event_subscriptions": {**request_url, "bot_events": list(EVENTS)},
             "interactivity": {"is_enabled": True, **request_url},

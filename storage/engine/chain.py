@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 GENESIS = "0" * 64
 """Before the first line."""
@@ -23,6 +24,7 @@ RECORDED = "check.recorded"
 BEGUN = "chain.begun"
 """The line that an older trail was chained with; its detail is the digest of all lines before it."""
 _BOT = "kyc-bot"
+_HEAD = re.compile(r"([0-9]{1,18}):([0-9a-fA-F]{64})")
 
 
 class ChainedLine(NamedTuple):
@@ -52,6 +54,14 @@ class Head:
 
     def __str__(self) -> str:
         return f"{self.seq}:{self.chain}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """What `str` gave. Raises ValueError."""
+        found = _HEAD.fullmatch(text.strip())
+        if found is None:
+            raise ValueError("a head is the number of a line, a colon and 64 hex digits")
+        return cls(seq=int(found[1]), chain=found[2].lower())
 
 
 NOWHERE = Head()

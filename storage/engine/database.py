@@ -142,6 +142,11 @@ class Database:
         """Some record, nobody can say which, was put back to an older state, or taken away."""
         return self._connections.records.found.is_older
 
+    @property
+    def is_trail_broken(self) -> bool:
+        """The audit trail did not end where the bot had left it."""
+        return self._connections.records.found.is_cut
+
     def on_altered(self, callback: Callable[[list[str]], None]) -> None:
         """Call back on the event loop with checks whose record proves altered, each of them once."""
         self._on_altered = callback

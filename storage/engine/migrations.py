@@ -964,7 +964,7 @@ def m0026_slack_removals(db: Database) -> None:
         """,
         "CREATE INDEX slack_removals_of_check ON slack_removals (ref)",
         "CREATE INDEX slack_removals_due ON slack_removals (due_at, id) WHERE state IN ('due', 'left')",
-        "CREATE INDEX slack_removals_to_tell ON slack_removals (author) WHERE state = 'left' AND told IS NULL",
+        "CREATE INDEX slack_removals_open ON slack_removals (what, state) WHERE state IN ('due', 'left')",
         "CREATE INDEX slack_removals_told ON slack_removals (told) WHERE told IS NOT NULL",
         "CREATE INDEX slack_removals_done ON slack_removals (done_at) WHERE state = 'done'",
         # A photo may belong to more than one check: it is erased in Slack with the last of them.

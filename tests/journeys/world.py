@@ -194,7 +194,8 @@ class Journey:
         idle = 0
         for _round in range(400):
             did = False
-            for process in (self.bot.batches, self.bot.submission, self.bot.poller, self.bot.outbox, self.bot.home):
+            bot = self.bot
+            for process in (bot.batches, bot.submission, bot.poller, bot.outbox, bot.home, bot.slack_removals):
                 rows = await process.claim(32)
                 for row in rows:
                     did = True

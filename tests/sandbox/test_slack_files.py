@@ -2,6 +2,7 @@
 
 import io
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,56 @@ async def test_a_deleted_file_is_gone() -> None:
         with pytest.raises(SlackApiError, match="file_deleted"):
             await client_of(slack).files_info(file=file.id)
         assert (await fetch(slack, file)).status_code == 404
+
+
+REMI = "U0REMI00001"
+
+
+@pytest.mark.parametrize(
+    ("who", "shared", "error"),
+    [
+        pytest.param("bot", True, "cant_delete_file", id="a bot another's file"),
+        pytest.param("bot", False, "file_not_found", id="a bot what it does not see"),
+        pytest.param("author", False, None, id="everybody their own"),
+        pytest.param("member", True, "cant_delete_file", id="a member another's file"),
+        pytest.param("admin", True, None, id="an admin what they see"),
+        pytest.param("admin", False, "file_not_found", id="an admin nothing private"),
+        pytest.param("no scope", True, "missing_scope", id="a token without the scope"),
+    ],
+)
+async def test_who_may_delete_a_file(who: str, shared: bool, error: str | None) -> None:
+    async with running() as slack:
+        file = await slack.person(AMINA).upload(BYTES, "me.jpg", channel_id=CHANNEL if shared else None)
+        tokens: dict[str, Callable[[], str]] = {
+            "bot": lambda: "xoxb-sandbox",
+            "author": lambda: slack.token_of(AMINA, admin=False),
+            "member": lambda: slack.token_of(REMI, admin=False),
+            "admin": lambda: slack.token_of(REMI),
+            "no scope": lambda: slack.token_of(REMI, scopes=["files:read"]),
+        }
+        client = client_of(slack, tokens[who]())
+        if error is not None:
+            with pytest.raises(SlackApiError, match=error):
+                await client.files_delete(file=file.id)
+            assert not file.is_deleted
+            return
+        await client.files_delete(file=file.id)
+        assert (file.is_deleted, file.content) == (True, b"")
+        with pytest.raises(SlackApiError, match="file_deleted"):
+            await client.files_delete(file=file.id)
+
+
+async def test_a_workspace_may_forbid_deleting_and_a_persons_token_does_nothing_else() -> None:
+    async with running() as slack:
+        file = await slack.person(AMINA).upload(BYTES, "me.jpg", channel_id=CHANNEL)
+        client = client_of(slack, slack.token_of(AMINA))
+        slack.forbid_deleting_files()
+        with pytest.raises(SlackApiError, match="file_deleting_disabled"):
+            await client.files_delete(file=file.id)
+        me = await client.auth_test()
+        assert (me["user_id"], me.headers["x-oauth-scopes"], me.get("bot_id")) == (AMINA, "files:write", None)
+        with pytest.raises(SlackApiError, match="not_allowed_token_type"):
+            await client.chat_postMessage(channel=CHANNEL, text="hello")
 
 
 async def test_a_download_may_break_in_the_middle() -> None:

@@ -51,8 +51,8 @@ def before_retention(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
-def before_chain(db: sqlite3.Connection) -> None:
-    """Before migration m0025: a trail without hashes; the views must be gone by then."""
+def before_chain(db: sqlite3.Connection, sealer: Sealer) -> None:
+    """Before migration m0025: a trail without hashes, and a sum of records that knows no end of it."""
     for statement in (
         "DROP TRIGGER audit_unchanged",
         "DROP TRIGGER audit_kept",
@@ -64,12 +64,17 @@ def before_chain(db: sqlite3.Connection) -> None:
         "DELETE FROM _sqlite_migrations WHERE name = 'm0025_trail'",
     ):
         db.execute(statement)
+    (sealed,) = db.execute("SELECT value_sealed FROM meta WHERE name = 'macs'").fetchone()
+    kept = json.loads(sealer.open(sealed, place="meta.value:macs"))
+    of_today = {name: value for name, value in kept.items() if name not in {"seq", "chain"}}
+    sealed = sealer.seal(json.dumps(of_today), place="meta.value:macs")
+    db.execute("UPDATE meta SET value_sealed = ? WHERE name = 'macs'", [sealed])
 
 
 def before_macs(db: sqlite3.Connection, sealer: Sealer) -> None:
     """Before migration m0019: checks without MACs, and a proof of the key that says nothing of them."""
     without_views(db)
-    before_chain(db)
+    before_chain(db, sealer)
     for statement in (
         "DROP TABLE check_macs",
         "ALTER TABLE facts DROP COLUMN mac",

@@ -57,6 +57,7 @@ OF_OPEN_ONES = frozenset(
         "reviews_open",
         "reviews_replies",
         "slack_removals_due",
+        "slack_removals_open",
         "verifications_leased",
         "verifications_open",
     }

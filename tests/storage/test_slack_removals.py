@@ -164,9 +164,8 @@ async def test_a_row_goes_through_its_states_and_is_forgotten_a_month_after_the_
 
         await leave(photo.id)
         assert await database.read(slack_removals.counts) == {(Removal.FILE, RemovalState.LEFT): 1}
-        (to_tell,) = await database.read(slack_removals.to_tell, "U9")
-        await database.write(slack_removals.told, [to_tell.id], post_id="post")
-        assert await database.read(slack_removals.to_tell, "U9") == []
+        assert await database.write(slack_removals.told, photo.id, post_id="post")
+        assert not await database.write(slack_removals.told, photo.id, post_id="another")
         assert [one.id for one in await database.read(slack_removals.told_by, "post")] == [photo.id]
         assert await database.write(slack_removals.tidy, before=LATER + DAY) == 0
         assert await database.write(slack_removals.claim_due, now=SOON, until=SOON, limit=9) == []

@@ -47,6 +47,8 @@ class RemovalPlace:
     file: str = ""
     post: str = ""
     """The id of the post of an upload whose file id was not kept: it is found by its name."""
+    link: str = ""
+    """To a file, without the name that its sender gave it."""
 
     def is_same(self, other: "RemovalPlace") -> bool:
         if self.file or other.file:
@@ -95,20 +97,25 @@ _GONE = {
 }
 _LEFT = frozenset(
     {
-        *("cant_update_message", "edit_window_closed", "cant_delete_message", "cant_delete_file", "delete_not_allowed"),
-        *("file_deleting_disabled", "file_not_found", "not_visible", "access_denied", "channel_not_found"),
-        *(
-            "not_in_channel",
-            "is_archived",
-            "is_inactive",
-            "team_access_not_granted",
-            "restricted_action",
-            "no_permission",
-        ),
-        *("user_is_bot", "user_is_restricted", "ekm_access_denied", "compliance_exports_prevent_deletion"),
+        *("cant_update_message", "edit_window_closed", "cant_delete_message", "channel_not_found", "not_in_channel"),
+        *("is_inactive", "is_archived", "posting_to_channel_denied", "team_access_not_granted", "restricted_action"),
+        *("cant_delete_file", "delete_not_allowed", "file_deleting_disabled", "file_not_found", "not_visible"),
+        "access_denied",
     }
 )
-"""docs.slack.dev/reference/methods, chat.update, chat.delete and files.delete (2026-11)."""
+"""docs.slack.dev/reference/methods: chat.update, chat.delete, files.delete, conversations.history (2026-11)."""
+DELETED_INSTEAD = frozenset({"cant_update_message", "edit_window_closed"})
+"""Our message takes no update any more: it is deleted."""
+
+NOBODY_LETS = "no_user_token"
+"""Nobody let the bot delete other people's files."""
+LETS_NO_MORE = "user_token_refused"
+STILL_WRITTEN = "still_written"
+"""A person's message: only its author can delete it."""
+SHARED = "shared"
+"""Another check was asked with the same file meanwhile, and its clock counts now."""
+UNSEEN = frozenset({"file_not_found", "not_visible", "access_denied", "channel_not_found", "not_in_channel"})
+"""The bot cannot see whether it is there: nobody is asked to delete it."""
 
 TRY_AGAIN_AFTER = timedelta(days=1)
 """What Slack refused is looked at again after a day, then ever more seldom."""

@@ -296,6 +296,17 @@ class SlackSandbox:
         self._world.usergroups[group_id] = set(members)
         self._world.usergroup_names[group_id] = name or group_id
 
+    def token_of(self, user_id: str, *, admin: bool = True, scopes: Iterable[str] = ("files:write",)) -> str:
+        """The token that an app gets from somebody who installs it; as an `admin` of the workspace, or not."""
+        self._world.users[user_id].is_admin = admin
+        token = f"xoxp-{user_id}"
+        self._api.people[token] = (user_id, list(scopes))
+        return token
+
+    def forbid_deleting_files(self) -> None:
+        """The workspace's own setting: nobody deletes files any more."""
+        self._workspace.files_may_be_deleted = False
+
     def person(self, user_id: str) -> Person:
         if user_id not in self._world.users:
             raise ClientRefuses(f"there is no user {user_id}")

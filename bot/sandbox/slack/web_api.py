@@ -12,7 +12,7 @@ from importlib.resources import files
 
 from aiohttp import web
 
-from bot.sandbox.slack import chat, conversations, directory, file_info, uploads, view_methods
+from bot.sandbox.slack import chat, conversations, directory, file_deletion, file_info, uploads, view_methods
 from bot.sandbox.slack.arguments import Arguments, decoded, read
 from bot.sandbox.slack.errors import ApiError
 from bot.sandbox.slack.faults import Fault, Faults, answer_through, rate_limited
@@ -95,6 +95,8 @@ class WebApi:
         self._workspace = workspace
         self._faults = faults
         self._tokens = {bot_token: "bot", app_token: "app"}
+        self.people: dict[str, tuple[str, list[str]]] = {}
+        """Tokens of people: whose, and with which scopes."""
         self._pace = pace
         self._methods: dict[str, Method] = {
             "auth.test": self._auth_test,
@@ -103,6 +105,7 @@ class WebApi:
             **conversations.METHODS,
             **directory.METHODS,
             **file_info.METHODS,
+            **file_deletion.METHODS,
             **uploads.METHODS,
             **view_methods.METHODS,
         }
@@ -138,9 +141,13 @@ class WebApi:
             self._workspace.world.changes.tell()
 
     async def _answer(self, call: ApiCall, token: str | None) -> web.Response:
-        headers = {"x-oauth-scopes": ",".join(self._workspace.scopes)}
+        person = self.people.get(token or "")
+        headers = {"x-oauth-scopes": ",".join(person[1] if person else self._workspace.scopes)}
         try:
             call.arguments = decoded(call.arguments)
+            if person is not None:
+                call.response = self._as_person(call, *person)
+                return web.json_response(call.response, headers=headers)
             self._authorize(call.method, token)
             arguments = Arguments(call.arguments)
             if call.method == "chat.postMessage" and (wait := self._wait(arguments)):
@@ -164,6 +171,21 @@ class WebApi:
             raise ApiError("not_allowed_token_type")
         if kind == "bot":
             self._workspace.need_any_scope(METHOD_TABLE[method]["bot_scopes_any_of"])
+
+    def _as_person(self, call: ApiCall, user: str, scopes: list[str]) -> JSON:
+        """What an app may do with the token of somebody who installed it; here that is to delete files."""
+        if self._workspace.world.users[user].is_deleted:
+            raise ApiError("account_inactive")
+        if call.method == "auth.test":
+            somebody = self._workspace.world.users[user]
+            them = {"user_id": user, "user": somebody.name, "team_id": somebody.team_id}
+            shown = self._workspace.identity() | them
+            return {name: value for name, value in shown.items() if name != "bot_id"}
+        if call.method != "files.delete":
+            raise ApiError("not_allowed_token_type")
+        if "files:write" not in scopes:
+            raise ApiError("missing_scope", needed="files:write", provided=",".join(scopes))
+        return file_deletion.files_delete(self._workspace, Arguments(call.arguments), by=user)
 
     def _wait(self, arguments: Arguments) -> int:
         channel = arguments.text("channel")

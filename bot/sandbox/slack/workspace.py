@@ -22,6 +22,8 @@ class Workspace:
     """Whether the app's Home tab is switched on."""
     file_seconds: float = 0.0
     """How long Slack works on an uploaded file before it knows its kind and shares."""
+    files_may_be_deleted: bool = True
+    """Whether the workspace lets people and apps delete files."""
     uploads: dict[str, PendingUpload] = field(default_factory=dict)
     """Files of the bot that were announced, by the ticket in their upload address, until they are completed."""
 

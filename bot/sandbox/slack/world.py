@@ -35,6 +35,8 @@ class User:
     is_single_channel_guest: bool = False
     is_invited: bool = False
     """Was asked to join and has not come yet."""
+    is_admin: bool = False
+    """Of the workspace: may delete other people's files."""
     is_bot: bool = False
     is_workflow_bot: bool = False
     is_deleted: bool = False
@@ -284,6 +286,12 @@ class World:
         message.tombstone = tombstone
         self._happened(Act.DELETED, message, before)
         return before
+
+    def delete_file(self, file: SlackFile) -> None:
+        """For good: of the file, messages keep the place alone."""
+        file.is_deleted = True
+        file.content, file.on_disk = b"", None
+        self.changes.tell()
 
     def _happened(self, act: Act, message: Message, before: Message | None) -> None:
         self.changes.tell()

@@ -411,6 +411,10 @@ _ALERTS: Mapping[StrEnum, str] = {
     AdminAlert.RECORDS_OLDER: (
         "Record altered: some check was put back to an older state or taken away, and nothing tells which."
     ),
+    AdminAlert.TRAIL_ALTERED: (
+        "Audit trail altered: somebody else than the bot has changed, removed or added lines. `kyc-bot audit verify` "
+        "tells which."
+    ),
     AdminAlert.HOST_REFUSED: "Nothing is sent to {host}, since {setting} does not name it.",
     AdminAlert.PURGED: (
         "Purge done. Photos erased: {photos} checks. Personal data erased: {personal} checks. Whole records removed: "

@@ -19,7 +19,7 @@ from bot.sandbox.slack import Fault
 from bot.settings import Settings
 from bot.slack.blocks import ids
 from storage.engine.sealing import Sealer
-from tests.journeys.access.test_outsiders import typed, view
+from tests.journeys.access.test_outsiders import chosen, typed, view
 from tests.journeys.access.walkers import CANARIES, MANAGER, STAFF, VIEWER, a_check
 from tests.journeys.world import ADMIN, REVIEWER, Journey, bot_between, journey
 
@@ -86,6 +86,8 @@ async def test_every_look_leaves_a_line(tmp_path: Path) -> None:
         await world.analyst.command("list")
         await remi.submit(view(ids.FIND, "", {ids.FIND_NUMBER: {"value": typed(CANARIES[2])}}))
         await remi.submit(view(ids.FIND, "", {ids.FIND_NUMBER: {"value": typed("11111111111")}}))
+        nobody = {ids.FIND_NUMBER: {"value": typed("11111111111")}, ids.FIND_COUNTRY: {"value": chosen("NG")}}
+        await remi.submit(view(ids.FIND, "", nobody))
         await nia.command("summary")
         root = world.root()
         customer = {"type": "button", "action_id": ids.CUSTOMER_MESSAGE, "block_id": "b", "value": ref}
@@ -104,9 +106,18 @@ async def test_every_look_leaves_a_line(tmp_path: Path) -> None:
             # The same check in the same hour is one line, however it was found.
             Line(REVIEWER, "checks.found", None, "number:1"),
             Line(REVIEWER, "checks.found", None, "number:0"),
+            Line(REVIEWER, "checks.found", None, "number:0"),
             Line(MANAGER, "summary.shown", None, await day(world)),
             Line(REVIEWER, "customer_text.shown", ref, ""),
         ]
+        # Where the country was chosen, the line points to whom was looked for; nobody else can tell who that is.
+        rows = await world.bot.database.read(
+            lambda tx: tx.rows(
+                "SELECT person FROM audit WHERE act = 'checks.found' AND detail LIKE 'number:%' ORDER BY seq"
+            )
+        )
+        assert [row["person"] is not None for row in rows] == [False, False, True]
+        assert "11111111111" not in str(await trail(world))
         world.clock.move(hours=1)
         await remi.command("list all")
         assert len(await trail(world, "check.listed")) == 2

@@ -6,6 +6,7 @@ A new room: a module here, and its name in `ROOMS`.
 from tests.pictures.scene import Sheet
 from tests.pictures.scenes import (
     batch,
+    erased,
     export,
     find,
     form,
@@ -21,7 +22,23 @@ from tests.pictures.scenes import (
     thread,
 )
 
-ROOMS = (thread, review, photos, held, batch, summary, export, home, form, message, private, find, sentences, phone)
+ROOMS = (
+    thread,
+    review,
+    photos,
+    held,
+    batch,
+    summary,
+    export,
+    home,
+    form,
+    message,
+    private,
+    erased,
+    find,
+    sentences,
+    phone,
+)
 """In the order in which `docs/pictures.md` shows them."""
 
 

@@ -1,0 +1,215 @@
+"""Goes through the audit trail from its first line, and through the records that its lines name.
+
+Some lines at a time, each time on a snapshot of its own, so that a bot can work beside it. After a fault it goes on
+from what the line itself says: one changed line is one fault.
+"""
+
+import sqlite3
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import pairwise
+
+from storage.engine import chain
+from storage.engine.chain import ChainedLine, Head
+from storage.engine.database import Transaction
+from storage.engine.record_versions import RecordSum
+
+PAGE = 2_000
+"""Lines on one snapshot: some hundredths of a second."""
+
+
+class FaultKind(StrEnum):
+    CHANGED = "changed"
+    """A line, or what stands at its place, is not what was chained there."""
+    MISSING = "missing"
+    """One or more lines before this one are gone."""
+    UNCHAINED = "unchained"
+    """A line that no commit of the bot has written."""
+    OLDER_CHANGED = "older_changed"
+    """Lines from before there was a chain are not those that it was begun with."""
+    CUT = "cut"
+    """The trail ends before the line that the bot wrote last."""
+    ADDED = "added"
+    """It goes on behind the line that the bot wrote last."""
+    MADE_ANEW = "made_anew"
+    """The last line is not the one that the bot wrote there: all hashes were made anew."""
+    NO_HEAD = "no_head"
+    """What says where the trail ends is gone, or was altered."""
+    OTHER_HEAD = "other_head"
+    """The head that was kept elsewhere is not in this trail."""
+    RECORD_ALTERED = "record_altered"
+    """The record of a check is not as the bot wrote it."""
+    RECORD_OLDER = "record_older"
+    """The record of a check is not of the version that its last line repeats."""
+    RECORD_GONE = "record_gone"
+    """The record of a check is gone, and no line says that it was erased."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    kind: FaultKind
+    seq: int | None = None
+    """Of the line."""
+    ref: str | None = None
+    """Of the check."""
+    lines: int = 1
+    """How many are missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the lines are compared."""
+
+    last: Head = chain.NOWHERE
+    """As the line itself says, whether that is right or not."""
+    lines: int = 0
+    is_begun: bool = False
+    """A hash was seen: from now on each line has one."""
+    done: bool = False
+    faults: tuple[Fault, ...] = ()
+    """Of this page alone."""
+
+
+def compare_lines(tx: Transaction, before: Progress, *, kept_elsewhere: Head | None = None) -> Progress:
+    """Compare the next page of lines; `done` after the last one, which is compared with the sealed head, too."""
+    rows = tx.rows(
+        f"SELECT {chain.COLUMNS}, chain FROM audit WHERE seq > :seq ORDER BY seq LIMIT :most",
+        seq=before.last.seq,
+        most=PAGE,
+    )
+    walk = _Walk(tx=tx, last=before.last, is_begun=before.is_begun)
+    for row in rows:
+        walk.step(row)
+        if kept_elsewhere and walk.last.seq == kept_elsewhere.seq and walk.last != kept_elsewhere:
+            walk.faults.append(Fault(kind=FaultKind.OTHER_HEAD, seq=kept_elsewhere.seq))
+    done = len(rows) < PAGE
+    if done:
+        walk.faults += _at_the_end(tx, walk.last)
+        if kept_elsewhere and walk.last.seq < kept_elsewhere.seq:
+            walk.faults.append(Fault(kind=FaultKind.OTHER_HEAD, seq=kept_elsewhere.seq))
+    return replace(
+        before,
+        last=walk.last,
+        lines=before.lines + len(rows),
+        is_begun=walk.is_begun,
+        done=done,
+        faults=tuple(walk.faults),
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Walk:
+    """From line to line."""
+
+    tx: Transaction
+    last: Head
+    is_begun: bool
+    faults: list[Fault] = field(default_factory=list)
+
+    def step(self, row: sqlite3.Row) -> None:
+        line = ChainedLine(*(row[name] for name in ChainedLine._fields))
+        has = row["chain"] or ""
+        is_gap = line.seq != self.last.seq + 1
+        if is_gap:
+            self.faults.append(Fault(kind=FaultKind.MISSING, seq=line.seq, lines=line.seq - self.last.seq - 1))
+        if line.act == chain.BEGUN and not self.is_begun:
+            self._begin(line, has)
+        elif not has and self.is_begun:
+            self.faults.append(Fault(kind=FaultKind.UNCHAINED, seq=line.seq))
+        elif has:
+            # Behind a gap nobody knows what it followed.
+            if not is_gap and has != chain.following(self._previous(), line):
+                self.faults.append(Fault(kind=FaultKind.CHANGED, seq=line.seq))
+            self.is_begun = True
+        self.last = Head(seq=line.seq, chain=has or self.last.chain)
+
+    def _begin(self, line: ChainedLine, has: str) -> None:
+        if has != chain.following(chain.GENESIS, line):
+            self.faults.append(Fault(kind=FaultKind.CHANGED, seq=line.seq))
+        if line.detail != chain.digest_of_lines(self.tx.db.conn, line.seq):
+            self.faults.append(Fault(kind=FaultKind.OLDER_CHANGED, seq=line.seq))
+        self.is_begun = True
+
+    def _previous(self) -> str:
+        return self.last.chain if self.is_begun else chain.GENESIS
+
+
+def _at_the_end(tx: Transaction, last: Head) -> list[Fault]:
+    kept = RecordSum.read(tx.db.conn, tx.sealer)
+    if kept is None:
+        return [Fault(kind=FaultKind.NO_HEAD)] if last.seq else []
+    if kept.head == last:
+        return []
+    if kept.head.seq > last.seq:
+        return [Fault(kind=FaultKind.CUT, seq=last.seq, lines=kept.head.seq - last.seq)]
+    if kept.head.seq < last.seq:
+        return [Fault(kind=FaultKind.ADDED, seq=kept.head.seq + 1, lines=last.seq - kept.head.seq)]
+    return [Fault(kind=FaultKind.MADE_ANEW, seq=last.seq)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordProgress:
+    """How far the records are compared with the lines that name them."""
+
+    last: str = ""
+    records: int = 0
+    done: bool = False
+    faults: tuple[Fault, ...] = ()
+
+
+def compare_records(tx: Transaction, before: RecordProgress) -> RecordProgress:
+    """Compare the records of the next page of checks with the last lines that name them."""
+    rows = tx.rows(
+        """
+        SELECT n.ref, m.version, v.ref IS NOT NULL AS stands, a.seq, a.act, a.version AS told FROM (
+            SELECT ref FROM (SELECT ref FROM check_macs WHERE ref > :last ORDER BY ref LIMIT :most)
+            UNION SELECT ref FROM (SELECT ref FROM verifications WHERE ref > :last ORDER BY ref LIMIT :most)
+            UNION SELECT ref FROM (
+                SELECT DISTINCT ref FROM audit WHERE ref IS NOT NULL AND ref > :last ORDER BY ref LIMIT :most)
+            ORDER BY ref LIMIT :most) n
+        LEFT JOIN check_macs m ON m.ref = n.ref
+        LEFT JOIN verifications v ON v.ref = n.ref
+        LEFT JOIN audit a ON a.seq = (
+            SELECT MAX(seq) FROM audit WHERE ref = n.ref AND (version IS NOT NULL OR act = 'record.erased'))
+        ORDER BY n.ref
+        """,
+        last=before.last,
+        most=PAGE,
+    )
+    stored = [row["ref"] for row in rows if row["version"] is not None or row["stands"]]
+    altered = tx.altered(stored)
+    faults = [fault for row in rows if (fault := _record_fault(row, altered)) is not None]
+    return RecordProgress(
+        last=rows[-1]["ref"] if rows else before.last,
+        records=before.records + len(stored),
+        done=len(rows) < PAGE,
+        faults=tuple(faults),
+    )
+
+
+def _record_fault(row: sqlite3.Row, altered: frozenset[str]) -> Fault | None:
+    """None also where the last line is from before there was a chain: it repeats no version."""
+    if row["ref"] in altered:
+        return Fault(kind=FaultKind.RECORD_ALTERED, ref=row["ref"], seq=row["seq"])
+    if row["told"] is None or row["told"] == row["version"]:
+        return None
+    if row["version"] is None:
+        return Fault(kind=FaultKind.RECORD_GONE, ref=row["ref"], seq=row["seq"])
+    return Fault(kind=FaultKind.RECORD_OLDER, ref=row["ref"], seq=row["seq"])
+
+
+def gathered(faults: list[Fault]) -> list[Fault]:
+    """The same faults, with those of neighbouring lines as one: after a line was put in, every later one is wrong."""
+    told: list[Fault] = []
+    for before, fault in pairwise([None, *faults]):
+        assert fault is not None
+        is_next = before is not None and before.kind is fault.kind is FaultKind.CHANGED and fault.seq == _next(before)
+        if is_next:
+            told[-1] = replace(told[-1], lines=told[-1].lines + 1)
+        else:
+            told.append(fault)
+    return told
+
+
+def _next(fault: Fault) -> int | None:
+    return fault.seq + 1 if fault.seq is not None else None

@@ -1,0 +1,269 @@
+"""What is done to the audit trail or to the records beside it is found, and the line is named."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from storage import audit, checks, retention, trail_check
+from storage.engine import chain, macs
+from storage.engine.chain import ChainedLine, Head
+from storage.engine.database import Database
+from storage.trail_check import Fault, FaultKind, gathered
+from tests.storage.engine.test_macs import NOON, SEALER, beside, fill, opened, put_back, rows, unguarded_trail
+from tests.storage.older import before_chain, before_slack_removals, without_views
+from tests.storage.test_retention import two_that_ended
+
+pytestmark = pytest.mark.anyio
+
+Tamper = Callable[[sqlite3.Connection], object]
+
+
+async def found(database: Database, kept_elsewhere: Head | None = None) -> list[Fault]:
+    faults: list[Fault] = []
+    lines = trail_check.Progress()
+    while not lines.done:
+        lines = await database.read(trail_check.compare_lines, lines, kept_elsewhere=kept_elsewhere)
+        faults += lines.faults
+    records = trail_check.RecordProgress()
+    while not records.done:
+        records = await database.read(trail_check.compare_records, records)
+        faults += records.faults
+    return gathered(faults)
+
+
+async def trail(path: Path) -> Head:
+    """Two checks and some lines that name none; where it ends."""
+    async with opened(path) as database:
+        for ref in ("K-1", "K-2"):
+            await database.write(fill, ref)
+        for number in range(4):
+            await database.write(audit.record, at=NOON, actor="U1", act="summary.opened", detail=str(number))
+        assert await found(database) == []
+        return await database.read(audit.head)
+
+
+COLUMNS = [name for name in ChainedLine._fields if name != "seq"] + ["chain"]
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+async def test_each_field_of_each_line_that_is_changed_is_found(tmp_path: Path, is_running: bool) -> None:
+    path = tmp_path / "kyc.db"
+    head = await trail(path)
+    for seq in (1, 3, head.seq - 1, head.seq):
+        for column in COLUMNS:
+            with closing(beside(path)) as db, unguarded_trail(db):
+                (was,) = db.execute(f"SELECT {column} FROM audit WHERE seq = ?", [seq]).fetchone()  # noqa: S608 - names from the code
+                other = 77 if column == "version" else "f" * 64 if column in {"chain", "person"} else "other"
+                db.execute(f"UPDATE audit SET {column} = ? WHERE seq = ?", [other, seq])  # noqa: S608 - as above
+            async with opened(path) as database:
+                told = await found(database)
+                assert told, (seq, column)
+                kinds = {fault.kind for fault in told}
+                if column == "chain":
+                    # What follows a changed hash does not fit it, either; of the last line the head tells.
+                    assert kinds & {FaultKind.CHANGED, FaultKind.MADE_ANEW}, (seq, kinds)
+                else:
+                    assert Fault(kind=FaultKind.CHANGED, seq=seq) in told, (seq, column)
+                if is_running:
+                    await database.write(audit.record, at=NOON, actor="U1", act="summary.opened")
+                    assert await found(database) != []
+            if is_running:
+                return
+            with closing(beside(path)) as db, unguarded_trail(db):
+                db.execute(f"UPDATE audit SET {column} = ? WHERE seq = ?", [was, seq])  # noqa: S608 - as above
+    async with opened(path) as database:
+        assert await found(database) == []
+
+
+def remove(*seqs: int) -> Tamper:
+    return lambda db: [db.execute("DELETE FROM audit WHERE seq = ?", [seq]) for seq in seqs]
+
+
+def swap(one: int, other: int) -> Tamper:
+    def change(db: sqlite3.Connection) -> None:
+        for before, after in ((one, -1), (other, one), (-1, other)):
+            db.execute("UPDATE audit SET seq = ? WHERE seq = ?", [after, before])
+
+    return change
+
+
+def renumber(removed: int) -> Tamper:
+    """Close the gap."""
+
+    def change(db: sqlite3.Connection) -> None:
+        remove(removed)(db)
+        db.execute("UPDATE audit SET seq = -(seq - 1) WHERE seq > ?", [removed])
+        db.execute("UPDATE audit SET seq = -seq WHERE seq < 0")
+
+    return change
+
+
+def add(chained: bool) -> Tamper:
+    def change(db: sqlite3.Connection) -> None:
+        last = chain.last(db)
+        db.execute("INSERT INTO audit (at, actor, act) VALUES ('2026-11-22T12:00:00.000000Z', 'U9', 'check.moved')")
+        if chained:
+            chain.complete(db, last, after=last.seq, versions={})
+
+    return change
+
+
+def make_anew(db: sqlite3.Connection) -> None:
+    """Everything from a changed line on, as whoever has no key can."""
+    db.execute("UPDATE audit SET actor = 'U9' WHERE seq = 2")
+    head = chain.NOWHERE
+    for line in chain.lines_after(db, 0):
+        head = Head(seq=line.seq, chain=chain.following(head.chain, line))
+        db.execute("UPDATE audit SET chain = ? WHERE seq = ?", [head.chain, line.seq])
+
+
+def without_hashes(db: sqlite3.Connection) -> None:
+    """As if it were a trail from before: it would be begun anew, with whatever stands in it."""
+    db.execute("UPDATE audit SET chain = NULL, version = NULL, actor = 'U9'")
+    db.execute("INSERT INTO meta (name, value) VALUES ('chain_due', '')")
+
+
+def faults_of(kind: FaultKind, seq: int, lines: int = 1) -> list[Fault]:
+    return [Fault(kind=kind, seq=seq, lines=lines)]
+
+
+async def test_lines_that_are_removed_moved_or_put_in_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    end = (await trail(path)).seq
+    missing, changed, cut, added = FaultKind.MISSING, FaultKind.CHANGED, FaultKind.CUT, FaultKind.ADDED
+    in_the_middle: list[tuple[Tamper, list[Fault]]] = [
+        (remove(2), faults_of(missing, 3)),
+        (remove(1), faults_of(missing, 2)),
+        (remove(end - 2, end - 1), faults_of(missing, end, 2)),
+        (swap(end - 2, end - 1), faults_of(changed, end - 2, 3)),
+        (swap(end - 3, end - 1), faults_of(changed, end - 3, 4)),
+    ]
+    at_the_end: list[tuple[Tamper, list[Fault]]] = [
+        (remove(end), faults_of(cut, end - 1)),
+        (remove(end, end - 1, end - 2), faults_of(cut, end - 3, 3)),
+        (renumber(end - 2), [*faults_of(changed, end - 2, 2), *faults_of(cut, end - 1)]),
+        (add(chained=False), [*faults_of(FaultKind.UNCHAINED, end + 1), *faults_of(added, end + 1)]),
+        (add(chained=True), faults_of(added, end + 1)),
+        (make_anew, faults_of(FaultKind.MADE_ANEW, end)),
+    ]
+    whole = path.read_bytes()
+    for tamper, told in (*in_the_middle, *at_the_end):
+        ends_elsewhere = (tamper, told) in at_the_end
+        path.write_bytes(whole)
+        async with opened(path) as database:
+            with closing(beside(path)) as db, unguarded_trail(db):
+                tamper(db)
+            assert lines_among(await found(database)) == told
+            # The bot's next line hides nothing: it follows the one that the bot wrote last.
+            await database.write(audit.record, at=NOON, actor="U1", act="summary.opened")
+            assert database.is_trail_broken is ends_elsewhere
+            assert await found(database) != []
+        path.write_bytes(whole)
+        with closing(beside(path)) as db, unguarded_trail(db):
+            tamper(db)
+        async with opened(path) as database:
+            assert database.is_trail_broken is ends_elsewhere
+            assert lines_among(await found(database)) == told
+
+
+def lines_among(faults: list[Fault]) -> list[Fault]:
+    """Those of lines; what is wrong with records follows from them."""
+    return [fault for fault in faults if fault.ref is None]
+
+
+async def test_a_trail_without_its_hashes_is_not_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    head = await trail(path)
+    with closing(beside(path)) as db, unguarded_trail(db):
+        without_hashes(db)
+    async with opened(path) as database:
+        assert database.is_trail_broken
+        assert [fault.kind for fault in await found(database)] == [FaultKind.MADE_ANEW]
+        assert await database.read(audit.head) == Head(seq=head.seq, chain="")
+
+
+async def test_a_head_that_was_kept_elsewhere_finds_a_whole_older_file(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    older = await trail(path)
+    whole = path.read_bytes()
+    async with opened(path) as database:
+        await database.write(audit.record, at=NOON, actor="U1", act="summary.opened", detail="one more")
+        head = await database.read(audit.head)
+        for kept in (older, head, Head.parse(f" {head} ")):
+            assert await found(database, kept) == []
+        for kept in (replace(older, chain="0" * 64), Head(seq=head.seq + 1, chain=head.chain)):
+            assert await found(database, kept) == faults_of(FaultKind.OTHER_HEAD, kept.seq)
+    path.write_bytes(whole)
+    async with opened(path) as database:
+        assert await found(database) == []
+        assert await found(database, head) == faults_of(FaultKind.OTHER_HEAD, head.seq)
+
+
+async def test_a_record_that_does_not_fit_its_last_line_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    refs = ("K-1", "K-2", "K-3", "K-4")
+    async with opened(path) as database:
+        for ref in refs:
+            await database.write(fill, ref)
+        older = rows(path, "K-1")
+        for ref in refs:
+            await database.write(audit.record, at=NOON, actor="U1", act="details.opened", ref=ref)
+    # While no bot runs: nobody remembers the versions.
+    put_back(path, "K-1", older, but="audit")
+    with closing(beside(path)) as db:
+        db.execute("UPDATE verifications SET channel = 'C9' WHERE ref = 'K-2'")
+        for name in (*older, "trail_people"):
+            if name not in {"audit", "receipts"}:
+                db.execute(f"DELETE FROM {name} WHERE ref = 'K-3'")  # noqa: S608 - names from the schema
+        # By somebody who has the key, and not the trail.
+        of_it = macs.rows_of(db, ["K-4"])["K-4"]
+        db.execute(
+            "UPDATE check_macs SET version = 9, mac = ? WHERE ref = 'K-4'", [macs.mac_of(SEALER, "K-4", 9, of_it)]
+        )
+    async with opened(path) as database:
+        kinds = {fault.ref: fault.kind for fault in await found(database)}
+        assert kinds == {
+            # Its MAC does not know the line either.
+            "K-1": FaultKind.RECORD_ALTERED,
+            "K-2": FaultKind.RECORD_ALTERED,
+            "K-3": FaultKind.RECORD_GONE,
+            "K-4": FaultKind.RECORD_OLDER,
+        }
+
+
+async def test_what_the_bot_erases_leaves_the_trail_whole(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with two_that_ended(path) as database:
+        before = [line.person for line in await database.read(audit.lines_of, "K-1")]
+        assert all(before)
+        for erase in (retention.erase_photos, retention.erase_personal, retention.erase_record):
+            await database.write(erase, "K-1", at=NOON)
+            assert await found(database) == []
+        after = await database.read(audit.lines_of, "K-1")
+        assert [line.person for line in after] == [*before, before[0], None, None]
+        assert (await database.read(checks.get, "K-2")).ref == "K-2"
+
+
+async def test_a_trail_from_before_is_chained_by_the_digest_of_all_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        for ref in ("K-1", "K-2"):
+            await database.write(fill, ref)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        without_views(db)
+        before_slack_removals(db)
+        before_chain(db, SEALER)
+        lines = db.execute("SELECT COUNT(*), MAX(seq) FROM audit").fetchone()
+    async with opened(path) as database:
+        begun = chain.last(sqlite3.connect(path))
+        assert begun.seq == lines[1] + 1
+        assert await found(database) == []
+        await database.write(audit.record, at=NOON, actor="U1", act="details.opened", ref="K-1")
+        assert await found(database) == []
+        with closing(beside(path)) as db:
+            db.execute("UPDATE audit SET actor = 'U9' WHERE seq = 2")
+        assert faults_of(FaultKind.OLDER_CHANGED, begun.seq)[0] in await found(database)
