@@ -145,6 +145,7 @@ soak: .venv/ready
 
 # The page of commands, from their help; .env.example, from the settings and their page.
 docs: .venv/ready
+	$(BIN)/python -m tests.access_page
 	$(BIN)/python -m tests.commands_page
 	$(BIN)/python -m tests.env_example
 	$(BIN)/python -m tests.trail_page

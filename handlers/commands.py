@@ -6,7 +6,8 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
-from bot.access.permissions import Permission, Role
+from bot.access.permissions import Permission
+from bot.access.rights import Right
 from bot.domain.outbox import Message
 from bot.runtime.factory import Bot
 from bot.slack.blocks import command_help, export, private
@@ -41,16 +42,18 @@ async def _help(bot: Bot, command: Mapping[str, Any], _rest: str) -> Message:
     return await help_for(bot, command)
 
 
+_NEEDS = {
+    HelpPart.START: Right.START,
+    HelpPart.REVIEW: Right.REVIEW,
+    HelpPart.FIGURES: Right.FIGURES,
+    HelpPart.NOTIFY: Right.CHOOSE_NOTICES,
+}
+
+
 async def help_for(bot: Bot, command: Mapping[str, Any], *, unknown: str | None = None) -> Message:
     """What this person can do; while Slack does not say who they are, what they may be able to."""
-    roles = {
-        HelpPart.START: (Role.REQUESTER,),
-        HelpPart.REVIEW: (Role.REVIEWER, Role.ADMIN),
-        HelpPart.FIGURES: (Role.MANAGER, Role.ADMIN),
-        HelpPart.NOTIFY: (Role.REQUESTER, Role.REVIEWER, Role.ADMIN),
-    }
-    permissions = await asyncio.gather(*(bot.access.has(command["user_id"], *having) for having in roles.values()))
-    parts = {part for part, permission in zip(roles, permissions, strict=True) if permission is not Permission.NO}
+    permissions = await asyncio.gather(*(bot.access.may(command["user_id"], right) for right in _NEEDS.values()))
+    parts = {part for part, permission in zip(_NEEDS, permissions, strict=True) if permission is not Permission.NO}
     return command_help.message({*parts, HelpPart.LOOK_UP}, unknown=unknown)
 
 

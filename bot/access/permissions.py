@@ -13,6 +13,7 @@ from enum import StrEnum
 import structlog
 
 from bot.access.lookup_cache import LookupCache
+from bot.access.rights import Right, Role, roles_with
 from bot.access.workspace import Workspace
 from bot.domain.installation import NOBODY, WorkspaceMember, gives_roles, is_full_member, is_shared_outside, person_of
 from bot.errors import KycError, Refusal, Refused, SlackRefused
@@ -29,15 +30,6 @@ them is still a full member is checked every `FRESH_FOR` all the same."""
 _NO_SUCH_GROUP = frozenset({"no_such_subteam", "subteam_not_found", "channel_not_found"})
 _NO_SUCH_PERSON = frozenset({"user_not_found", "user_not_visible"})
 EVERYBODY = "*"
-
-
-class Role(StrEnum):
-    REQUESTER = "requester"
-    REVIEWER = "reviewer"
-    MANAGER = "manager"
-    VIEWER = "viewer"
-    """Sees the record of every check: states, reasons, times, people of the workspace; nothing personal."""
-    ADMIN = "admin"
 
 
 class Sight(StrEnum):
@@ -146,6 +138,13 @@ class Access:
         """Whether a person has one of these roles; asks Slack only for what memory lacks, for a second at most."""
         return await self._decide(user, dict.fromkeys(entry for role in roles for entry in self._roles[role]))
 
+    async def may(self, user: str, *rights: Right, own: bool = False) -> Permission:
+        """Whether a person has one of these rights; `own`: for what they asked for or sent themselves.
+
+        Asks Slack as `has` does.
+        """
+        return await self.has(user, *dict.fromkeys(role for right in rights for role in roles_with(right, own=own)))
+
     async def is_member(self, user: str) -> Permission:
         """Whether somebody is an active full member of our workspace, with or without a role."""
         return await self._decide(user, [EVERYBODY])
@@ -161,12 +160,11 @@ class Access:
 
     async def sees_records(self, user: str) -> Permission:
         """Whether a person may see the record of every check, which names no customer."""
-        return await self.has(user, Role.VIEWER, Role.MANAGER, Role.REVIEWER, Role.ADMIN)
+        return await self.may(user, Right.SEE_RECORD)
 
     async def may_see(self, user: str, requester: str) -> Permission:
         """Whether a person may see all of a check: reviewers and admins any, its requester as long as they are one."""
-        own = (Role.REQUESTER,) if user == requester else ()
-        return await self.has(user, Role.REVIEWER, Role.ADMIN, *own)
+        return await self.may(user, Right.SEE_WHOLE, own=user == requester)
 
     async def require_to_see(self, user: str, requester: str, refusal: Refused) -> None:
         """Raises `refusal` where `may_see` is no; a requester without the role reads that they lack it."""
@@ -215,6 +213,10 @@ class Access:
             for user, known in found.items()
             if known is None or (known is not NOBODY and is_full_member(known, ours))
         )
+
+    def people_who_may(self, right: Right) -> list[str]:
+        """Everybody known to have a right, whoever asked; for their own, what a rule says besides is not looked at."""
+        return sorted({user for role in roles_with(right) for user in self.people(role)})
 
     def an_admin(self) -> str | None:
         """Whom somebody may ask for a right that they lack."""

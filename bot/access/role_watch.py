@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.access.permissions import Holders, Role
+from bot.access.permissions import Holders
 from bot.access.process import Process
+from bot.access.rights import Role
 from storage import audit, meta
 from storage.engine.database import Transaction
 

@@ -8,8 +8,9 @@ from functools import partial
 
 import structlog
 
-from bot.access.permissions import Permission, Role
+from bot.access.permissions import Permission
 from bot.access.process import Process
+from bot.access.rights import Right
 from bot.domain.applicants import Applicant, PhotoSource, ReadApplicants, read
 from bot.domain.applicants.batch import Batch, BatchState
 from bot.domain.backoff import retry_in
@@ -79,9 +80,7 @@ class Batches(Process):
         commit: Callable[..., bool] = partial(batch_commits.confirm, budget=budget)
         if most is not None and chosen > most:
             budget.require_possible(chosen)
-            approvers = sorted(
-                {*self.access.people(Role.MANAGER), *self.access.people(Role.ADMIN)} - file_approvals.suppliers(batch)
-            )
+            approvers = sorted({*self.access.people_who_may(Right.APPROVE_FILE)} - file_approvals.suppliers(batch))
             if not approvers:
                 raise Refused(Refusal.APPROVAL_BY_NOBODY, checks=chosen, most=most, admin=self.access.an_admin())
             commit = partial(file_approvals.ask, approvers=approvers)
@@ -93,7 +92,7 @@ class Batches(Process):
         """A second person lets a long file be sent. Raises Refused."""
         batch = await self._to_approve(user, batch_id)
         left = Refused(Refusal.APPROVAL_ASKER_LEFT, person=batch.requester)
-        (await self.access.has(batch.requester, Role.REQUESTER)).require(left)
+        (await self.access.may(batch.requester, Right.START)).require(left)
         await self.database.write(file_approvals.approve, batch_id, by=user, now=self.now(), budget=Budget.of(self))
         log.info("batch.approved", batch=batch_id)
 
@@ -105,7 +104,7 @@ class Batches(Process):
 
     async def _to_approve(self, user: str, batch_id: str) -> Batch:
         no_right = Refused(Refusal.APPROVAL_NOT_YOURS, admin=self.access.an_admin())
-        (await self.access.has(user, Role.MANAGER, Role.ADMIN)).require(no_right)
+        (await self.access.may(user, Right.APPROVE_FILE)).require(no_right)
         batch = await self._known(batch_id)
         if user in file_approvals.suppliers(batch):
             raise Refused(Refusal.APPROVAL_OWN)
@@ -229,7 +228,7 @@ class Batches(Process):
         log.info("batch.read", batch=batch.id, rows=total)
 
     async def _earlier(self, batch: Batch, now: datetime) -> batch_commits.EarlierChecks:
-        sees_all = await self.access.has(batch.requester, Role.REVIEWER, Role.ADMIN) is Permission.YES
+        sees_all = await self.access.may(batch.requester, Right.SEE_WHOLE) is Permission.YES
         if sees_all:
             try:
                 await self.look_ups.require(batch.requester, LookUp.SEEN_BEFORE)

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.access.causes import Causes
-from bot.access.permissions import FRESH_FOR, Permission, Role
+from bot.access.permissions import FRESH_FOR, Permission
 from bot.access.process import Process
+from bot.access.rights import Right
 from bot.domain.check.check import EARLIER_NAMED, Check, Request
 from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.references import reference
@@ -110,8 +111,8 @@ class Intake(Process):
 
     async def require_requester(self, user: str) -> None:
         """Raises Refused unless this person may start checks."""
-        permission = await self.access.has(user, Role.REQUESTER)
-        if permission is Permission.NO and await self.access.has(user, *Role) is Permission.NO:
+        permission = await self.access.may(user, Right.START)
+        if permission is Permission.NO and await self.access.may(user, Right.ENTER) is Permission.NO:
             # Without any role they hear the same here as everywhere.
             raise self.access.no_access()
         permission.require(Refused(Refusal.NO_RIGHT, admin=self.access.an_admin()))
@@ -281,7 +282,7 @@ class Intake(Process):
         check = await self.database.read(checks.find, ref)
         is_own = check is not None and check.requester == user
         if not is_own:
-            (await self.access.has(user, Role.ADMIN)).require(Refused(Refusal.EDIT_NOT_YOURS, ref=ref))
+            (await self.access.may(user, Right.EDIT)).require(Refused(Refusal.EDIT_NOT_YOURS, ref=ref))
         await self.require_requester(user)
         if check is None:
             raise Refused(Refusal.EDIT_NOT_YOURS, ref=ref)
@@ -298,7 +299,7 @@ class Intake(Process):
             raise RecordAltered(check.ref)
 
     async def _may_see_all(self, user: str) -> bool:
-        return await self.access.has(user, Role.REVIEWER, Role.ADMIN) is Permission.YES
+        return await self.access.may(user, Right.SEE_WHOLE) is Permission.YES
 
     async def _with_known_files(self, form: Form) -> Form:
         """The form with what Slack says of its files now; what it does not say in time is left to the preflight."""

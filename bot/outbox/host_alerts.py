@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bot.access.permissions import Role
 from bot.access.process import Process
+from bot.access.rights import Role
 from bot.domain.hosts import HostKind
 from bot.domain.outbox import AdminAlert
 from bot.network.hosts import HostGate

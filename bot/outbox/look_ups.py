@@ -6,8 +6,8 @@ from enum import StrEnum
 
 import structlog
 
-from bot.access.permissions import Role
 from bot.access.process import Process
+from bot.access.rights import Role
 from bot.domain.outbox import AdminAlert
 from bot.errors import Refusal, Refused
 from bot.outbox import alerts

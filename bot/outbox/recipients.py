@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.access.permissions import Access, Permission, Role
+from bot.access.permissions import Access, Permission
+from bot.access.rights import Right, Role
 from bot.domain.applicants.batch import Batch
 from bot.domain.check.check import Check
 from bot.domain.outbox import BATCHES, ELSEWHERE, EXPORTS, SUMMARIES, UPDATES, Post, PostKind
@@ -12,19 +13,17 @@ from bot.errors import SlackNotSent
 from storage import batches, checks, outbox
 from storage.engine.database import Transaction
 
-_ANY_CHECK = (Role.REVIEWER, Role.ADMIN)
-_MANAGERS = (Role.MANAGER, Role.ADMIN)
-_ROLES: Mapping[PostKind, tuple[Role, ...]] = {
-    PostKind.ALERT: (Role.ADMIN,),
-    PostKind.BATCH_APPROVAL: _MANAGERS,
-    PostKind.BATCH_APPROVAL_CARD: _MANAGERS,
-    PostKind.REVIEW_NOTICE: _ANY_CHECK,
-    PostKind.REVIEW_CARD: _ANY_CHECK,
+_RIGHTS: Mapping[PostKind, Right] = {
+    PostKind.ALERT: Right.BE_ALERTED,
+    PostKind.BATCH_APPROVAL: Right.APPROVE_FILE,
+    PostKind.BATCH_APPROVAL_CARD: Right.APPROVE_FILE,
+    PostKind.REVIEW_NOTICE: Right.REVIEW,
+    PostKind.REVIEW_CARD: Right.REVIEW,
     # Reminders climb to managers.
-    PostKind.REVIEW_CALL: (*_ANY_CHECK, Role.MANAGER),
-    **dict.fromkeys(SUMMARIES, _MANAGERS),
+    PostKind.REVIEW_CALL: Right.BE_REMINDED,
+    **dict.fromkeys(SUMMARIES, Right.FIGURES),
 }
-"""By kind; of everything else the roles that may see the requester's check or file."""
+"""By kind; everything else is about a check or a file, for who may see it whole."""
 
 NOT_MISSED = UPDATES | ELSEWHERE | SUMMARIES | EXPORTS | {PostKind.DELETION_ASKED}
 """Dropped without an alert when the reader has lost access: the event has its own message, or was for them alone."""
@@ -88,8 +87,10 @@ class Recipients:
             # Who is asked to delete something put it there, with whatever role then.
             return await self.access.is_member(person)
         if post.kind is PostKind.PERSONAL and Subscription(post.payload["choice"]) in FOR_REVIEWERS:
-            return await self.access.has(person, *_ANY_CHECK)
-        return await self.access.has(person, *_ROLES.get(post.kind, (Role.REQUESTER, *_ANY_CHECK)))
+            return await self.access.may(person, Right.REVIEW)
+        right = _RIGHTS.get(post.kind)
+        # What has no right of its own goes to who asked, or to who sees everybody's.
+        return await self.access.may(person, right or Right.SEE_WHOLE, own=right is None)
 
     async def is_kept_out(self, post: Post) -> bool:
         """Whether it may be read by our own company alone, and another one reads its channel.

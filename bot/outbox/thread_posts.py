@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from bot.access.permissions import Role
 from bot.access.process import Process
+from bot.access.rights import Role
 from bot.domain.check.check import Check
 from bot.domain.check.states import POLLED_REASONS, ReviewReason, State
 from bot.domain.id_types.id_types import IDType

@@ -11,8 +11,8 @@ from datetime import datetime
 
 import structlog
 
-from bot.access.permissions import Role
 from bot.access.process import Process
+from bot.access.rights import Role
 from bot.domain.applicants.batch import BatchState
 from bot.domain.outbox import AdminAlert
 from bot.domain.privacy.clocks import Clock, Retention

@@ -7,8 +7,9 @@ from typing import Any
 
 import structlog
 
-from bot.access.permissions import Permission, Role, Sight
+from bot.access.permissions import Permission, Sight
 from bot.access.process import Process
+from bot.access.rights import Right
 from bot.domain.check.check import Check, PhotoKind, PhotoRef, require_unerased
 from bot.domain.check.references import parse_reference
 from bot.domain.check.request import FileInfo, check_file
@@ -235,7 +236,7 @@ class CheckDetails(Process):
 
     async def _reader(self, user: str) -> review_actions.Reader:
         reviewer, admin = await asyncio.gather(
-            self.access.has(user, Role.REVIEWER, Role.ADMIN), self.access.has(user, Role.ADMIN)
+            self.access.may(user, Right.REVIEW), self.access.may(user, Right.DECIDE, own=True)
         )
         yes = Permission.YES
         return review_actions.Reader(user=user, is_reviewer=reviewer is yes, is_admin=admin is yes)

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import structlog
 
-from bot.access.permissions import Permission, Role
+from bot.access.permissions import Permission
 from bot.access.process import Process
+from bot.access.rights import Right
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import Check, SearchFilter
 from bot.domain.outbox import CheckLinks
@@ -132,10 +133,10 @@ class HomeTab(Process):
     async def _build(self, person: str, choices: HomeChoices) -> BuiltTab:
         yes = Permission.YES
         requester, reviewer, manager, admin, records = await asyncio.gather(
-            self.access.has(person, Role.REQUESTER),
-            self.access.has(person, Role.REVIEWER, Role.ADMIN),
-            self.access.has(person, Role.MANAGER, Role.ADMIN),
-            self.access.has(person, Role.ADMIN),
+            self.access.may(person, Right.START),
+            self.access.may(person, Right.REVIEW),
+            self.access.may(person, Right.FIGURES),
+            self.access.may(person, Right.DECIDE, own=True),
             self.access.sees_records(person),
         )
         own, queue, figures = None, None, None

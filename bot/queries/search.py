@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
-from bot.access.permissions import Role, Sight
+from bot.access.permissions import Sight
 from bot.access.process import Process
+from bot.access.rights import Right
 from bot.domain.check.check import Check, Cursor, SearchFilter
 from bot.domain.check.references import parse_reference
 from bot.domain.check.states import State
@@ -152,7 +153,7 @@ class CheckSearch(Process):
             return SearchScope(user=user, is_requester=True, others=Sight.NOTHING)
 
     async def _is_requester(self, user: str) -> bool:
-        return (await self.access.has(user, Role.REQUESTER)).settled(Refused(Refusal.NOT_SURE))
+        return (await self.access.may(user, Right.START)).settled(Refused(Refusal.NOT_SURE))
 
     async def list_checks(self, user: str, shown: str, cursor: Cursor | None = None) -> Listing:
         """A page of a person's own checks, of everybody's, or what waits for a reviewer. Raises Refused.
@@ -214,7 +215,7 @@ class CheckSearch(Process):
         return await self._found(scope, wanted, cursor, kinds=kinds, looked_for=looked_for)
 
     async def _queue(self, user: str) -> QueuePage:
-        overrides = (await self.access.has(user, Role.ADMIN)).settled(Refused(Refusal.NOT_SURE))
+        overrides = (await self.access.may(user, Right.DECIDE, own=True)).settled(Refused(Refusal.NOT_SURE))
 
         def read(tx: Transaction) -> tuple[list[tuple[Check, Review]], int]:
             queue = Queue.of(reviews.open_now(tx), viewer=user, now=self.now(), due=self.settings.review_due)

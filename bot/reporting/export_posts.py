@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import IO
 
-from bot.access.permissions import Role
 from bot.access.process import Process
+from bot.access.rights import Right
 from bot.domain.outbox import Message, Post, PostKind
 from bot.domain.reporting.exports import Export, ExportState
 from bot.errors import SlackNotSent
@@ -41,7 +41,7 @@ class ExportPosts(Process):
         found = await self.database.read(exports.find, post.payload["export"])
         if found is None or found.state not in (ExportState.ASKED, ExportState.FAILED):
             return None
-        permission = await self.access.has(found.person, Role.MANAGER, Role.ADMIN)
+        permission = await self.access.may(found.person, Right.EXPORT)
         if not permission.settled(SlackNotSent("who may export is not known now")):
             await self.database.write(give_up, found.id, ExportState.REFUSED, now=self.now())
             return None

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import structlog
 
-from bot.access.permissions import Role
 from bot.access.process import Process
+from bot.access.rights import Right
 from bot.domain.check.references import reference
 from bot.domain.outbox import Post, PostKind
 from bot.domain.reporting.exports import Export, ExportState, parse
@@ -34,7 +34,7 @@ class Exports(Process):
 
     async def ask(self, user: str, typed: str) -> Export:
         """Store a manager's request; the file comes by direct message. Raises Refused."""
-        permission = await self.access.has(user, Role.MANAGER, Role.ADMIN)
+        permission = await self.access.may(user, Right.EXPORT)
         permission.require(Refused(Refusal.EXPORT_NOT_A_MANAGER, admin=self.access.an_admin()))
         now, zone = self.now(), self.settings.zone
         asked = parse(typed, today=now.astimezone(zone).date())

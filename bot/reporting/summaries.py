@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from bot.access.permissions import Role
 from bot.access.process import Process
+from bot.access.rights import Right
 from bot.domain.outbox import CheckLinks, Post, PostKind
 from bot.domain.reporting.figures import Report
 from bot.domain.reporting.periods import SCHEDULED_KINDS, Period, PeriodKind, at, due
@@ -168,7 +168,7 @@ class Summaries(Process):
             opening = opening or post
 
     async def _require_manager(self, user: str) -> None:
-        permission = await self.access.has(user, Role.ADMIN, Role.MANAGER)
+        permission = await self.access.may(user, Right.FIGURES)
         permission.require(Refused(Refusal.SUMMARY_NOT_A_MANAGER, admin=self.access.an_admin()))
 
 

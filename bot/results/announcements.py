@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.access.permissions import Access, Role
+from bot.access.permissions import Access
+from bot.access.rights import Role
 from bot.domain.check.check import Check
 from bot.domain.check.states import STICKY_REASONS
 from bot.domain.outbox import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, AdminAlert, Post, PostKind

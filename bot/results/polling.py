@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.access.permissions import Role
 from bot.access.process import Process
+from bot.access.rights import Role
 from bot.domain.backoff import POLL_FOR, confirm_in, next_poll_in, overdue_level
 from bot.domain.check.check import Check
 from bot.domain.check.states import POLLED_REASONS, State

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.access.permissions import Role
 from bot.access.process import Process
+from bot.access.rights import Right, Role
 from bot.domain.check.check import Check
 from bot.domain.check.references import parse_reference
 from bot.domain.id_types.id_types import IDType
@@ -268,7 +268,7 @@ class ReviewCards(Process):
 
     async def _reviews(self, user: str) -> bool:
         """Raises SlackNotSent while Slack does not say: then the post is retried later."""
-        permission = await self.access.has(user, Role.REVIEWER, Role.ADMIN)
+        permission = await self.access.may(user, Right.REVIEW)
         return permission.settled(SlackNotSent("who reviews is not known now"))
 
 

@@ -7,6 +7,7 @@ import structlog
 
 from bot.access.permissions import Permission
 from bot.access.process import Process
+from bot.access.rights import Right
 from bot.domain.check.check import Check, require_unerased
 from bot.domain.check.states import State
 from bot.domain.id_types.id_types import IDType
@@ -32,7 +33,10 @@ log = structlog.get_logger(__name__)
 class _Click:
     user: str
     ref: str
-    is_admin: bool
+    may_override: bool
+    """Decide their own check, marked as such."""
+    may_release: bool
+    """Give away what somebody else claimed."""
     now: datetime
 
 
@@ -125,7 +129,7 @@ class ReviewDecisions(Process):
         await self._free_if_left(ref)
 
         def commit(tx: Transaction) -> tuple[Check, datetime | None]:
-            check, review = _to_decide(tx, click, may_override=click.is_admin)
+            check, review = _to_decide(tx, click, may_override=click.may_override)
             is_new = review.claimed_by is None and transitions.claim(tx, ref, by=user, now=click.now)
             return check, click.now if is_new else None
 
@@ -173,7 +177,7 @@ class ReviewDecisions(Process):
         def commit(tx: Transaction) -> bool:
             if not slack_requests.take(tx, f"decide:{form_id}", now=click.now):
                 return _stands(tx, ref, user)
-            check, _review = _to_decide(tx, click, may_override=click.is_admin and overrides)
+            check, _review = _to_decide(tx, click, may_override=click.may_override and overrides)
             if check.version_token != seen:
                 raise Refused(Refusal.REVIEW_CHANGED, ref=ref, status=check)
             # An admin, or a cancelled form in another window, may have let it go while this form was open.
@@ -267,7 +271,10 @@ class ReviewDecisions(Process):
     async def _click(self, user: str, ref: str) -> _Click:
         await eligibility.require_reviewer(self.access, user)
         await self.database.read(checks.require_intact, ref)
-        return _Click(user=user, ref=ref, is_admin=await eligibility.is_admin(self.access, user), now=self.now())
+        overrides, releases = [
+            await self.access.may(user, right, own=True) is Permission.YES for right in (Right.DECIDE, Right.RELEASE)
+        ]
+        return _Click(user=user, ref=ref, may_override=overrides, may_release=releases, now=self.now())
 
     async def _void_if_left(self, ref: str, proposal: Proposal, proposed_at: str) -> None:
         """The proposer must still have the role; for a check that they requested themselves, that of an admin."""
@@ -309,7 +316,7 @@ def _find(tx: Transaction, ref: str) -> tuple[Check, Review | None]:
 def _claim(tx: Transaction, click: _Click, *, reopens: bool, channel: str | None) -> None:
     user, ref = click.user, click.ref
     check = _get(tx, ref)
-    if user in check.requesters and not click.is_admin:
+    if user in check.requesters and not click.may_override:
         raise Refused(Refusal.FOUR_EYES, ref=ref)
     # A selfie seen with another ID number calls reviewers before the check is sent: somebody must be able to take it.
     if not may_be_claimed(check.state) and check.review is not ReviewState.OPEN:
@@ -329,7 +336,7 @@ def _claimer(tx: Transaction, click: _Click) -> str:
     _check, review = _find(tx, click.ref)
     if review is None or review.claimed_by is None or review.state is not ReviewState.OPEN:
         raise Refused(Refusal.NOBODY_CLAIMED, ref=click.ref)
-    if review.claimed_by != click.user and not click.is_admin:
+    if review.claimed_by != click.user and not click.may_release:
         raise Refused(Refusal.CLAIM_NOT_YOURS, ref=click.ref, person=review.claimed_by)
     return review.claimed_by
 

@@ -2,26 +2,28 @@
 
 import asyncio
 
-from bot.access.permissions import EVERYBODY, Access, Permission, Role
+from bot.access.permissions import EVERYBODY, Access, Permission
+from bot.access.rights import Right, Role
 from bot.errors import Refusal, Refused
 
 
-async def require_reviewer(access: Access, user: str) -> None:
-    """Raises Refused."""
-    (await is_reviewer(access, user)).require(Refused(Refusal.NOT_A_REVIEWER, admin=access.an_admin()))
+async def require_reviewer(access: Access, user: str, right: Right = Right.REVIEW) -> None:
+    """Raises Refused for somebody without this right of reviewers."""
+    (await access.may(user, right)).require(Refused(Refusal.NOT_A_REVIEWER, admin=access.an_admin()))
 
 
 async def is_reviewer(access: Access, user: str) -> Permission:
-    return await access.has(user, Role.REVIEWER, Role.ADMIN)
+    return await access.may(user, Right.REVIEW)
 
 
-async def is_admin(access: Access, user: str) -> bool:
-    return await access.has(user, Role.ADMIN) is Permission.YES
+async def overrides(access: Access, user: str) -> bool:
+    """Whether somebody may decide what they asked for themselves."""
+    return await access.may(user, Right.DECIDE, own=True) is Permission.YES
 
 
 async def may_have(access: Access, user: str, *, asked: bool) -> Permission:
     """Whether somebody may have claimed or proposed; the requester of the check, only as an admin."""
-    return await (access.has(user, Role.ADMIN) if asked else is_reviewer(access, user))
+    return await access.may(user, Right.DECIDE, own=asked)
 
 
 def others(access: Access, but: set[str]) -> list[str]:

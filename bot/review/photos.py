@@ -5,6 +5,7 @@ from datetime import datetime
 import structlog
 
 from bot.access.process import Process
+from bot.access.rights import Right
 from bot.domain.check.check import Check, require_unerased
 from bot.domain.outbox import PostKind
 from bot.errors import Refusal, Refused
@@ -24,7 +25,7 @@ class PhotoAccess(Process):
 
     async def open(self, user: str, ref: str) -> Check:
         """Lets a person look, and records it before anything is shown."""
-        await eligibility.require_reviewer(self.access, user)
+        await eligibility.require_reviewer(self.access, user, Right.SEE_PHOTOS)
 
         def commit(tx: Transaction) -> Check:
             check = _get(tx, user, ref)
@@ -35,7 +36,7 @@ class PhotoAccess(Process):
 
     async def still_open(self, user: str, ref: str) -> Check:
         """The check, for somebody whom `open` has let in: it may have been run again, and by them, meanwhile."""
-        await eligibility.require_reviewer(self.access, user)
+        await eligibility.require_reviewer(self.access, user, Right.SEE_PHOTOS)
         return await self.database.read(_get, user, ref)
 
     async def ask(self, user: str, ref: str) -> None:
@@ -43,7 +44,7 @@ class PhotoAccess(Process):
 
         Once for each reviewer and round of the check: a repeat, or a second click, posts nothing.
         """
-        await eligibility.require_reviewer(self.access, user)
+        await eligibility.require_reviewer(self.access, user, Right.SEE_PHOTOS)
 
         def commit(tx: Transaction) -> bool:
             check = _get(tx, user, ref)

@@ -5,8 +5,9 @@ from datetime import datetime
 
 import structlog
 
-from bot.access.permissions import Permission, Role
+from bot.access.permissions import Permission
 from bot.access.process import Process
+from bot.access.rights import Role
 from bot.domain.review.review import Audience, ReminderPolicy, WaitingReview, reminder, waits_for_smile_id
 from bot.errors import SlackError
 from bot.review import eligibility, transitions

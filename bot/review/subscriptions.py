@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from bot.access.permissions import Permission, Role
+from bot.access.permissions import Permission
 from bot.access.process import Process
+from bot.access.rights import Right
 from bot.domain.check.check import Check
 from bot.domain.outbox import PostKind
 from bot.domain.review.review import FOR_REVIEWERS, Subscription
@@ -16,10 +17,10 @@ from storage.engine.database import Transaction
 class Subscriptions(Process):
     async def offered(self, user: str) -> tuple[frozenset[Subscription], bool]:
         """A person's choices, and whether those for reviewers are open to them. Raises Refused."""
-        reviewer = await self.access.has(user, Role.REVIEWER, Role.ADMIN)
+        reviewer = await self.access.may(user, Right.REVIEW)
         if reviewer is not Permission.YES:
             no_role = Refusal.NOT_SURE if reviewer is Permission.UNKNOWN else Refusal.NO_NOTICES
-            (await self.access.has(user, Role.REQUESTER)).require(Refused(no_role))
+            (await self.access.may(user, Right.CHOOSE_NOTICES)).require(Refused(no_role))
         return await self.database.read(subscriptions.chosen, user), reviewer is Permission.YES
 
     async def choose(self, user: str, chosen: Collection[Subscription]) -> None:

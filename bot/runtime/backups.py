@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from bot.access.permissions import Role
 from bot.access.process import Process
+from bot.access.rights import Role
 from bot.domain.outbox import AdminAlert
 from bot.errors import DatabaseFault
 from bot.outbox import alerts

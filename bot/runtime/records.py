@@ -10,8 +10,8 @@ from typing import Any
 
 import structlog
 
-from bot.access.permissions import Role
 from bot.access.process import Process
+from bot.access.rights import Role
 from bot.domain.outbox import AdminAlert
 from bot.outbox import alerts, refresh
 from bot.runtime.health import Degraded, Health

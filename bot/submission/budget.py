@@ -12,8 +12,8 @@ from datetime import date, datetime
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from bot.access.permissions import Role
 from bot.access.process import Process
+from bot.access.rights import Role
 from bot.domain.check.check import Check
 from bot.domain.outbox import AdminAlert
 from bot.domain.spending import DailyLimits, reached

@@ -8,8 +8,9 @@ from datetime import datetime
 
 import structlog
 
-from bot.access.permissions import Permission, Role
+from bot.access.permissions import Permission
 from bot.access.process import Process
+from bot.access.rights import Right
 from bot.domain.check.check import Check, HoldReason, PhotoKind
 from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.other_photos import with_kept
@@ -38,7 +39,7 @@ class Preflight(Process):
         selfie = next(it.photo for it in photos if it.ref.kind is PhotoKind.SELFIE)
         flaws = _flaws(photos)
         # Without an answer of Slack's they see their own: a question says that somebody was checked before.
-        sees_all = await self.access.has(check.requester, Role.REVIEWER, Role.ADMIN) is Permission.YES
+        sees_all = await self.access.may(check.requester, Right.SEE_WHOLE) is Permission.YES
 
         def commit(tx: Transaction, now: datetime) -> bool:
             # Read in the transaction that holds the check: two checks with the same selfie cannot miss each other.
@@ -173,7 +174,7 @@ class Preflight(Process):
         check = await self.database.read(checks.find, ref)
         is_own = check is not None and check.requester == user
         refusal = self.access.no_access() if is_own else Refused(Refusal.QUESTION_NOT_YOURS)
-        (await self.access.has(user, Role.ADMIN, *([Role.REQUESTER] if is_own else []))).require(refusal)
+        (await self.access.may(user, Right.ANSWER, own=is_own)).require(refusal)
         if check is None:
             raise refusal
         if check.is_altered:

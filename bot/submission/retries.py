@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.access.permissions import Role
 from bot.access.process import Process
+from bot.access.rights import Role
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import Check
 from bot.domain.check.states import State

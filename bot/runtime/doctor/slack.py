@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from bot.access.permissions import Role
+from bot.access.rights import Role
 from bot.access.workspace import fault_of
 from bot.domain.installation import (
     Installation,

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.access.permissions import Permission, Role
+from bot.access.permissions import Permission
+from bot.access.rights import Role
 from bot.domain.outbox import AdminAlert
 from bot.outbox import alerts
 from bot.runtime.doctor import probe
