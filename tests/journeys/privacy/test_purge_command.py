@@ -87,6 +87,6 @@ async def test_it_says_first_and_erases_beside_the_running_bot() -> None:
         assert "KYC_RETENTION_PERSONAL: must be days or years" in wrong.err
         # The bot has seen nothing that it takes for somebody else's hand.
         await world.ask()
-        await world.wait_for_posts()
+        await world.wait_for(lambda: len(world.roots()) == 2)
         assert "records.altered" not in world.log()
         assert await world.stop() == 0
