@@ -87,7 +87,10 @@ class Settlement:
             attempts.claim_result(tx, attempt.job_id, receipt=received.receipt, outcome=outcome, now=now)
         unconfirmed = self._end_claim(tx, attempt) if ruling.ends_claim else None
         agreement, doubt = self._move(tx, ruling, received)
-        if ruling.tell in (PostKind.CONFIRMED, PostKind.RESULT) and unconfirmed is not None:
+        if ruling.tell in _CONFIRMED:
+            code = received.reading.code
+            audit.record(tx, at=now, actor=audit.SMILE_ID, act="result.confirmed", ref=check.ref, detail=code)
+        if ruling.tell in _CONFIRMED and unconfirmed is not None:
             self.announcements.amend(tx, received, unconfirmed)
         if ruling.tell is PostKind.CONFIRMED:
             refresh.check_changed(tx, check.ref, now=now)
@@ -218,6 +221,10 @@ class Settlement:
         stands = Decision.APPROVED if check.state is State.APPROVED else None
         if (check.decision or stands) is Decision.APPROVED:
             self.announcements.record_differs(tx, replace(received, check=check), self._doubt(tx, check))
+
+
+_CONFIRMED = frozenset({PostKind.RESULT, PostKind.CONFIRMED})
+"""What only Smile ID's own record leads to."""
 
 
 def _worst(matches: Iterable[RecordMatch]) -> RecordMatch:
