@@ -452,6 +452,10 @@ class Settings(RetentionSettings, ReportSettings, NetworkSettings, SmileIDSettin
     working_days: Days = _setting("KYC_WORKING_DAYS", frozenset(range(5)), example="mon-fri")
     working_hours: Hours = _setting("KYC_WORKING_HOURS", (time(8), time(18)), example="08:00-18:00")
     """In `KYC_TIMEZONE`; reminders count this time alone, and come in it alone."""
+    audit_head_channel: OptionalChannel = _setting("KYC_AUDIT_HEAD_CHANNEL", None, example="C0KYCAUD001")
+    """Where the number and hash of the trail's last line are posted each day."""
+    audit_head_file: OptionalPath = _setting("KYC_AUDIT_HEAD_FILE", None, example="/mnt/auditors/kyc-bot-heads")
+    """A file that they are appended to, best on another machine."""
     summary_channel: OptionalChannel = _setting("KYC_SUMMARY_CHANNEL", None, example="C0KYCSUM001")
     summary_time: TimeOfDay = _setting("KYC_SUMMARY_TIME", time(8, 0), example="08:00")
     callback_max_age: Duration = _setting("KYC_CALLBACK_MAX_AGE", timedelta(minutes=15), example="15m")

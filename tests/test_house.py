@@ -56,6 +56,7 @@ BUILDERS = frozenset(
         "bot.intake.answers",
         "bot.outbox.thread_posts",
         "bot.privacy.erased_posts",
+        "bot.privacy.head_posts",
         "bot.queries.details",
         "bot.queries.home",
         "bot.queries.photos",

@@ -438,7 +438,9 @@ def test_a_role_refuses_what_is_no_id(entry: str) -> None:
     assert entry in line
 
 
-@pytest.mark.parametrize("name", ["KYC_CHANNELS", "KYC_REVIEW_CHANNEL", "KYC_SUMMARY_CHANNEL"])
+@pytest.mark.parametrize(
+    "name", ["KYC_CHANNELS", "KYC_REVIEW_CHANNEL", "KYC_SUMMARY_CHANNEL", "KYC_AUDIT_HEAD_CHANNEL"]
+)
 def test_a_channel_is_given_by_its_id(name: str) -> None:
     load(**{name: "C0KYCREQ001"})
     assert "#kyc-requests" in fault(**{name: "#kyc-requests"})

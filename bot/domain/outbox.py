@@ -83,6 +83,8 @@ class PostKind(StrEnum):
     """One line for the periods of a long stop that are not posted one by one."""
     ANSWER = "answer"
     """To one person: the answer to what they wrote or pressed, or that it was lost."""
+    AUDIT_HEAD = "audit_head"
+    """Where the audit trail ended that day, for whoever verifies it later."""
     EXPORT = "export"
     """How far a long export is, by direct message to its requester."""
     EXPORT_PROGRESS = "export_progress"

@@ -15,6 +15,7 @@ from storage.engine.database import Transaction
 
 _RIGHTS: Mapping[PostKind, Right] = {
     PostKind.ALERT: Right.BE_ALERTED,
+    PostKind.AUDIT_HEAD: Right.BE_ALERTED,
     PostKind.BATCH_APPROVAL: Right.APPROVE_FILE,
     PostKind.BATCH_APPROVAL_CARD: Right.APPROVE_FILE,
     PostKind.REVIEW_NOTICE: Right.REVIEW,
@@ -35,6 +36,7 @@ _OURS_ALONE = (
         PostKind.REVIEW_NOTICE,
         PostKind.REVIEW_CALL,
         PostKind.REVIEW_CARD,
+        PostKind.AUDIT_HEAD,
     }
 )
 """Never posted in a channel that another company reads; the posts of a request's thread are redirected instead."""

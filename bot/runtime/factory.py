@@ -46,8 +46,10 @@ from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import ThreadPosts
 from bot.privacy import signing
 from bot.privacy.erased_posts import ErasedPosts
+from bot.privacy.head_posts import HeadPosts
 from bot.privacy.retention import NightlyPurge
 from bot.privacy.slack_removals import SlackRemovals
+from bot.privacy.trail_heads import TrailHeads
 from bot.queries.customer import CustomerMessages
 from bot.queries.details import CheckDetails
 from bot.queries.home import HomeTab
@@ -156,6 +158,7 @@ class Bot:
     causes: Causes
     refusals: Refusals
     roles: RoleWatch
+    heads: TrailHeads
     turned_away: TurnedAway
     id_types: IDTypes
     batches: Batches
@@ -359,6 +362,7 @@ async def build(
             **ThreadPosts(**process, read=read).builders(),
             **cards.builders(),
             **SummaryPosts(**process, slack=slack, links=links).builders(),
+            **HeadPosts(**process).builders(),
             **ExportPosts(**process, slack=slack).builders(),
             **removals.posts.builders(),
             PostKind.ANSWER: answer_delivery.build,
@@ -411,6 +415,7 @@ async def build(
         causes=causes,
         refusals=answers.refusals,
         roles=RoleWatch(**process),
+        heads=TrailHeads(**process, note=partial(health.note, Degraded.AUDIT_HEAD), steady=steady),
         turned_away=turned_away,
         id_types=id_types,
         batches=batches,
@@ -475,6 +480,7 @@ def _schedule_jobs(bot: Bot) -> None:
     every(5 * minute, bot.home.tick, "home tabs")
     every(minute, bot.summary.tick, "summaries", first_in=timedelta(seconds=1))
     every(timedelta(seconds=10), bot.records.look_on, "records", first_in=timedelta(seconds=5))
+    every(minute, bot.heads.tell, "head of the trail", first_in=timedelta(seconds=20))
     every(minute, partial(bot.turned_away.store, bot.database, bot.now), "turned away")
     every(timedelta(hours=24), bot.slack_removals.tick, "slack removals", first_in=timedelta(seconds=20))
     every(minute, bot.purge.tick, "purge")

@@ -41,6 +41,8 @@ class Degraded(StrEnum):
     RECORDS = "records"
     """The database file was changed by somebody else than the bot."""
     BACKUP = "backup"
+    AUDIT_HEAD = "audit_head"
+    """The file of `KYC_AUDIT_HEAD_FILE` could not be written."""
     LATE = "late"
     """Work has been due for long."""
     TICKS = "ticks"

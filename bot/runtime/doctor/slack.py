@@ -49,6 +49,7 @@ _SAID_IN = {
     "KYC_CHANNELS": "who was checked, when and how it ended",
     "KYC_REVIEW_CHANNEL": "what reviewers are told and write",
     "KYC_SUMMARY_CHANNEL": "the figures",
+    "KYC_AUDIT_HEAD_CHANNEL": "where the audit trail ended",
 }
 _NOT_FOUND = {
     "channel_not_found": "the bot cannot see it. If the id is right, the channel is private: type {invite} there.",
@@ -173,6 +174,7 @@ class _Workspace:
             ("KYC_CHANNELS", self._settings.channels),
             ("KYC_REVIEW_CHANNEL", (self._settings.review_channel,)),
             ("KYC_SUMMARY_CHANNEL", (self._settings.summary_channel,)),
+            ("KYC_AUDIT_HEAD_CHANNEL", (self._settings.audit_head_channel,)),
         ):
             for channel in filter(None, ids):
                 uses.setdefault(channel, []).append(setting)

@@ -5,6 +5,7 @@ A new room: a module here, and its name in `ROOMS`.
 
 from tests.pictures.scene import Sheet
 from tests.pictures.scenes import (
+    audit,
     batch,
     erased,
     export,
@@ -30,6 +31,7 @@ ROOMS = (
     batch,
     summary,
     export,
+    audit,
     home,
     form,
     message,

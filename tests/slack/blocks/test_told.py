@@ -21,7 +21,14 @@ SAID = [
     if isinstance(scene.shows, Message) and scene.kinds
 ]
 """Every message that the bot sends of its own accord: test_pictures.py holds that each kind has a scene."""
-OF_NO_CHECK = {PostKind.ALERT, PostKind.SUMMARY, PostKind.SUMMARY_PICTURE, PostKind.SUMMARY_OLDER, PostKind.ANSWER}
+OF_NO_CHECK = {
+    PostKind.ALERT,
+    PostKind.AUDIT_HEAD,
+    PostKind.SUMMARY,
+    PostKind.SUMMARY_PICTURE,
+    PostKind.SUMMARY_OLDER,
+    PostKind.ANSWER,
+}
 """They are about the bot, about many checks, or about a click that was of none."""
 REFERENCE = re.compile(r"\b[KBX]-[0-9A-Z]{6}\b")
 VERDICTS = (
@@ -32,7 +39,7 @@ VERDICTS = (
     "Export", "For information", "Possible fraud", "Nobody has claimed", "A second person", "Reassigned", "You have",
     "A decision", "Smile ID has given", "A reviewer's decision", "A final result", "kyc-bot needs an admin",
     "The authority's record", "You got no answer", "Review requested", "The check was run again",
-    "Reopened by", "New photos", "Record altered",
+    "Reopened by", "New photos", "Record altered", "Audit trail",
 )  # fmt: skip
 """How a message may begin: what happened, never whom it calls."""
 STEPS = (
