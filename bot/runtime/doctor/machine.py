@@ -47,7 +47,9 @@ class _Port:
 async def probe(
     settings: Settings, around: Surroundings, http: httpx.AsyncClient, limits: DoctorTimeouts
 ) -> list[Finding]:
-    folders = await asyncio.to_thread(lambda: [*_settings_files(around), *_backup_folder(settings), *_owners(settings)])
+    folders = await asyncio.to_thread(
+        lambda: [*_settings_files(around), *_backup_folder(settings), *_head_file(settings), *_owners(settings)]
+    )
     return [*unknown_names(around.values), *await _ports(settings, http, limits), *folders]
 
 
@@ -139,6 +141,23 @@ def _backup_folder(settings: Settings) -> Iterator[Finding]:
         yield ok(subject, f"{folder} does not exist yet; the first backup makes it")
     else:
         yield fail(subject, f"{folder} does not exist, and {_called(who)} cannot make it. {_remedy(folder, who)}")
+
+
+def _head_file(settings: Settings) -> Iterator[Finding]:
+    file, subject, who = settings.audit_head_file, "head of the trail (KYC_AUDIT_HEAD_FILE)", _service_user(settings)
+    if file is None:
+        return
+    place, rights = (file, os.R_OK | os.W_OK) if file.exists() else (file.parent, os.W_OK | os.X_OK)
+    if not place.exists():
+        yield fail(subject, f"{place} does not exist. {_remedy(place, who)}")
+    elif not _may(place, who, rights):
+        yield fail(subject, f"{place} cannot be written to by {_called(who)}. {_remedy(place, who)}")
+    elif file.parent.resolve() == settings.database.resolve().parent:
+        yield note(
+            subject, f"{file} lies beside the database: whoever changes one can change both. Name another place."
+        )
+    else:
+        yield ok(subject, f"{file} can be written to")
 
 
 def _owners(settings: Settings) -> Iterator[Finding]:

@@ -109,6 +109,19 @@ async def test_a_settings_file_that_others_may_read_is_a_note(tmp_path: Path) ->
     assert line == f"note  settings file: other users of this machine may read it. Type chmod o= {file} {secret}"
 
 
+async def test_the_file_of_heads_is_looked_at_and_not_made(tmp_path: Path) -> None:
+    name, place = "head of the trail (KYC_AUDIT_HEAD_FILE)", tmp_path / "mount"
+    database = str(tmp_path / "kyc.db")
+    (line,) = await check(tmp_path, KYC_DATABASE=database, KYC_AUDIT_HEAD_FILE=str(place / "heads"))
+    assert line.startswith(f"FAIL  {name}: {place} does not exist. If this is the bot's user")
+    place.mkdir()
+    (line,) = await check(tmp_path, KYC_DATABASE=database, KYC_AUDIT_HEAD_FILE=str(place / "heads"))
+    assert line == f"ok    {name}: {place / 'heads'} can be written to"
+    assert not (place / "heads").exists()
+    (line,) = await check(tmp_path, KYC_DATABASE=database, KYC_AUDIT_HEAD_FILE=str(tmp_path / "heads"))
+    assert line.startswith(f"note  {name}: {tmp_path / 'heads'} lies beside the database")
+
+
 async def test_a_backup_folder_is_looked_at_and_not_made(tmp_path: Path) -> None:
     folder = tmp_path / "backups"
     (line,) = await check(tmp_path, KYC_BACKUP_DIR=str(folder))
