@@ -81,6 +81,13 @@ def mark_due(tx: Transaction, requester: str, *, now: datetime) -> None:
         tx.wake(HOMES)
 
 
+def mark_forgotten(tx: Transaction, requester: str, *, now: datetime) -> None:
+    """A check is erased: whatever tab may still show it is published anew, however long ago it was opened."""
+    sql = "UPDATE homes SET due_at = :now, view_print = '' WHERE due_at IS NULL AND (person = :requester OR sees <> '')"
+    if tx.run(sql, now=now, requester=requester):
+        tx.wake(HOMES)
+
+
 def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[DueTab]:
     """Tabs to publish, ours until the lease ends. Later changes make them due once more."""
     rows = leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit)

@@ -10,7 +10,7 @@ from bot.domain.applicants.batch import BatchState
 from bot.domain.check.check import Check
 from bot.domain.privacy.clocks import Clock
 from bot.domain.privacy.slack_removals import Removal, RemovalPlace, RemovalState
-from storage import batches, checks, outbox, slack_removals
+from storage import batches, checks, home_tabs, outbox, slack_removals
 from storage.engine.database import Transaction
 
 _ENDED = (BatchState.REFUSED, BatchState.CANCELLED, BatchState.DONE)
@@ -35,6 +35,7 @@ def ask(tx: Transaction, ref: str, *, what: Collection[Clock], at: datetime, mes
     if {Clock.PERSONAL, Clock.RECORD} & set(what):
         wanted += [*_written(tx, check), *_of_file(tx, check)]
         wanted += _messages(tx, check) if messages else ()
+        home_tabs.mark_forgotten(tx, check.requester, now=at)
     return slack_removals.add(tx, ref, wanted, at=at)
 
 

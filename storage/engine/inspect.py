@@ -120,6 +120,19 @@ def last_purge_in(path: Path) -> Purge | None:
         return None
 
 
+def left_in_slack(path: Path) -> int:
+    """How many messages and files of erased checks Slack refused to erase; 0 also where nobody can tell."""
+    path = path.resolve()
+    if not path.is_file():
+        return 0
+    try:
+        with closing(_connect(path, idle=_is_idle(path))) as connection:
+            return int(connection.execute("SELECT COUNT(*) FROM slack_removals WHERE state = 'left'").fetchone()[0])
+    except sqlite3.Error:
+        # Also a database from before there was such a list.
+        return 0
+
+
 def require_whole(path: Path, *, patience: timedelta) -> None:
     """Refuse a damaged database before a bot works on it; what else is wrong with it is found at opening.
 

@@ -114,7 +114,9 @@ class Site:
 
     def _posts_waiting(self) -> int:
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=GIVE_UP_SECONDS)) as db:
-            return int(db.execute("SELECT COUNT(*) FROM posts WHERE state = 'due'").fetchone()[0])
+            # One message for all that somebody is to delete waits for more of it.
+            waiting = "SELECT COUNT(*) FROM posts WHERE state = 'due' AND kind <> 'deletion_asked'"
+            return int(db.execute(waiting).fetchone()[0])
 
     def _is_at_rest(self) -> bool:
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=GIVE_UP_SECONDS)) as db:

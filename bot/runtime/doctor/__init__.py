@@ -16,7 +16,7 @@ from bot.domain.privacy.purge import Purge, lines
 from bot.errors import DatabaseFault, SettingsFault, WrongKey
 from bot.reporting import chart
 from bot.runtime.clock import CLOCK_OK, ahead_of, apart, utc_now
-from bot.runtime.doctor import callback, machine, slack, smile_id, ways
+from bot.runtime.doctor import callback, machine, slack, slack_deletions, smile_id, ways
 from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, note, ok, within
 from bot.runtime.doctor.machine import Surroundings
 from bot.runtime.factory import read_customer_texts, read_tables
@@ -54,6 +54,7 @@ async def probe(
             within(limits.probe, "machine", machine.probe(settings, around or Surroundings(), http, limits)),
             within(limits.probe, "way out", ways.probe(settings, outbound, http, limits)),
             within(limits.probe, "slack", slack.probe(settings, outbound, known, limits)),
+            within(limits.probe, "erasing in Slack", slack_deletions.probe(settings, outbound, known, limits)),
             within(limits.probe, "smile id", smile_id.probe(settings, outbound, http, id_types, now, limits)),
             within(limits.probe, "callback", callback.probe(settings, http, limits)),
             within(limits.part, "clock against Slack", _clock("Slack", settings.slack_api_url, http, now, limits)),

@@ -259,3 +259,20 @@ async def test_the_message_that_asked_is_left_to_its_author(tmp_path: Path) -> N
         world.clock.move(minutes=6)
         await world.work()
         assert "Please delete 1 file and 1 message of yours" in world.direct(ANALYST)[-1]
+
+
+async def test_a_home_tab_shows_nothing_of_it_however_long_ago_it_was_opened(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        ref = await world.ask()
+        await world.settle()
+        await world.bot.home.opened(ANALYST)
+        await world.work()
+        assert ref in str(world.analyst.home)
+        # Nobody has looked at it for so long that it is not kept fresh any more.
+        world.clock.move(days=30)
+        await world.work()
+        assert ref in str(world.analyst.home)
+        await forget(world, ref)
+        world.clock.move(minutes=1)
+        await world.work()
+        assert ref not in str(world.analyst.home)
