@@ -25,6 +25,10 @@ class FaultKind(StrEnum):
     """One or more lines before this one are gone."""
     UNCHAINED = "unchained"
     """A line that no commit of the bot has written."""
+    BEFORE_FIRST = "before_first"
+    """A line with a number that the bot never gives: its first is 1."""
+    NOT_BEGUN = "not_begun"
+    """Lines without a hash in front of the first that has one, which does not say that the chain began there."""
     OLDER_CHANGED = "older_changed"
     """Lines from before there was a chain are not those that it was begun with."""
     CUT = "cut"
@@ -78,6 +82,8 @@ def compare_lines(tx: Transaction, before: Progress, *, kept_elsewhere: Head | N
         most=PAGE,
     )
     walk = _Walk(tx=tx, last=before.last, is_begun=before.is_begun)
+    if before == Progress():
+        walk.faults += [Fault(kind=FaultKind.BEFORE_FIRST, seq=seq) for seq in _before_first(tx)]
     for row in rows:
         walk.step(row)
         if kept_elsewhere and walk.last.seq == kept_elsewhere.seq and walk.last != kept_elsewhere:
@@ -109,19 +115,25 @@ class _Walk:
     def step(self, row: sqlite3.Row) -> None:
         line = ChainedLine(*(row[name] for name in ChainedLine._fields))
         has = row["chain"] or ""
-        is_gap = line.seq != self.last.seq + 1
+        # Older versions promised no numbers without a gap: of their lines, the digest tells that the chain began with.
+        is_gap = line.seq != self.last.seq + 1 and (self.is_begun or bool(has)) and not self._begins(line)
         if is_gap:
             self.faults.append(Fault(kind=FaultKind.MISSING, seq=line.seq, lines=line.seq - self.last.seq - 1))
-        if line.act == chain.BEGUN and not self.is_begun:
+        if self._begins(line):
             self._begin(line, has)
         elif not has and self.is_begun:
             self.faults.append(Fault(kind=FaultKind.UNCHAINED, seq=line.seq))
         elif has:
+            if self.last.seq and not self.is_begun:
+                self.faults.append(Fault(kind=FaultKind.NOT_BEGUN, seq=1, lines=self.last.seq))
             # Behind a gap nobody knows what it followed.
             if not is_gap and has != chain.following(self._previous(), line):
                 self.faults.append(Fault(kind=FaultKind.CHANGED, seq=line.seq))
             self.is_begun = True
         self.last = Head(seq=line.seq, chain=has or self.last.chain)
+
+    def _begins(self, line: ChainedLine) -> bool:
+        return line.act == chain.BEGUN and not self.is_begun
 
     def _begin(self, line: ChainedLine, has: str) -> None:
         if has != chain.following(chain.GENESIS, line):
@@ -132,6 +144,10 @@ class _Walk:
 
     def _previous(self) -> str:
         return self.last.chain if self.is_begun else chain.GENESIS
+
+
+def _before_first(tx: Transaction) -> list[int]:
+    return tx.column("SELECT seq FROM audit WHERE seq < 1 ORDER BY seq LIMIT :most", most=PAGE)
 
 
 def _at_the_end(tx: Transaction, last: Head) -> list[Fault]:

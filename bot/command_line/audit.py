@@ -97,6 +97,8 @@ _SAID = {
     "changed": "{place}: changed, moved or put in after it was chained",
     "missing": "before line {seq}: {lines} missing",
     "unchained": "{place}: not written by the bot, it has no hash",
+    "before_first": "{place}: not written by the bot, whose first line is 1",
+    "not_begun": "{place}: without a hash, and nothing says that they were there when the chain began",
     "older_changed": "before line {seq}: a line of an older version was changed, removed or put in",
     "cut": "after line {seq}: {lines} missing, the trail was cut off",
     "added": "{place}: not written by the bot, which had ended the trail before",

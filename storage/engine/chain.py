@@ -23,6 +23,8 @@ RECORDED = "check.recorded"
 """The line of a check of which a commit changed something without a line of its own: it repeats the version."""
 BEGUN = "chain.begun"
 """The line that an older trail was chained with; its detail is the digest of all lines before it."""
+DUE = "chain_due"
+"""Kept in `meta` from the migration until the chain of an older trail is begun (`first_chain`)."""
 _BOT = "kyc-bot"
 _HEAD = re.compile(r"([0-9]{1,18}):([0-9a-fA-F]{64})")
 
@@ -73,6 +75,12 @@ def following(previous: str, line: ChainedLine) -> str:
     return hashlib.sha256(json.dumps([previous, *line], separators=(",", ":")).encode()).hexdigest()
 
 
+def is_due(connection: sqlite3.Connection) -> bool:
+    """Whether the trail is an older one whose chain is still to be begun."""
+    with closing(connection.execute("SELECT 1 FROM meta WHERE name = ?", (DUE,))) as found:
+        return found.fetchone() is not None
+
+
 def last(connection: sqlite3.Connection) -> Head:
     """As the lines themselves say; a line without a hash has an empty one."""
     with closing(connection.cursor()) as cursor:
@@ -92,12 +100,13 @@ def lines_after(connection: sqlite3.Connection, seq: int, *, most: int = -1) -> 
 def record_all(connection: sqlite3.Connection, refs: Collection[str], *, after: int) -> None:
     """Give each of these checks that has no line after `after` one of its own.
 
-    Its time is that of the line before: there is no clock here, and what is told is the version.
+    Its time is that of the line before, if there is one: there is no clock here, and what is told is the version.
     """
     have = {line.ref for line in lines_after(connection, after)}
     sql = f"""
         INSERT INTO audit (at, actor, act, ref)
-        VALUES ((SELECT at FROM audit ORDER BY seq DESC LIMIT 1), '{_BOT}', '{RECORDED}', ?)
+        SELECT COALESCE((SELECT at FROM audit ORDER BY seq DESC LIMIT 1), asked_at), '{_BOT}', '{RECORDED}', ref
+        FROM verifications WHERE ref = ?
         """
     for ref in sorted(set(refs) - have):
         connection.execute(sql, (ref,)).close()

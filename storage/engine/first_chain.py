@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 from dataclasses import replace
 
 import structlog
 from sqlite_utils import Database
 
 from storage.engine import chain
-from storage.engine.record_versions import RecordSum
+from storage.engine.record_versions import RecordSum, versions_in
 from storage.engine.sealing import Sealer
 
 log = structlog.get_logger(__name__)
 
 
-DUE = "chain_due"
-"""Kept in `meta` from the migration until it is begun."""
-
-
-def left(connection: sqlite3.Connection) -> bool:
-    """Whether it is still to be begun."""
-    with closing(connection.execute("SELECT 1 FROM meta WHERE name = ?", (DUE,))) as found:
-        return found.fetchone() is not None
-
-
 def make(db: Database, sealer: Sealer) -> None:
-    """Begin the chain, unless it was begun before: whoever wrote the file has put back the note that asks for it."""
+    """Begin the chain, unless it was begun before: whoever wrote the file has put back the note that asks for it.
+
+    A trail with its hashes taken away looks like one from before. It has lost the sum of all records, too, or has one
+    from before the upgrade, which fits no more: then its lines stay as they are, and are told apart for ever.
+    """
     with db.atomic():
-        db.conn.execute("DELETE FROM meta WHERE name = ?", (DUE,)).close()
-        kept = RecordSum.read(db.conn, sealer) or RecordSum.new()
-        if kept.head != chain.NOWHERE:
-            log.error("database.chain_refused", seq=kept.head.seq)
+        db.conn.execute("DELETE FROM meta WHERE name = ?", (chain.DUE,)).close()
+        kept = RecordSum.read(db.conn, sealer)
+        if not _may_begin(db.conn, kept):
+            log.error("database.chain_refused")
             return
+        kept = kept or RecordSum.new()
         replace(kept, head=chain.begin(db.conn), commits=kept.commits + 1).write(db.conn, sealer)
+
+
+def _may_begin(connection: sqlite3.Connection, kept: RecordSum | None) -> bool:
+    if chain.last(connection) == chain.NOWHERE:
+        return False
+    if kept is None:
+        # Checks have a sum since they have MACs; without any check there may have been nothing to sum.
+        return next(versions_in(connection), None) is None
+    return kept.head == chain.NOWHERE and kept.fits(versions_in(connection))

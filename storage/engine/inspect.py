@@ -21,7 +21,7 @@ from bot.domain.installation import Installation
 from bot.domain.privacy.purge import Purge
 from bot.errors import DatabaseFault
 from storage import meta, purges
-from storage.engine import first_chain, first_macs, macs, owners, record_versions, upkeep
+from storage.engine import chain, first_macs, macs, owners, record_versions, upkeep
 from storage.engine.connection import is_damage, unusable_as_fault
 from storage.engine.migrations import applied_known, migrations
 from storage.engine.sealing import Sealer
@@ -173,7 +173,7 @@ def _read(path: Path, sealer: Sealer | None, patience: timedelta, *, idle: bool,
         if not applied and set(db.table_names()) - {migrations.migrations_table}:
             raise DatabaseFault("the file is the database of another program")
         unfinished = bool(applied) and (
-            upkeep.left(connection) is not None or first_macs.left(connection) or first_chain.left(connection)
+            upkeep.left(connection) is not None or first_macs.left(connection) or chain.is_due(connection)
         )
         proven = bool(applied) and sealer is not None and _key_opens(db, sealer)
         has_macs = sealer is not None and proven and not unfinished and macs.exists(connection)

@@ -11,7 +11,7 @@ from sqlite_utils import Database, Migrations
 
 from bot.errors import DatabaseNewer
 from storage import meta
-from storage.engine import first_chain, first_macs, upkeep
+from storage.engine import chain, first_chain, first_macs, upkeep
 from storage.engine.connection import temporary_files_beside
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction
@@ -41,13 +41,13 @@ def migrate(db: Database, sealer: Sealer) -> None:
     with db.atomic():
         # Before anything is keyed anew: under another key it would be lost.
         meta.begin(Transaction(db, sealer, None))
-    if migrations.pending(db) or upkeep.left(db.conn) or first_macs.left(db.conn) or first_chain.left(db.conn):
+    if migrations.pending(db) or upkeep.left(db.conn) or first_macs.left(db.conn) or chain.is_due(db.conn):
         with temporary_files_beside(db.conn):
             migrations.apply(db)
             upkeep.finish(db, sealer)
             if first_macs.left(db.conn):  # last: they cover what came before
                 first_macs.make(db, sealer)
-            if first_chain.left(db.conn):
+            if chain.is_due(db.conn):
                 first_chain.make(db, sealer)
 
 
@@ -933,7 +933,7 @@ def m0025_trail(db: Database) -> None:
         """,
         f"""
         INSERT INTO meta (name, value)
-        SELECT '{first_chain.DUE}', '' WHERE EXISTS (SELECT 1 FROM audit)
+        SELECT '{chain.DUE}', '' WHERE EXISTS (SELECT 1 FROM audit)
         """,
     ):
         db.execute(statement)

@@ -138,11 +138,12 @@ class RecordSum:
 def add_line(connection: sqlite3.Connection, sealer: Sealer, *, at: str, actor: str, act: str, detail: str) -> None:
     """Add a line to the trail of a database that no bot works on, in the caller's transaction; `at` as it is stored.
 
-    A database from before there was a chain gets the bare line: the next start chains it with all others.
+    One from before there was a chain, or whose upgrade a kill has ended before the chain was begun, gets the bare line:
+    the next start chains it with all others.
     """
     line = {"at": at, "actor": actor, "act": act, "detail": detail}
     with closing(connection.execute("SELECT 1 FROM pragma_table_info('audit') WHERE name = 'chain'")) as found:
-        is_chained = found.fetchone() is not None
+        is_chained = found.fetchone() is not None and not chain.is_due(connection)
     if not is_chained:
         connection.execute("INSERT INTO audit (at, actor, act, detail) VALUES (:at, :actor, :act, :detail)", line)
         return

@@ -4,14 +4,18 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlite_utils
 
 from storage import audit, checks, retention, trail_check
-from storage.engine import chain, macs
+from storage.engine import backup, chain, macs
 from storage.engine.chain import ChainedLine, Head
 from storage.engine.database import Database
+from storage.engine.migrations import migrations
+from storage.engine.record_versions import RecordSum
 from storage.trail_check import Fault, FaultKind, gathered
 from tests.storage.engine.test_macs import NOON, SEALER, beside, fill, opened, put_back, rows, unguarded_trail
 from tests.storage.older import before_chain, before_slack_removals, without_views
@@ -175,15 +179,86 @@ def lines_among(faults: list[Fault]) -> list[Fault]:
     return [fault for fault in faults if fault.ref is None]
 
 
-async def test_a_trail_without_its_hashes_is_not_begun_anew(tmp_path: Path) -> None:
+async def of_before(path: Path) -> bytes:
+    """The sealed sum of all records as an upgrade finds it, which knows no head."""
+    async with opened(path) as database:
+        kept = await database.read(lambda tx: RecordSum.read(tx.db.conn, SEALER))
+    assert kept is not None
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value_sealed BLOB)")
+        replace(kept, head=chain.NOWHERE, commits=1).write(db, SEALER)
+        return bytes(db.execute("SELECT value_sealed FROM meta").fetchone()[0])
+
+
+@pytest.mark.parametrize("kept", ["kept", "gone", "older"])
+async def test_a_trail_without_its_hashes_is_not_begun_anew(tmp_path: Path, kept: str) -> None:
     path = tmp_path / "kyc.db"
-    head = await trail(path)
+    await trail(path)
+    older = await of_before(path)
+    async with opened(path) as database:
+        await database.write(audit.record, at=NOON, actor="U1", act="details.opened", ref="K-1")
+        head = await database.read(audit.head)
     with closing(beside(path)) as db, unguarded_trail(db):
         without_hashes(db)
+        if kept == "gone":
+            db.execute("DELETE FROM meta WHERE name = 'macs'")
+        elif kept == "older":
+            db.execute("UPDATE meta SET value_sealed = ? WHERE name = 'macs'", [older])
+    told = {"kept": FaultKind.MADE_ANEW, "gone": FaultKind.NO_HEAD, "older": FaultKind.ADDED}[kept]
     async with opened(path) as database:
         assert database.is_trail_broken
-        assert [fault.kind for fault in await found(database)] == [FaultKind.MADE_ANEW]
+        assert [fault.kind for fault in lines_among(await found(database))] == [told]
         assert await database.read(audit.head) == Head(seq=head.seq, chain="")
+        # Nor does the bot's own next line make them part of a chain.
+        await database.write(audit.record, at=NOON, actor="U1", act="summary.opened")
+    async with opened(path) as database:
+        assert faults_of(FaultKind.NOT_BEGUN, 1, head.seq)[0] in await found(database)
+
+
+async def test_lines_under_numbers_that_the_bot_never_gives_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    await trail(path)
+    forged = "INSERT INTO audit (seq, at, actor, act, chain) VALUES (?, ?, 'U9', 'role.gained', ?)"
+    async with opened(path) as database:
+        with closing(beside(path)) as db:
+            for seq, hashed in ((0, None), (-7, "f" * 64)):
+                db.execute(forged, [seq, "2026-11-22T12:00:00.000000Z", hashed])
+        before_first = FaultKind.BEFORE_FIRST
+        assert await found(database) == [*faults_of(before_first, -7), *faults_of(before_first, 0)]
+
+
+async def test_what_an_older_trail_lacks_is_no_fault_and_what_it_loses_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    await trail(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        without_views(db)
+        before_slack_removals(db)
+        before_chain(db, SEALER)
+        # Nothing kept anybody from it.
+        db.execute("DELETE FROM audit WHERE seq = 8")
+    async with opened(path) as database:
+        assert await found(database) == []
+        with closing(beside(path)) as db, unguarded_trail(db):
+            db.execute("DELETE FROM audit WHERE seq = 9")
+        assert [fault.kind for fault in await found(database)] == [FaultKind.OLDER_CHANGED]
+
+
+async def test_a_backup_from_the_midst_of_an_upgrade_is_chained_by_the_next_start(tmp_path: Path) -> None:
+    path, copy = tmp_path / "kyc.db", tmp_path / "copy.backup"
+    await trail(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        without_views(db)
+        before_slack_removals(db)
+        before_chain(db, SEALER)
+    with closing(sqlite3.connect(path)) as db:
+        # Killed between the migrations and the first line of the chain.
+        migrations.apply(sqlite_utils.Database(db))
+    backup.take(path, copy, SEALER)
+    backup.restore(copy, path, SEALER, now=NOON + timedelta(days=1), force=True)
+    async with opened(path) as database:
+        assert await found(database) == []
+        acts = await database.read(lambda tx: tx.column("SELECT act FROM audit ORDER BY seq DESC LIMIT 2"))
+        assert acts == [chain.BEGUN, "database.restored"]
 
 
 async def test_a_head_that_was_kept_elsewhere_finds_a_whole_older_file(tmp_path: Path) -> None:
