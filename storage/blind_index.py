@@ -8,6 +8,7 @@ gone. Rows keep the print that they were given: look-ups try those of all keys.
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from bot.domain.check.masking import same_number, same_reference
 from storage.engine.sealing import Sealer
@@ -56,8 +57,18 @@ def applicant_place(ref: str) -> str:
 
 def of_number(tx: Transaction, ref: str) -> list[str]:
     """The prints under all keys of a check's own ID number; empty if it has none, or holds it no more."""
+    country, applicant = _applicant(tx, ref)
+    return numbers(tx.sealer, country, applicant.get("id_info", {}).get("id_number", ""))
+
+
+def of_reference(tx: Transaction, ref: str) -> list[str]:
+    """The same of its customer reference."""
+    _country, applicant = _applicant(tx, ref)
+    return references(tx.sealer, applicant.get("customer_reference", ""))
+
+
+def _applicant(tx: Transaction, ref: str) -> tuple[str, dict[str, Any]]:
     row = tx.row("SELECT country, applicant_sealed FROM verifications WHERE ref = :ref", ref=ref)
     if row is None or row["applicant_sealed"] is None:
-        return []
-    applicant = json.loads(tx.sealer.open(row["applicant_sealed"], place=applicant_place(ref)))
-    return numbers(tx.sealer, row["country"], applicant["id_info"].get("id_number", ""))
+        return "", {}
+    return row["country"], json.loads(tx.sealer.open(row["applicant_sealed"], place=applicant_place(ref)))

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from bot.domain.check.masking import same_number, same_reference
 from bot.errors import DatabaseFault
-from storage import attempts, audit, blind_index, keys
+from storage import attempts, audit, blind_index, keys, trail_people
 from storage.engine import chain, first_macs, macs, sealed_values, upkeep
 from storage.engine.sealed_values import OF_CHECKS, OTHERS, SealedColumn
 from storage.engine.sealing import key_id_of
@@ -74,6 +74,7 @@ def renew_checks(tx: Transaction, after: str, *, most: int) -> Step:
         # A decisive column of an altered check is changed by nobody (`storage.engine.covered`).
         for row in _older(tx, column, intact if column.table == "verifications" else refs):
             renewed += _renew(tx, column, row)
+    renewed += _renew_people(tx, intact)
     for ref in _older_macs(tx, intact):
         # Touched, it gets its next MAC by the commit.
         tx.run("UPDATE verifications SET state = state WHERE ref = :ref", ref=ref)
@@ -96,7 +97,11 @@ def renew_others(tx: Transaction, column: SealedColumn, after: int, *, most: int
 
 
 def finish(tx: Transaction, *, now: datetime) -> None:
-    """Home tabs are published once more: what they showed is not stored. And it is recorded."""
+    """What nothing renews: Home tabs are published once more, and looks at nobody's number are found no more.
+
+    What tabs showed is not stored, and neither is a number of no check. And it is recorded.
+    """
+    trail_people.forget_looks_of_older_keys(tx)
     tx.run("UPDATE homes SET view_print = '' WHERE view_print <> '' AND substr(view_print, 1, 8) <> :newest", **_of(tx))
     audit.record(tx, at=now, actor=OPERATOR, act="keys.renewed", detail=tx.sealer.key_id)
 
@@ -141,6 +146,7 @@ _REF_OF = {
     "attempts": "t.ref",
     "receipts": "(SELECT a.ref FROM attempts a WHERE a.job_id = t.job_id)",
     "homes": "NULL",
+    "trail_people": "t.ref",
     "check_macs": "t.ref",
     "facts": "t.ref",
 }
@@ -177,6 +183,22 @@ def _older(tx: Transaction, column: SealedColumn, refs: Sequence[str] | None) ->
         yield from tx.rows(
             f"{select} AND {of} IN ({these})", **_of(tx), **{f"r{at}": ref for at, ref in enumerate(names)}
         )
+
+
+def _renew_people(tx: Transaction, refs: Sequence[str]) -> int:
+    """By themselves, and not with the number of the check: an edit under the newest key has renewed that before."""
+    found = []
+    for names in _lists(refs):
+        these = ", ".join(f":r{at}" for at in range(len(names)))
+        sql = f"""
+            SELECT DISTINCT ref FROM trail_people
+            WHERE ref IN ({these}) AND person_print <> '' AND substr(person_print, 1, 8) <> :newest
+            """
+        found += tx.column(sql, **_of(tx), **{f"r{at}": ref for at, ref in enumerate(names)})
+    for ref in found:
+        known = (blind_index.of_number(tx, ref), blind_index.of_reference(tx, ref))
+        trail_people.renew_check(tx, ref, {one: prints[0] for prints in known for one in prints})
+    return len(found)
 
 
 def _older_macs(tx: Transaction, refs: Sequence[str]) -> list[str]:

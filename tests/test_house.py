@@ -347,6 +347,7 @@ TABLES = {
     # Nothing is erased or held without its line in the trail. What is left of a message, and what is still to be said,
     # is known where it is kept.
     ("storage.audit", "storage.trail_people"),
+    ("storage.rekey", "storage.trail_people"),
     ("storage.retention", "storage.trail_people"),
     # A line says whom it is about until they are erased.
 }

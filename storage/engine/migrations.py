@@ -913,13 +913,13 @@ def m0025_trail(db: Database) -> None:
         CREATE TABLE trail_people (
             id INTEGER PRIMARY KEY,
             ref TEXT,
-            print TEXT NOT NULL,
-            salt TEXT NOT NULL,
+            person_print TEXT NOT NULL,
+            person_sealed BLOB NOT NULL,
             at TEXT NOT NULL
         ) STRICT
         """,
-        "CREATE UNIQUE INDEX trail_people_of_check ON trail_people (ref, print) WHERE ref IS NOT NULL",
-        "CREATE INDEX trail_people_of_print ON trail_people (print)",
+        "CREATE INDEX trail_people_of_check ON trail_people (ref, person_print) WHERE ref IS NOT NULL",
+        "CREATE INDEX trail_people_of_print ON trail_people (person_print)",
         "CREATE INDEX trail_people_without_check ON trail_people (at) WHERE ref IS NULL",
         """
         CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit WHEN OLD.chain IS NOT NULL BEGIN

@@ -120,6 +120,13 @@ OTHERS = (
         what="places in Slack that are to be erased",
         of_check=None,
     ),
+    SealedColumn(
+        table="trail_people",
+        column="person_sealed",
+        place="'trail_people.person:' || t.id",
+        what="links from the trail to customers",
+        of_check=None,
+    ),
 )
 
 KEYED = (
@@ -129,6 +136,7 @@ KEYED = (
     KeyedColumn(table="attempts", column="token_print", what="prints of callback tokens"),
     KeyedColumn(table="receipts", column="body_print", what="prints of Smile ID's messages"),
     KeyedColumn(table="homes", column="view_print", what="prints of Home tabs"),
+    KeyedColumn(table="trail_people", column="person_print", what="prints of customers beside the trail"),
     KeyedColumn(table="check_macs", column="mac", what="MACs of checks"),
     KeyedColumn(table="facts", column="mac", what="MACs of figures"),
 )

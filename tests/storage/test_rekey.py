@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import os
 import signal
 import sqlite3
@@ -20,7 +21,22 @@ from bot.domain.results.trust_rules import Disposition, Source
 from bot.domain.review.review import Decision, Proposal
 from bot.errors import DatabaseFault, SettingsFault, WrongKey
 from bot.runtime import key_renewal
-from storage import attempts, batches, checks, home_tabs, keys, meta, receipts, rekey, reviews, search, slack_removals
+from storage import (
+    attempts,
+    audit,
+    batches,
+    blind_index,
+    checks,
+    home_tabs,
+    keys,
+    meta,
+    receipts,
+    rekey,
+    reviews,
+    search,
+    slack_removals,
+    trail_people,
+)
 from storage.engine import backup, sealed_values
 from storage.engine.database import Database, Transaction
 from storage.engine.migrations import migrate
@@ -129,7 +145,7 @@ async def test_every_column_that_a_key_makes_is_known_and_has_a_value_here(path:
             for (table,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
             for (_at, column, *_rest) in db.execute(f"PRAGMA table_info({table})").fetchall()
         }
-        keyed = {name for name in columns if name.endswith(("_sealed", "_print", ".mac", "_mac"))}
+        keyed = {name for name in columns if name.endswith(("_sealed", "_print", ".print", ".mac", "_mac"))}
         known = {column.name for column in (*OF_CHECKS, *OTHERS, *KEYED)}
         assert keyed == known
         made = sealed_values.key_ids(db)[Sealer([OLD]).key_id]
@@ -259,6 +275,7 @@ async def test_an_altered_check_stays_altered_and_holds_no_key_back(path: Path) 
     assert renewal.remains.altered == {
         "customers": 1,
         "prints of ID numbers": 1,
+        "prints of customers beside the trail": 1,
         "prints of customer references": 1,
         "MACs of checks": 1,
         "MACs of figures": 1,
@@ -270,6 +287,42 @@ async def test_an_altered_check_stays_altered_and_holds_no_key_back(path: Path) 
             assert (await database.read(checks.get, f"K-{number}")).is_altered == (number == 1)
         # A job of the altered check is still asked about: its token opens.
         assert len(await database.read(attempts.of_check, "K-1")) == 1
+
+
+async def test_lines_point_to_the_same_customer_under_the_new_key_alone(path: Path) -> None:
+    def open_details(tx: Transaction, ref: str | None) -> str | None:
+        print_ = tx.sealer.fingerprint("an invented number of no check", purpose=blind_index.NUMBER)
+        audit.record(tx, at=NOON, actor="U1", act="details.opened", ref=ref, number_print=print_)
+        person: str | None = tx.value("SELECT person FROM audit ORDER BY seq DESC LIMIT 1")
+        return person
+
+    def edit(tx: Transaction) -> None:
+        # The number that it had before stands nowhere any more.
+        applicant = {"id_info": {"id_number": "11111111111"}, "customer_reference": "invented"}
+        sealed = tx.sealer.seal(json.dumps(applicant), place=blind_index.applicant_place("K-1"))
+        print_ = blind_index.numbers(tx.sealer, "NG", "11111111111")[0]
+        tx.update("verifications", "ref = 'K-1'", {}, applicant_sealed=sealed, number_print=print_)
+
+    async with opened(path) as database:
+        before = await database.write(open_details, "K-0")
+        first = await database.write(open_details, "K-1")
+        await database.write(edit)
+        edited = await database.write(open_details, "K-1")
+        nobody = await database.write(open_details, None)
+        assert len({before, first, edited, nobody, None}) == 5
+    assert (await renewed(path, forget_old=True)).forgotten
+    with closing(beside(path)) as db:
+        # Nobody could find the look at a number of no check: the line stays, and points to nobody.
+        assert db.execute("SELECT COUNT(*) FROM trail_people WHERE ref IS NULL").fetchone() == (0,)
+        assert db.execute("SELECT COUNT(*) FROM trail_people WHERE person_print = ''").fetchone() == (1,)
+    async with opened(path, Sealer([NEW])) as database:
+        assert await database.write(open_details, "K-0") == before
+        assert await database.write(open_details, "K-1") == edited
+        # A row that somebody has altered holds up no act.
+        with closing(beside(path)) as db:
+            db.execute("UPDATE trail_people SET person_sealed = x'00' WHERE ref = 'K-0'")
+        assert await database.write(open_details, "K-0") not in {before, None}
+        assert await database.write(trail_people.forget_check, "K-1") == 2
 
 
 async def test_a_key_in_front_is_noted_and_a_lost_one_is_missed_at_once(path: Path) -> None:
