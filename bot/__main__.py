@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot import __version__, settings_file
-from bot.command_line import audit, audit_reports, privacy, proof, stand_ins
+from bot.command_line import audit, audit_reports, erasure, privacy, proof, stand_ins
 from bot.command_line.arguments import Day
 from bot.command_line.database import exit_on_fault, in_database, load_settings
 from bot.command_line.hardening import harden
@@ -71,6 +71,7 @@ audit.audit.add_command(audit_reports.touched)
 main.add_command(proof.proof)
 main.add_command(audit.audit)
 main.add_command(privacy.purge)
+main.add_command(erasure.erase)
 
 
 @main.command()
@@ -148,18 +149,23 @@ def take_backup(file: Path) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Even if the database holds newer acts than the backup.")
 def restore(file: Path, *, force: bool) -> None:
-    """Put the verified backup FILE in the database's place; the bot must be stopped. The old database is set aside."""
-    from bot.settings import DatabaseSettings
+    """Put the verified backup FILE in the database's place; the bot must be stopped. The old database is set aside.
+
+    Whoever was erased since that backup is erased again.
+    """
+    from bot.settings import ErasureSettings
     from storage.engine import backup
     from storage.engine.sealing import Sealer
 
-    settings = load_settings(DatabaseSettings)
+    settings = load_settings(ErasureSettings)
     with exit_on_fault():
         sealer = Sealer.from_text(settings.sealing_keys)
         aside = backup.restore(file, settings.database, sealer, now=datetime.now(UTC), force=force)
     click.echo(f"{settings.database} is now what {file} holds")
     if aside is not None:
         click.echo(f"the old database lies in {aside}")
+    with exit_on_fault():
+        erasure.erase_again(settings)
 
 
 @main.command()

@@ -387,6 +387,19 @@ class RetentionSettings(DatabaseSettings):
         return bool(names & self.model_fields_set) or self.retention_days is not None
 
 
+class BackupSettings(DatabaseSettings):
+    """Which copies of the database the bot makes, and for how long it keeps them."""
+
+    backup_dir: OptionalPath = _setting("KYC_BACKUP_DIR", None, example="/var/backups/kyc-bot")
+    """A folder for this bot's scheduled backups alone; unset: none are taken."""
+    backup_every: Duration = _setting("KYC_BACKUP_EVERY", timedelta(hours=24), ge=timedelta(minutes=1), example="24h")
+    backup_keep: int = _setting("KYC_BACKUP_KEEP", 7, ge=1, example="7")
+
+
+class ErasureSettings(BackupSettings, RetentionSettings):
+    """What stays after an erasure until when, and where copies may lie."""
+
+
 class ReportSettings(DatabaseSettings):
     """What an export or a summary of the checks needs; neither speaks to Slack or Smile ID."""
 
@@ -408,7 +421,7 @@ class ReportSettings(DatabaseSettings):
         return ZoneInfo(self.timezone)
 
 
-class Settings(RetentionSettings, ReportSettings, NetworkSettings, SmileIDSettings, SlackSettings):
+class Settings(ErasureSettings, ReportSettings, NetworkSettings, SmileIDSettings, SlackSettings):
     """The contract with whoever installs the bot; docs/settings.md says the same (a test compares them).
 
     A command that needs a part of them asks for that part alone: `DatabaseSettings.load(…)`.
@@ -481,10 +494,6 @@ class Settings(RetentionSettings, ReportSettings, NetworkSettings, SmileIDSettin
     """Others' checks that one person opens."""
     seen_before_per_hour: int = _setting("KYC_SEEN_BEFORE_PER_HOUR", 60, ge=1, le=1_000_000, example="60")
     """Forms of one person who may see all checks that are compared with everybody's."""
-    backup_dir: OptionalPath = _setting("KYC_BACKUP_DIR", None, example="/var/backups/kyc-bot")
-    """A folder for this bot's scheduled backups alone; unset: none are taken."""
-    backup_every: Duration = _setting("KYC_BACKUP_EVERY", timedelta(hours=24), ge=timedelta(minutes=1), example="24h")
-    backup_keep: int = _setting("KYC_BACKUP_KEEP", 7, ge=1, example="7")
     log_format: LogFormat = _setting("KYC_LOG_FORMAT", LogFormat.JSON, example="json")
 
     @property

@@ -50,6 +50,13 @@ def forget_prints(tx: Transaction, prints: Collection[str]) -> int:
     return sum(tx.run("DELETE FROM trail_people WHERE person_print = :print", print=print_) for print_ in prints)
 
 
+def forget_looks_for(tx: Transaction, prints: Collection[str]) -> int:
+    """The same of looks at whoever has one of these prints, where no check was found; lines about checks stay."""
+    return sum(
+        tx.run("DELETE FROM trail_people WHERE ref IS NULL AND person_print = :print", print=one) for one in prints
+    )
+
+
 def forget_looks(tx: Transaction, *, before: datetime) -> int:
     """The same of people without a check whom somebody looked for before then."""
     return tx.run("DELETE FROM trail_people WHERE ref IS NULL AND at < :before", before=before)

@@ -353,7 +353,10 @@ TABLES = {
 }
 """Which module of one family of tables imports another's."""
 MECHANISMS = frozenset(
-    {"storage.leases", "storage.meta", "storage.keys", "storage.blind_index", "storage.engine.upkeep"}
+    {
+        *("storage.leases", "storage.meta", "storage.keys", "storage.blind_index", "storage.engine.upkeep"),
+        "storage.engine.erasure_lists",
+    }
 )
 """What a table is kept with; these know no table's meaning."""
 ENGINE = frozenset(

@@ -46,6 +46,7 @@ from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import ThreadPosts
 from bot.privacy import signing
 from bot.privacy.erased_posts import ErasedPosts
+from bot.privacy.erasure import Erasures
 from bot.privacy.head_posts import HeadPosts
 from bot.privacy.retention import NightlyPurge
 from bot.privacy.slack_removals import SlackRemovals
@@ -175,6 +176,7 @@ class Bot:
     outbox: Outbox
     slack_removals: SlackRemovals
     backups: Backups
+    erasures: Erasures
     details: CheckDetails
     search: CheckSearch
     check_photos: CheckPhotos
@@ -431,6 +433,7 @@ async def build(
         poller=poller,
         outbox=outbox,
         slack_removals=removals,
+        erasures=Erasures(**process),
         backups=Backups(**process, sealer=sealer, health=health, steady=steady),
         details=CheckDetails(
             **process, slack=listener_slack, links=links, smile_id=smile_id, look_ups=LookUps(**process)
@@ -486,6 +489,7 @@ def _schedule_jobs(bot: Bot) -> None:
     every(minute, bot.purge.tick, "purge")
     every(minute, bot.slack_door.requests.forget, "refused requests")
     every(minute, bot.callback_door.requests.forget, "refused callbacks")
+    every(10 * minute, bot.erasures.tick, "erasures")
     if bot.settings.backup_dir is not None:
         every(minute, bot.backups.run, "backups", first_in=timedelta(seconds=2))
     if bot.watch is not None:

@@ -90,6 +90,8 @@ async def serve(
             if bot.watch is not None:
                 await bot.watch.recover()
             await bot.database.write(_recover, bot.now())
+            # Before anybody is shown anything: a backup that was put back may hold whoever was erased since.
+            await bot.erasures.tick()
             await bot.database.write(starts.begun, starts.used(settings), at=bot.now())
             bolt = endpoints.bolt(bot)
             public = stack.enter_context(listen(settings.host, settings.port))

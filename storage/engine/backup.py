@@ -8,7 +8,7 @@ import os
 import re
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from bot.errors import DatabaseFault
-from storage.engine import owners, record_versions
+from storage.engine import erasure_lists, owners, record_versions
 from storage.engine.connection import explain, is_damage, sync_folder, unusable_as_fault
 from storage.engine.database import from_text, to_text
 from storage.engine.inspect import examine_backup
@@ -24,6 +24,7 @@ from storage.engine.lock import DatabaseLock
 from storage.engine.sealing import Sealer
 
 SUFFIX = ".backup"
+_ASIDE = ".before-restore-"
 _TIME = "%Y%m%dT%H%M%SZ"
 
 _LAST_ACT = """
@@ -127,6 +128,7 @@ def restore(source: Path, database: Path, sealer: Sealer, *, now: datetime, forc
 
     What the old bot said and sent after the backup is unknown to the new one. So all that it still has to say about
     the checks of the backup is looked for in Slack first, and an attempt that it has yet to make is asked about first.
+    What the old one had erased is erased again by the bot's next start, before anything else (`erasure_lists`).
     """
     database = database.resolve()
     with DatabaseLock(database):
@@ -148,7 +150,7 @@ def restore(source: Path, database: Path, sealer: Sealer, *, now: datetime, forc
                 closing(_open(source, "ro")) as old,
                 _copied(old, database, ending=".restoring-", give=give) as new,
             ):
-                _mark(new, sealer, now)
+                _mark(new, sealer, now, _erased_since(database, sealer))
                 aside = _set_aside(database, now)
                 new.replace(database)
             sync_folder(database.parent)
@@ -179,6 +181,32 @@ def scheduled_name(database: Path, now: datetime) -> str:
 def newest_scheduled(folder: Path, database: Path, *, now: datetime) -> datetime | None:
     """When the last scheduled backup was taken; one from a clock that was ahead does not count."""
     return max((at for at in _scheduled(folder, database).values() if at <= now), default=None)
+
+
+def scheduled_holding(folder: Path, database: Path, refs: Collection[str]) -> list[tuple[datetime, Path]]:
+    """Scheduled backups that still know the customer of one of these checks, the oldest first, and when each began."""
+    found = sorted((at, path) for path, at in _scheduled(folder, database).items())
+    return [(at, path) for at, path in found if erasure_lists.holds_any(path, refs)]
+
+
+def set_aside_holding(database: Path, refs: Collection[str]) -> list[Path]:
+    """The same of databases that a restore has set aside."""
+    return [path for path in _set_aside_by(database) if erasure_lists.holds_any(path, refs)]
+
+
+def remove_set_aside(database: Path, names: Collection[str]) -> None:
+    """Delete databases that a restore has set aside, with their logs."""
+    for path in _set_aside_by(database):
+        if path.name in names:
+            for ending in ("-wal", "-shm", ""):
+                path.with_name(path.name + ending).unlink(missing_ok=True)
+    sync_folder(database.resolve().parent)
+
+
+def _set_aside_by(database: Path) -> list[Path]:
+    database = database.resolve()
+    found = database.parent.glob(f"{database.name}{_ASIDE}*Z")
+    return sorted(found)
 
 
 def _prefix(database: Path) -> str:
@@ -213,9 +241,21 @@ def _newest(database: Path) -> datetime | None:
     return from_text(at) if at else None
 
 
-def _mark(database: Path, sealer: Sealer, now: datetime) -> None:
-    """Write into a restored database until when it knows what happened, and what is therefore in doubt."""
+def _erased_since(database: Path, sealer: Sealer) -> list[erasure_lists.CarriedList]:
+    """The erasures of a database that may be missing or damaged: as far as it can be read."""
+    if not database.exists():
+        return []
+    try:
+        with closing(_open(database, "rw")) as connection:
+            return erasure_lists.of_file(connection, sealer)
+    except sqlite3.Error:
+        return []
+
+
+def _mark(database: Path, sealer: Sealer, now: datetime, erased: Sequence[erasure_lists.CarriedList]) -> None:
+    """Write into a restored database until when it knows what happened, what is in doubt, and what is to be erased."""
     with closing(sqlite3.connect(database)) as db, db:
+        erasure_lists.have_wait(db, sealer, erased)
         _mark_in(db, sealer, now)
     with database.open("rb") as file:
         os.fsync(file.fileno())
@@ -247,7 +287,7 @@ def _set_aside(database: Path, now: datetime) -> Path | None:
 
     Its own name stays until the new one takes it, so that there is a database at every instruction.
     """
-    aside = database.with_name(f"{database.name}.before-restore-{now.astimezone(UTC).strftime(_TIME)}")
+    aside = database.with_name(f"{database.name}{_ASIDE}{now.astimezone(UTC).strftime(_TIME)}")
     if aside.exists():
         raise DatabaseFault(f"{aside} exists already: try again in a second")
     if database.exists():

@@ -181,6 +181,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "exports": "what is to be exported, for whom; rights are checked when it is made",
         "notice_choices": "who wants to be told what",
         "purges": "what was erased when, in numbers",
+        "erasures": "whose erasure was asked for, sealed: nobody else makes the bot erase anything",
         "slack_removals": "what is to be erased in Slack; where, and that it was asked for, is sealed",
     }
 )

@@ -156,6 +156,14 @@ class Database:
         """Call back on the event loop, once after each commit that woke the topic."""
         self._subscribers.setdefault(topic, []).append(callback)
 
+    async def empty_log(self) -> bool:
+        """Take the write-ahead log into the file and empty it, so that nothing that was erased stays in it.
+
+        False while somebody else still reads from it, or the disk refuses: a later call may do it.
+        """
+        self._refuse_if_closed()
+        return await self._loop.run_in_executor(self._writer_thread, self._connections.empty_log)
+
     async def close(self) -> None:
         """Answer all that was asked before, checkpoint, and end the threads. A repeat is harmless."""
         if self._closing is None:
@@ -265,6 +273,13 @@ class _Connections:
             yield reader
         finally:
             self.readers.append(reader)
+
+    def empty_log(self) -> bool:
+        try:
+            (is_busy, _pages, _taken) = self.writer.db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error:
+            return False
+        return not is_busy
 
     def close(self) -> None:
         while len(self._opened) > 1:

@@ -73,6 +73,10 @@ LIFESPANS: Mapping[str, Lifespan] = {
     "audit": Lifespan(why="lines are only added; they hold acts and references"),
     "trail_people": Lifespan(row=_PERSONAL, why="whom a line of the audit trail is about"),
     "check_counts": Lifespan(why="how many checks are in each state"),
+    "erasures": Lifespan(
+        kept={"list_sealed": "which checks were erased: a backup that is put back must lose them again"},
+        why="that somebody's erasure was asked for, by whom and when",
+    ),
     "slack_removals": Lifespan(
         kept={"place_sealed": "ids of messages and files that are still to be erased, or were a month ago at most"},
         why="what stands in Slack of a check that was erased; deleted a month after all of it is gone",

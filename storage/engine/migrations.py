@@ -971,3 +971,21 @@ def m0026_slack_removals(db: Database) -> None:
         "CREATE INDEX photos_file ON photos (file_id)",
     ):
         db.execute(statement)
+
+
+@migrations()
+def m0027_erasures(db: Database) -> None:
+    """Which erasures were asked for. None was before."""
+    for statement in (
+        """
+        CREATE TABLE erasures (
+            id TEXT PRIMARY KEY,
+            asked_by TEXT NOT NULL,
+            asked_at TEXT NOT NULL,
+            done_at TEXT,
+            list_sealed BLOB NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX erasures_open ON erasures (asked_at) WHERE done_at IS NULL",
+    ):
+        db.execute(statement)

@@ -114,6 +114,13 @@ OTHERS = (
         of_check=None,
     ),
     SealedColumn(
+        table="erasures",
+        column="list_sealed",
+        place="'erasures.list:' || t.id",
+        what="erasures",
+        of_check=None,
+    ),
+    SealedColumn(
         table="slack_removals",
         column="place_sealed",
         place="'slack_removals.place:' || t.id",

@@ -26,6 +26,12 @@ def without_views(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def before_erasures(db: sqlite3.Connection) -> None:
+    """Before migration m0027."""
+    db.execute("DROP TABLE erasures")
+    db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm0027_erasures'")
+
+
 def before_slack_removals(db: sqlite3.Connection) -> None:
     """Before migration m0026."""
     for statement in (

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.mentions.incoming import MessageIds
+from bot.domain.privacy.erasures import Erased, Erasure, FoundBy
 from bot.domain.privacy.slack_removals import Removal, RemovalPlace
 from bot.domain.results.attempt import Attempt
 from bot.domain.results.trust_rules import Disposition, Source
@@ -27,6 +28,7 @@ from storage import (
     batches,
     blind_index,
     checks,
+    erasures,
     home_tabs,
     keys,
     meta,
@@ -53,6 +55,14 @@ OLD, NEW = b"k" * 32, b"n" * 32
 BOTH = Sealer([NEW, OLD])
 NUMBER = "00000000000"
 CHECKS = 5
+ERASURE = Erasure(
+    id="F-222222",
+    found_by=FoundBy.CUSTOMER_REFERENCE,
+    asked_by="operator",
+    asked_at=NOON,
+    checks={"K-0": Erased(at=NOON, gone={"photos": 1}), "K-1": None},
+    looked_for=("invented print",),
+)
 
 
 def furnish(tx: Transaction) -> None:
@@ -70,6 +80,7 @@ def furnish(tx: Transaction) -> None:
     home_tabs.opened(tx, "U1", now=NOON)
     print_ = home_tabs.prints_of(tx, "a view")[0]
     home_tabs.shown(tx, "U1", view_print=print_, sees=(), again_at=None, now=NOON)
+    erasures.add(tx, ERASURE)
     slack_removals.add(tx, "K-0", [(Removal.FILE, RemovalPlace(file="F1"), "U1")], at=NOON)
 
 
@@ -115,6 +126,7 @@ async def as_before(database: Database) -> None:
         assert len(search.by_number(tx, NUMBER, ["NG"])) == CHECKS
         assert len(search.by_reference(tx, "invented")) == CHECKS
         assert batches.get(tx, "B-1").preview == {"rows": ["invented"]}
+        assert erasures.get(tx, ERASURE.id) == ERASURE
         assert [one.place.file for one in slack_removals.pending(tx, "K-0")] == ["F1"]
 
     def hear_again(tx: Transaction) -> bool:

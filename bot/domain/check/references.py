@@ -12,7 +12,7 @@ _SHAPE = re.compile(rf"[Kk]?-?([{ALPHABET}{ALPHABET.lower()}]{{{_LENGTH}}})")
 def reference(number: int, *, prefix: str = "K") -> str:
     """A reference from any non-negative random number (30**6, about 729 million of them).
 
-    `prefix`: K for a check, B for a file of applicants, X for an export.
+    `prefix`: K for a check, B for a file of applicants, X for an export, F for an erasure.
     """
     letters = []
     for _ in range(_LENGTH):

@@ -1,0 +1,238 @@
+"""Erases a customer because somebody asks for it, before any clock is over.
+
+What is to be done stands in a sealed list (`storage.erasures`), and each check is erased in a commit of its own, in
+which everything that stands against it is looked at again. So a kill costs nothing, two who ask at once do it once,
+and what cannot go yet goes as soon as nothing stands against it any more.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Self
+
+import structlog
+
+from bot.access.process import Process
+from bot.domain.check.references import reference
+from bot.domain.privacy.clocks import Clock, Retention
+from bot.domain.privacy.erasures import CheckLeft, Copies, Erased, Erasure, FoundBy, RecordKept, Standing, Wish
+from bot.domain.privacy.holds import CAUSES
+from bot.domain.privacy.slack_removals import SlackRemoval
+from bot.privacy import slack_asks
+from bot.settings import BackupSettings
+from storage import audit, blind_index, checks, erasures, holds, keys, retention, slack_removals, trail_people
+from storage.engine import backup
+from storage.engine.database import Database, Transaction
+
+log = structlog.get_logger(__name__)
+
+
+def find(tx: Transaction, wish: Wish) -> list[str]:
+    """References of the customer's checks, the oldest first; those that are erased already are found by `ref` alone."""
+    match wish.found_by:
+        case FoundBy.REF:
+            return [wish.value] if checks.find(tx, wish.value, sealed=False) is not None else []
+        case FoundBy.CUSTOMER_REFERENCE:
+            return erasures.refs_by_reference(tx, _prints(tx, wish))
+        case FoundBy.ID_NUMBER:
+            return erasures.refs_by_number(tx, _prints(tx, wish))
+
+
+def _prints(tx: Transaction, wish: Wish) -> list[str]:
+    match wish.found_by:
+        case FoundBy.REF:
+            return []
+        case FoundBy.CUSTOMER_REFERENCE:
+            return blind_index.references(tx.sealer, wish.value)
+        case FoundBy.ID_NUMBER:
+            return [each for one in erasures.countries(tx) for each in blind_index.numbers(tx.sealer, one, wish.value)]
+
+
+def known(tx: Transaction, wish: Wish) -> Erasure | None:
+    """The last erasure that was asked for in the same way, for whoever asks how far it is."""
+    if wish.found_by is FoundBy.REF:
+        return next(iter(erasures.of_check(tx, wish.value)), None)
+    prints = set(_prints(tx, wish))
+    return next((one for one in erasures.open_ones(tx) if prints & set(one.looked_for)), None)
+
+
+def begin(tx: Transaction, wish: Wish, *, number: int, by: str, now: datetime) -> Erasure | None:
+    """Take on what was asked for; None where nothing is known of the customer.
+
+    `number` is random, for the id. The same wish again, and a wish for checks that are all on one list, give the
+    erasure that is there; checks that came since join it. Raises WrongKey where a bot at work would not know what this
+    process writes.
+    """
+    keys.require_begun(tx)
+    refs, before = find(tx, wish), known(tx, wish)
+    # Also of somebody who was only looked for, and of whom there never was a check.
+    trail_people.forget_looks_for(tx, _prints(tx, wish))
+    if before is None and not refs:
+        return None
+    if before is None:
+        before = next((one for one in erasures.open_ones(tx) if set(refs) <= one.checks.keys()), None)
+    if before is None:
+        erasure = Erasure(
+            id=reference(number, prefix="F"),
+            found_by=wish.found_by,
+            asked_by=by,
+            asked_at=now,
+            checks=dict.fromkeys(refs),
+            looked_for=tuple(_prints(tx, wish)),
+        )
+        erasures.add(tx, erasure)
+        new = refs
+    else:
+        new = [ref for ref in refs if ref not in before.checks]
+        erasure = replace(before, checks={**before.checks, **dict.fromkeys(new)})
+        if new:
+            erasure = replace(erasure, done_at=None)
+            erasures.keep(tx, erasure)
+    for ref in new:
+        audit.record(tx, at=now, actor=by, act="erasure.asked", ref=ref, detail=erasure.id)
+    return erasure
+
+
+async def carry_out(database: Database, erasure_id: str, wanted: Retention, *, now: Callable[[], datetime]) -> bool:
+    """Erase what can go now; whether it was anything. Safe to repeat, to be killed, and to be run twice at once."""
+    erasure = await database.read(erasures.get, erasure_id)
+    erased = False
+    for ref in [ref for ref, one in erasure.checks.items() if one is None]:
+        erased |= await database.write(_erase, erasure_id, ref, wanted, now=now())
+    return erased
+
+
+def _erase(tx: Transaction, erasure_id: str, ref: str, wanted: Retention, *, now: datetime) -> bool:
+    erasure = erasures.get(tx, erasure_id)
+    if erasure.checks[ref] is not None:
+        return False  # by another process, since the list was read
+    gone: Counter[str] = Counter()
+    if checks.find(tx, ref, sealed=False) is not None:
+        # Looked at in this very transaction: a hold, or another result, may have come since.
+        if retention.stays(tx, ref) is not None:
+            return False
+        ended = retention.find(tx, ref)
+        is_over = ended is not None and wanted.over_at(Clock.RECORD, ended.country, ended.over_since) <= now
+        slack_asks.ask(tx, ref, what=list(Clock) if is_over else [Clock.PHOTOS, Clock.PERSONAL], at=now)
+        gone.update(retention.erase_photos(tx, ref, at=now, actor=erasure.asked_by))
+        gone.update(retention.erase_personal(tx, ref, at=now, actor=erasure.asked_by))
+        if is_over:
+            gone.update(retention.erase_record(tx, ref, at=now, actor=erasure.asked_by))
+    erasures.keep(tx, replace(erasure, checks={**erasure.checks, ref: Erased(at=now, gone=gone)}))
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where copies of the database may lie, and for how long."""
+
+    database: Path
+    backup_dir: Path | None
+    backup_every: timedelta
+    backup_keep: int
+
+    @classmethod
+    def of(cls, settings: BackupSettings) -> Self:
+        return cls(
+            database=settings.database,
+            backup_dir=settings.backup_dir,
+            backup_every=settings.backup_every,
+            backup_keep=settings.backup_keep,
+        )
+
+
+async def look(
+    database: Database, erasure_id: str, wanted: Retention, places: Places, *, now: Callable[[], datetime]
+) -> Standing:
+    """How far it is: looked up in database, log and copies. One of which nothing is left is noted as done."""
+    log_emptied = await database.empty_log()
+    erasure, left = await database.read(_left, erasure_id, wanted)
+    copies = await asyncio.to_thread(copies_of, erasure, places)
+    standing = Standing(erasure=erasure, checks=left, copies=copies, log_emptied=log_emptied)
+    if standing.is_whole and erasure.done_at is None:
+        done = await database.write(_finish, erasure, now=now())
+        return replace(standing, erasure=done)
+    return standing
+
+
+def copies_of(erasure: Erasure, places: Places) -> Copies:
+    """Which files beside the database hold one of these checks whole. Opens each of them: not for the event loop."""
+    backups: Sequence[tuple[datetime, Path]] = []
+    if places.backup_dir is not None:
+        backups = backup.scheduled_holding(places.backup_dir, places.database, erasure.checks)
+    until = backups[-1][0] + places.backup_keep * places.backup_every if backups else None
+    return Copies(
+        backups=[path.name for _taken_at, path in backups],
+        backups_until=until,
+        set_aside=[path.name for path in backup.set_aside_holding(places.database, erasure.checks)],
+    )
+
+
+def remove_set_aside(places: Places, copies: Copies) -> None:
+    """Delete the databases that a restore has set aside and that hold one of these checks."""
+    backup.remove_set_aside(places.database, copies.set_aside)
+
+
+def _left(tx: Transaction, erasure_id: str, wanted: Retention) -> tuple[Erasure, list[CheckLeft]]:
+    erasure = erasures.get(tx, erasure_id)
+    return erasure, [_of_check(tx, ref, erased, wanted) for ref, erased in erasure.checks.items()]
+
+
+def survey(tx: Transaction, refs: list[str], wanted: Retention) -> list[CheckLeft]:
+    """The same of checks whose erasure nobody has asked for: what would go, and what would stay."""
+    return [_of_check(tx, ref, None, wanted) for ref in refs]
+
+
+def _of_check(tx: Transaction, ref: str, erased: Erased | None, wanted: Retention) -> CheckLeft:
+    stay = retention.stays(tx, ref) if erased is None else None
+    ended = retention.find(tx, ref)
+    until = wanted.over_at(Clock.RECORD, ended.country, ended.over_since) if ended else None
+    country = ended.country if ended else ""
+    return CheckLeft(
+        ref=ref,
+        erased=erased,
+        stay=stay,
+        causes=[CAUSES[hold.cause] for hold in holds.of_check(tx, ref)],
+        record=RecordKept(until=until, rule=f"KYC_RETENTION_RECORD, {wanted.periods(Clock.RECORD).of(country)}"),
+        in_slack=[_told(one) for one in slack_removals.pending(tx, ref)],
+    )
+
+
+def _told(removal: SlackRemoval) -> str:
+    return f"{removal.what.value}: {removal.why or 'due'}"
+
+
+def _finish(tx: Transaction, erasure: Erasure, *, now: datetime) -> Erasure:
+    current = erasures.get(tx, erasure.id)
+    if current.done_at is not None or current.checks.keys() != erasure.checks.keys():
+        return current
+    # Nothing is left to be asked about, so the prints of what was looked for go as well.
+    done = replace(current, looked_for=(), done_at=now)
+    erasures.keep(tx, done)
+    audit.record(tx, at=now, actor=audit.BOT, act="erasure.done", detail=done.id)
+    return done
+
+
+async def go_on(database: Database, wanted: Retention, places: Places, *, now: Callable[[], datetime]) -> int:
+    """Carry out what is open, with what a restore has brought back; how many erasures these were."""
+    again = await database.write(erasures.take_again)
+    if again:
+        log.warning("erasure.again", count=again)
+    open_ones = await database.read(erasures.open_ones)
+    for erasure in open_ones:
+        if await carry_out(database, erasure.id, wanted, now=now):
+            log.info("erasure.carried_out", erasure=erasure.id)
+        await look(database, erasure.id, wanted, places, now=now)
+    return len(open_ones)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Erasures(Process):
+    """Goes on with what could not be erased when it was asked for, and after a restore."""
+
+    async def tick(self) -> None:
+        """Erase what can go by now, and note what is done."""
+        await go_on(self.database, self.settings.retention, Places.of(self.settings), now=self.now)
