@@ -20,6 +20,13 @@ As many signed ones, and as many of anybody's: who has but the address leaves ro
 REFUSED_BYTES_KEPT = 64 * 1024
 """How much of their bodies is kept per job; of one that does not fit any more, its size."""
 _UNSIGNED = ", unsigned"
+SIGNED_KEPT = 40
+"""How many different messages that came signed and fresh are kept per job. Smile ID sends fewer than ten.
+
+A signature covers no body: who catches one message could say as many others under it as fit into its lifetime.
+"""
+SIGNED_BYTES_KEPT = 1024 * 1024
+"""How much of them is kept per job, and then no other."""
 
 PICTURES = frozenset({"photo", "document", "selfie_image", "liveness_images", "imagelinks", "image_links"})
 """Fields that hold pictures or links to them, at any depth and however written: never stored."""
@@ -50,9 +57,7 @@ def keep(
     Returns its receipt's id and whether it is new; a repeat, however signed, is not. Of a check whose personal data
     was erased only what belongs to the record is kept.
     """
-    if _is_erased(tx, job_id):
-        body = of_record(body)
-        body_sha256 = digest(body)
+    body, body_sha256 = _as_kept(tx, job_id, body, body_sha256)
     known = _find(tx, job_id, code, body_sha256)
     if known is not None:
         return known, False
@@ -71,6 +76,19 @@ def keep(
         received_at=now,
     )
     return receipt_id, True
+
+
+def has_room(tx: Transaction, *, job_id: str, code: str, body_sha256: str, body: Mapping[str, object] | str) -> bool:
+    """Whether a trusted callback may be kept: one that is new only until there are enough of its job."""
+    sql = """
+        SELECT COUNT(*) AS rows, COALESCE(SUM(length(body_sealed)), 0) AS bytes FROM receipts
+        WHERE job_id = :job_id AND source = 'callback' AND fate <> 'refused'
+        """
+    kept = tx.one(sql, job_id=job_id)
+    if kept["rows"] < SIGNED_KEPT and kept["bytes"] < SIGNED_BYTES_KEPT:
+        return True
+    _body, body_sha256 = _as_kept(tx, job_id, body, body_sha256)
+    return _find(tx, job_id, code, body_sha256) is not None
 
 
 def keep_refused(
@@ -115,6 +133,16 @@ def keep_refused(
         now=now,
     )
     return is_new
+
+
+def _as_kept(
+    tx: Transaction, job_id: str, body: Mapping[str, object] | str, body_sha256: str
+) -> tuple[Mapping[str, object] | str, str]:
+    """What is kept of a message now, and the digest of that."""
+    if not _is_erased(tx, job_id):
+        return body, body_sha256
+    rest = of_record(body)
+    return rest, digest(rest)
 
 
 def _find(tx: Transaction, job_id: str, code: str, body_sha256: str) -> str | None:

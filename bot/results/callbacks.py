@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import IntEnum
 
 import structlog
@@ -13,7 +13,7 @@ from bot.access.process import Process
 from bot.domain.results.attempt import Attempt
 from bot.domain.results.trust_rules import Source
 from bot.results.settlement import Settlement
-from bot.smile_id.interface import Delivery, SmileID
+from bot.smile_id.interface import Delivery, ResultMessage, SmileID
 from storage import attempts, receipts
 from storage.engine.database import Transaction
 
@@ -24,11 +24,15 @@ AHEAD = timedelta(minutes=5)
 ASK_AT_MOST_EVERY = timedelta(minutes=1)
 """How often refused callbacks may make us ask Smile ID's record: a stolen address must not make us flood it."""
 
+TOO_MANY = "too_many"
+"""Its job has had more different messages than Smile ID sends."""
+
 
 class CallbackResponse(IntEnum):
     """The HTTP status that answers a callback."""
 
     KEPT = 200
+    """Or Smile ID's own record is asked instead: sent again it would change nothing."""
     NOT_AN_OBJECT = 400
     NOT_TRUSTED = 401
     """Signature or time."""
@@ -68,12 +72,23 @@ class Callbacks(Process):
             return await self._refuse(attempt, CallbackResponse.KEPT, raw, delivery.body)
         if not message.is_about(attempt):
             return await self._refuse(attempt, CallbackResponse.ANOTHER_JOB, raw, delivery.body)
-        settle, now = self.settlement.settle, self.now()
-        disposition = await self.database.write(settle, attempt.job_id, message, source=Source.CALLBACK, now=now)
-        state = disposition.value if disposition else "repeat"
+        state = await self.database.write(self._settle, attempt.job_id, message, now=self.now())
         self.on_callback(state)
-        log.info("callback.kept", ref=attempt.ref, job_id=attempt.job_id, state=state)
+        if state != TOO_MANY:
+            log.info("callback.kept", ref=attempt.ref, job_id=attempt.job_id, state=state)
         return CallbackResponse.KEPT
+
+    def _settle(self, tx: Transaction, job_id: str, message: ResultMessage, *, now: datetime) -> str:
+        """What became of a message that is trusted as far as a callback is."""
+        room = receipts.has_room(
+            tx, job_id=job_id, code=message.reading.code, body_sha256=message.digest, body=message.body
+        )
+        if not room:
+            # Whatever it says, Smile ID's record says it too: so a flood under one signature hides nothing.
+            attempts.ask_soon(tx, job_id, at=now, at_most_every=ASK_AT_MOST_EVERY)
+            return TOO_MANY
+        disposition = self.settlement.settle(tx, job_id, message, source=Source.CALLBACK, now=now)
+        return disposition.value if disposition else "repeat"
 
     def _is_fresh(self, delivery: Delivery) -> bool:
         """Whether it was signed by Smile ID lately: an older signature, once caught, would let anything through."""
@@ -91,8 +106,8 @@ class Callbacks(Process):
         why = "not_a_result" if answer is CallbackResponse.KEPT else answer.name.lower()
         text = json.dumps(receipts.without_pictures(body)) if body is not None else None
 
-        def commit(tx: Transaction) -> None:
-            receipts.keep_refused(
+        def commit(tx: Transaction) -> bool:
+            is_new = receipts.keep_refused(
                 tx,
                 receipt_id=receipt_id,
                 job_id=attempt.job_id,
@@ -103,8 +118,11 @@ class Callbacks(Process):
                 now=now,
             )
             attempts.ask_soon(tx, attempt.job_id, at=now, at_most_every=ASK_AT_MOST_EVERY)
+            return is_new
 
-        await self.database.write(commit)
+        is_new = await self.database.write(commit)
         self.on_callback(why)
-        log.warning("callback.refused", ref=attempt.ref, job_id=attempt.job_id, error=why)
+        if is_new:
+            # Those beyond what is kept are counted alone: who has an address must not fill the disk with lines.
+            log.warning("callback.refused", ref=attempt.ref, job_id=attempt.job_id, error=why)
         return answer

@@ -107,7 +107,7 @@ class CallbackDoor:
     def heard(self, fate: str) -> None:
         """`fate` is the disposition of a callback, or why it was refused."""
         self.metrics.callback(fate)
-        if fate == "unknown_token":
+        if fate in {"unknown_token", "too_many"}:
             self.requests.refused(fate, _CALLBACK_WORDS[fate])
         elif fate in _CALLBACK_WORDS:
             # Logged with its check, by `bot.results.callbacks`.
@@ -122,6 +122,7 @@ _CALLBACK_WORDS = {
     "another_job": "callbacks refused: they are about another job than their address",
     "not_an_object": "callbacks refused: they are no JSON objects",
     "too_large": "callbacks refused: they are larger than KYC_CALLBACK_MAX_BYTES",
+    "too_many": "callbacks refused: more different messages about one job than Smile ID sends",
 }
 
 

@@ -24,7 +24,7 @@ _PROVES_THE_KEY = frozenset({"upload", "job_status"})
 _WITHOUT_THE_BOT_TOKEN = frozenset({"response_url", "apps.connections.open"})
 """They prove nothing about it: an address is its own secret, and Socket Mode has the app token."""
 REFUSED_CALLBACKS = frozenset(
-    {"unknown_token", "not_trusted", "another_job", "not_an_object", "too_large", "not_a_result"}
+    {"unknown_token", "not_trusted", "another_job", "not_an_object", "too_large", "too_many", "not_a_result"}
 )
 """Fates of callbacks that moved no check: anybody who knows an address can send them."""
 _SLACK_IS_CLOSED = frozenset({"failed"}) | REFUSES_US

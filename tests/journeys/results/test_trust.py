@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 import handlers
+from bot.runtime.health import Degraded
 from bot.runtime.server import connections_of, listen, serve_asgi
 from bot.sandbox.slack.faults import Fault as SlackFault
 from bot.sandbox.smile_id import Fault
@@ -368,6 +369,35 @@ async def test_at_most_twenty_refused_messages_are_kept_of_a_job(tmp_path: Path)
         await call_back(world, "0810")
         await world.work()
         assert (await world.check(ref)).state == "approved"
+
+
+@pytest.mark.parametrize(
+    ("more", "sent", "kept"),
+    [({}, 50, 40), ({f"Field {number}": "x" * 1_900 for number in range(400)}, 4, 2)],
+    ids=["many", "large"],
+)
+async def test_a_flood_under_one_caught_signature_has_an_end_and_hides_no_result(
+    tmp_path: Path, more: Message, sent: int, kept: int
+) -> None:
+    async with waiting(tmp_path) as (world, ref):
+        caught = signed(world, message(world.job(), "1012"))
+        bodies = [json.dumps({**caught, **more, "ResultText": f"Invented {number}"}) for number in range(sent)]
+        for body in bodies:
+            assert await post(world, body) == 200
+        assert [fate for _code, fate in await fates(world)] == ["information"] * kept
+        # A repeat of what is kept is one still, and no attack.
+        assert await post(world, bodies[0]) == 200
+        figures = (await world.bot.figures()).decode()
+        assert f'kyc_callbacks_total{{fate="too_many"}} {float(sent - kept)}' in figures
+        assert 'kyc_callbacks_total{fate="repeat"} 1.0' in figures
+        put_on_record(world, "0811")
+        await call_back(world, "0811")
+        assert "more different messages about one job" in world.bot.health.degraded[Degraded.CALLBACKS]
+        assert "0811" not in {code for code, _fate in await fates(world)}
+        # So it is Smile ID's own record that says it, within a minute.
+        await pass_time(world, 60)
+        assert (await world.check(ref)).state == "rejected"
+        assert REJECTED in world.thread()[-1]
 
 
 async def test_the_address_of_a_check_is_unknown_two_weeks_after_its_end(tmp_path: Path) -> None:
