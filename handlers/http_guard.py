@@ -95,6 +95,9 @@ class Guard:
         size = len(scope.get("raw_path") or b"") + len(scope["query_string"])
         if size + sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD_BYTES:
             return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        if len(headers.getlist("host")) > 1:
+            # A proxy may have believed the other one (RFC 9112, section 3.2).
+            return HTTPStatus.BAD_REQUEST
         if scope["path"] in ALIVE or self._hosts is None:
             return None
         host = _host(headers.get("host", ""))

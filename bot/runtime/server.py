@@ -97,7 +97,7 @@ async def serve(
             public = stack.enter_context(listen(settings.host, settings.port))
             admin = stack.enter_context(listen("127.0.0.1", settings.admin_port))
             servers = AsyncExitStack()
-            callers, monitors = connections_of(bot), connections_of(bot, most=MONITORS)
+            callers, monitors = connections_of(bot), connections_of_monitors(bot)
             web = endpoints.web(bot, None if settings.socket_mode else bolt, callers)
             for asgi, sock, connections in ((web, public, callers), (endpoints.admin(bot, monitors), admin, monitors)):
                 await servers.enter_async_context(serve_asgi(asgi, sock, connections))
@@ -168,15 +168,26 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def connections_of(bot: Bot, *, most: int | None = None) -> Connections:
-    """What a listener of this bot lets in at once: by the settings, or so many from anywhere."""
+def connections_of(bot: Bot) -> Connections:
+    """What the public port lets in at once."""
     settings, metrics = bot.settings, bot.metrics
     return Connections(
-        most=most or settings.connections,
-        per_source=most or settings.connections_per_source,
+        most=settings.connections,
+        per_source=settings.connections_per_source,
         proxies=settings.trusted_proxies,
         on_closed=metrics.connection_closed,
         on_refused=metrics.http_refused,
+    )
+
+
+def connections_of_monitors(bot: Bot) -> Connections:
+    """What the admin port lets in at once. Its refusals are no stranger's: the figures are of the public port alone."""
+    return Connections(
+        most=MONITORS,
+        per_source=MONITORS,
+        proxies=bot.settings.trusted_proxies,
+        on_closed=lambda _why: None,
+        on_refused=lambda _status: None,
     )
 
 

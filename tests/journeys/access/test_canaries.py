@@ -15,7 +15,7 @@ import httpx
 import openpyxl
 import pytest
 
-from bot.runtime.server import connections_of
+from bot.runtime.server import connections_of_monitors
 from bot.sandbox.demo import CHANNEL
 from bot.sandbox.smile_id import Fault
 from bot.slack.blocks import ids
@@ -404,7 +404,7 @@ async def _reported(world: Journey) -> None:
 
 
 async def _read_monitors(world: Journey, surfaces: Surfaces) -> None:
-    transport = httpx.ASGITransport(app=admin(world.bot, connections_of(world.bot)))
+    transport = httpx.ASGITransport(app=admin(world.bot, connections_of_monitors(world.bot)))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         for path in ("/metrics", "/readyz"):
             surfaces.read("monitor", (await client.get(path)).text)

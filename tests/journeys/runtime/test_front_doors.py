@@ -16,7 +16,7 @@ from anyio.abc import SocketStream
 
 import handlers
 from bot.runtime.connections import HEAD_BYTES, PIPELINED, Connections, forwarded_source, source_of
-from bot.runtime.server import connections_of, listen, serve_asgi
+from bot.runtime.server import connections_of, connections_of_monitors, listen, serve_asgi
 from tests.conftest import Took
 from tests.journeys.smile import message, post, signed, waiting
 from tests.journeys.world import Journey, journey
@@ -248,6 +248,52 @@ async def test_only_its_own_name_is_answered_to(tmp_path: Path) -> None:
             assert (await client.get(f"{base}/healthz", headers={"Host": "any.example"})).status_code == 200
         assert await metric(world, 'kyc_http_refused_total{status="404"}') == 6
         assert await metric(world, 'kyc_http_refused_total{status="421"}') == 7
+
+
+async def test_a_request_with_two_hosts_is_refused_on_every_route_whichever_comes_first(tmp_path: Path) -> None:
+    """A proxy or a wall before it may have believed the other one."""
+    async with journey(tmp_path) as world, impatient(world) as public, monitored(world) as monitors:
+        callback = f"/smile-id/callback/{'0' * 64}".encode()
+        for place, path in ((public, callback), (public, b"/healthz"), (public, b"/nowhere"), (monitors, b"/metrics")):
+            for hosts in (
+                (b"localhost", b"evil.example"),
+                (b"evil.example", b"localhost"),
+                (b"localhost", b"localhost"),
+            ):
+                async with await anyio.connect_tcp(*place) as line:
+                    fields = b"".join(b"Host: %b\r\n" % host for host in hosts)
+                    await line.send(b"POST %b HTTP/1.1\r\n%bContent-Length: 0\r\n\r\n" % (path, fields))
+                    said = await answer(line)
+                assert said.startswith(b"HTTP/1.1 400"), (path, hosts)
+                assert b"x-content-type-options: nosniff" in said
+        assert await metric(world, 'kyc_http_refused_total{status="400"}') == 9
+
+
+@asynccontextmanager
+async def monitored(world: Journey) -> AsyncIterator[tuple[str, int]]:
+    """The admin port of this bot."""
+    connections, sock = connections_of_monitors(world.bot), listen("127.0.0.1", 0)
+    connections.head_seconds = 0.2
+    port = sock.getsockname()[1]
+    async with serve_asgi(handlers.admin(world.bot, connections), sock, connections):
+        yield "127.0.0.1", port
+
+
+async def test_what_the_admin_port_refuses_is_not_counted_among_strangers(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world, monitored(world) as place, AsyncExitStack() as stack:
+        slow, large, garbled = [await stack.enter_async_context(await anyio.connect_tcp(*place)) for _ in range(3)]
+        await slow.send(b"GET /metrics HTTP/1.1\r\nX-Slow: ")
+        await large.send(b"GET /metrics HTTP/1.1\r\nX-Much: " + b"x" * (HEAD_BYTES + 1))
+        await garbled.send(b"\x16\x03\x01\x02\x00\x01")
+        for line, status in ((slow, b"408"), (large, b"431"), (garbled, b"400")):
+            assert (await answer(line)).startswith(b"HTTP/1.1 " + status)
+        assert await metric(world, "kyc_http_refused_total") == 0
+        assert await metric(world, "kyc_connections_closed_total") == 0
+        await world.bot.turned_away.store(world.bot.database, world.bot.now)
+        lines = await world.bot.database.read(
+            lambda tx: tx.column("SELECT detail FROM audit WHERE act = 'requests.turned_away'")
+        )
+        assert lines == []
 
 
 async def test_a_client_behind_the_proxy_is_one_source_and_smile_id_never_too_many(tmp_path: Path) -> None:
