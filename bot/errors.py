@@ -194,6 +194,9 @@ class Refusal(StrEnum):
     SPAN_TOO_LONG = "span_too_long"
     SPAN_TO_COME = "span_to_come"
 
+    HOLD_NOT_A_MANAGER = "hold_not_a_manager"
+    HOLD_NOT_UNDERSTOOD = "hold_not_understood"
+
     EXPORT_NOT_A_MANAGER = "export_not_a_manager"
     EXPORT_NOT_UNDERSTOOD = "export_not_understood"
     EXPORT_EMPTY = "export_empty"

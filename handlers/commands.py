@@ -10,7 +10,7 @@ from bot.access.permissions import Permission
 from bot.access.rights import Right
 from bot.domain.outbox import Message
 from bot.runtime.factory import Bot
-from bot.slack.blocks import command_help, export, private
+from bot.slack.blocks import command_help, export, holds, private
 from bot.slack.blocks.command_help import HelpPart
 from handlers import check_form, checks, review, search, summary
 
@@ -36,6 +36,17 @@ async def _check(bot: Bot, command: Mapping[str, Any], _rest: str) -> Message | 
 
 async def _export(bot: Bot, command: Mapping[str, Any], rest: str) -> Message:
     return private.answer(export.preparing(await bot.exports.ask(command["user_id"], rest)))
+
+
+async def _hold(bot: Bot, command: Mapping[str, Any], rest: str) -> Message:
+    held = await bot.holds.hold(command["user_id"], rest)
+    assert held.cause is not None
+    return holds.held(held.ref, held.cause, is_new=held.is_new)
+
+
+async def _unhold(bot: Bot, command: Mapping[str, Any], rest: str) -> Message:
+    held = await bot.holds.unhold(command["user_id"], rest)
+    return holds.ended(held.ref, held.still, is_new=held.is_new)
 
 
 async def _help(bot: Bot, command: Mapping[str, Any], _rest: str) -> Message:
@@ -69,5 +80,7 @@ _WORDS: Mapping[str, _Answer] = {
     "notify": review.open_notify_form,
     "summary": summary.asked,
     "export": _export,
+    "hold": _hold,
+    "unhold": _unhold,
     "help": _help,
 }

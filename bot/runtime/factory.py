@@ -48,6 +48,7 @@ from bot.privacy import signing
 from bot.privacy.erased_posts import ErasedPosts
 from bot.privacy.erasure import Erasures
 from bot.privacy.head_posts import HeadPosts
+from bot.privacy.holds import Holds
 from bot.privacy.retention import NightlyPurge
 from bot.privacy.slack_removals import SlackRemovals
 from bot.privacy.trail_heads import TrailHeads
@@ -196,6 +197,7 @@ class Bot:
     health: Health
     records: RecordWatch
     purge: NightlyPurge
+    holds: Holds
     retry: Callable[[], Retry]
     """The retries of one answer that is given in the background; their common bound begins now."""
     refresh: Callable[[], Coroutine[Any, Any, bool]]
@@ -455,6 +457,7 @@ async def build(
         background=_background(process, gates),
         health=health,
         records=RecordWatch(**process, health=health, steady=steady),
+        holds=Holds(**process),
         purge=NightlyPurge(**process, is_clock_off=lambda: health.clock_is_off),
         retry=retry,
         refresh=id_type_sync.refresh,

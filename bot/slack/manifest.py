@@ -49,7 +49,10 @@ _HEAD = """\
 # For HTTP instead of Socket Mode print the other form: kyc-bot manifest --url https://kyc.example.com
 """
 
-_HINT = "[check | status K-… | list | find | rerun K-… | cancel K-… | review K-… | summary | export | notify | help]"
+_HINT = (
+    "[check | status K-… | list | find | rerun K-… | cancel K-… | review K-… | summary | export | hold K-… | "
+    "notify | help]"
+)
 
 
 def missing_scopes(me: Mapping[str, Any]) -> list[str]:

@@ -38,7 +38,9 @@ checks at once
 */kyc summary* shows managers the figures of today. Add `yesterday`, `week`, `month` or `2026-11-01..2026-11-15`, \
 then a country and an ID type, for others
 */kyc export xlsx month* sends managers a list of checks without personal data. Choose `csv`, `jsonl` or `xlsx`, and \
-any days""",
+any days
+*/kyc hold K-7F3K2Q* has managers keep a check beyond its time while the customer relationship runs. Add `legal` or \
+`investigation` for these; */kyc unhold K-7F3K2Q* ends it""",
     HelpPart.LOOK_UP: """\
 */kyc status K-7F3K2Q* shows the result of a check, why, and the next step
 */kyc list* shows the checks you have access to. Add `open`, `review`, `approved`, `rejected`, `failed` or \

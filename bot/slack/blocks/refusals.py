@@ -157,6 +157,11 @@ _REFUSALS: Mapping[StrEnum, str] = {
     ),
     Refusal.SPAN_TOO_LONG: "A summary covers {days} days at most.",
     Refusal.SPAN_TO_COME: "That day is in the future.",
+    Refusal.HOLD_NOT_A_MANAGER: "Only managers and admins can hold checks. Ask {admin} to add you to the managers.",
+    Refusal.HOLD_NOT_UNDERSTOOD: (
+        "Not understood. Add the reference of a check, and why if it is not a running customer relationship: "
+        "`/kyc hold K-7F3K2Q`, `/kyc hold K-7F3K2Q legal` or `/kyc hold K-7F3K2Q investigation`."
+    ),
     Refusal.EXPORT_NOT_A_MANAGER: ("Exports are for managers and admins. Ask {admin} to add you to the managers."),
     Refusal.EXPORT_NOT_UNDERSTOOD: (
         "`/kyc export` does not take “{typed}”. Add `csv`, `jsonl` or `xlsx`, then `today`, `yesterday`, `week`, "

@@ -114,6 +114,8 @@ WORDS = (
     "notify",
     "summary",
     "export csv",
+    "hold {ref}",
+    "unhold {ref}",
     "help",
     "anything else",
 )

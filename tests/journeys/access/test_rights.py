@@ -42,6 +42,7 @@ NO_RIGHT = {
     Refusal.APPROVAL_OWN,
     Refusal.SUMMARY_NOT_A_MANAGER,
     Refusal.EXPORT_NOT_A_MANAGER,
+    Refusal.HOLD_NOT_A_MANAGER,
     Refusal.NO_NOTICES,
 }
 """What somebody hears who lacks a right. Any other refusal is about the check, and came after that."""
@@ -65,6 +66,7 @@ ACTS: Mapping[Right, _Act] = {
     Right.APPROVE_FILE: lambda world, user, _ref: approve(world, user),
     Right.FIGURES: lambda world, user, _ref: world.bot.summary.answer(user, ""),
     Right.EXPORT: lambda world, user, _ref: world.bot.exports.ask(user, "csv"),
+    Right.HOLD: lambda world, user, ref: world.bot.holds.hold(user, ref),
     Right.CHOOSE_NOTICES: lambda world, user, _ref: world.bot.subscriptions.offered(user),
     Right.SEE_RECORD: lambda world, user, ref: world.bot.details.status(user, ref),
 }

@@ -1,11 +1,16 @@
 """What stands where something about a customer stood, and what people are asked to delete themselves."""
 
+from dataclasses import replace
+
+from bot.domain.check.states import State
 from bot.domain.outbox import PostKind
-from bot.slack.blocks import erased
+from bot.domain.privacy.holds import HoldCause
+from bot.domain.results.codes import ResultStory
+from bot.slack.blocks import erased, holds, photos, private, record, thread
 from bot.slack.blocks.erased import ToDelete
 from tests.pictures.people import NOW
 from tests.pictures.scene import Place, Scene, Sheet
-from tests.pictures.scenes.samples import CHECK_BVN, LINK
+from tests.pictures.scenes.samples import CHECK_BVN, ENTRY, LINK, ended, reading
 
 _FILE = "https://acme-compliance.slack.com/files/U0AMINA0001/F0{}"
 
@@ -16,12 +21,48 @@ def sheets() -> list[Sheet]:
         ToDelete(ref=CHECK_BVN.ref, files=[photo, *others]),
         ToDelete(ref="K-2M9D4W", files=[photo], messages=[LINK]),
     ]
+    approved = ended(State.APPROVED, reading(ResultStory.CONFIRMED))
+    gone = replace(approved, id_info={}, customer_reference="", photos_erased_at=NOW, personal_erased_at=NOW)
     return [
         Sheet(
             name="erased",
             title="Erased",
             line="When the time of a customer's data is over, or they are forgotten.",
             scenes=[
+                Scene(
+                    caption="The message of a check whose customer's data is erased, and whose record is kept",
+                    shows=thread.request_message(gone, ENTRY),
+                ),
+                Scene(
+                    caption="/kyc status of it",
+                    shows=record.status(gone, ENTRY, None, link=LINK),
+                    place=Place.PRIVATE,
+                ),
+                Scene(
+                    caption="Its Details",
+                    shows=private.details(gone, ENTRY, [], photo_links=None),
+                    place=Place.PRIVATE,
+                ),
+                Scene(
+                    caption="Its photos",
+                    shows=photos.photos(gone, ENTRY, []),
+                    place=Place.PRIVATE,
+                ),
+                Scene(
+                    caption="/kyc hold",
+                    shows=holds.held(CHECK_BVN.ref, HoldCause.RELATIONSHIP, is_new=True),
+                    place=Place.PRIVATE,
+                ),
+                Scene(
+                    caption="/kyc unhold, where another cause runs on",
+                    shows=holds.ended(CHECK_BVN.ref, [HoldCause.LEGAL], is_new=True),
+                    place=Place.PRIVATE,
+                ),
+                Scene(
+                    caption="/kyc unhold",
+                    shows=holds.ended(CHECK_BVN.ref, [], is_new=True),
+                    place=Place.PRIVATE,
+                ),
                 Scene(
                     caption="In place of each message about the check, while its record is kept",
                     shows=erased.message(CHECK_BVN.ref, at=NOW, is_record_kept=True),
