@@ -31,7 +31,7 @@ def ask(tx: Transaction, ref: str, *, what: Collection[Clock], at: datetime, mes
         return 0
     wanted: list[_Wanted] = []
     if {Clock.PHOTOS, Clock.RECORD} & set(what):
-        wanted += _photos(tx, check)
+        wanted += [*_thread(check), *_photos(tx, check)]
     if {Clock.PERSONAL, Clock.RECORD} & set(what):
         wanted += [*_written(tx, check), *_of_file(tx, check)]
         wanted += _messages(tx, check) if messages else ()
@@ -46,6 +46,13 @@ def _photos(tx: Transaction, check: Check) -> Iterator[_Wanted]:
     for file in dict.fromkeys(files):
         if not slack_removals.is_needed(tx, file, but=check.ref):
             yield Removal.FILE, RemovalPlace(file=file), check.consent_by
+
+
+def _thread(check: Check) -> Iterator[_Wanted]:
+    """Where a reviewer may have asked for the photos: which were posted there, nothing but Slack knows."""
+    if check.root_ts is not None and check.message_ts is not None:
+        place = RemovalPlace(channel=check.channel, ts=check.root_ts, thread_ts=check.message_ts)
+        yield Removal.THREAD, place, None
 
 
 def _messages(tx: Transaction, check: Check) -> Iterator[_Wanted]:

@@ -6,7 +6,7 @@ it, once.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -22,13 +22,15 @@ from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import file_name
 from bot.privacy.erased_posts import MOST_CHECKS, ErasedPosts
 from bot.slack.client import FoundMessage, SlackClient
-from bot.slack.file_objects import is_deleted, uploader
+from bot.slack.file_objects import is_deleted, pictures, uploader
 from storage import audit, batches, outbox, slack_removals
 from storage.engine.database import Transaction
 from storage.leases import UnderWay
 
 log = structlog.get_logger(__name__)
 
+PAGES = 20
+"""So many pages of 200 messages of a thread are looked through."""
 LEASE = timedelta(minutes=5)
 GATHER = timedelta(minutes=5)
 """What one person is to delete is told in one message: a purge finds much of it in a few minutes."""
@@ -120,6 +122,9 @@ class SlackRemovals(Process):
                 return await self._delete_theirs(removal)
             case Removal.WRITTEN:
                 return await self._look_for(removal)
+            case Removal.THREAD:
+                await self._look_through(removal)
+                return None
 
     async def _rewrite(self, removal: SlackRemoval) -> None:
         said = await self.posts.in_place(removal)
@@ -215,6 +220,21 @@ class SlackRemovals(Process):
         author = str(found.get("user") or "") or None
         raise _StaysError(rules.STILL_WRITTEN, author=author, place=replace(place, link=link))
 
+    async def _look_through(self, removal: SlackRemoval) -> None:
+        """Puts the photos that people posted in a thread on the list; in another's thread, those since the request."""
+        place, me = removal.place, await self.slack.bot_user_id()
+        found: dict[str, str | None] = {}
+        cursor = None
+        for _page in range(PAGES):
+            page = await self.slack.thread(channel=place.channel, ts=place.ts, limit=200, cursor=cursor)
+            for message in page.messages:
+                if message.get("user") != me and str(message.get("ts")) > place.thread_ts:
+                    found.update(dict.fromkeys(pictures(message), str(message.get("user") or "") or None))
+            if not (cursor := page.cursor):
+                break
+        if found:
+            await self.database.write(_store_found, removal.ref, found, self.now())
+
     # What follows
 
     async def _refused(self, removal: SlackRemoval, no: SlackRefused) -> None:
@@ -257,6 +277,15 @@ def _store_done(tx: Transaction, removal: SlackRemoval, why: str | None, now: da
     slack_removals.done(tx, removal.id, why=why, now=now)
     if not slack_removals.pending(tx, removal.ref):
         audit.record(tx, at=now, actor=audit.BOT, act="slack.erased", ref=removal.ref)
+
+
+def _store_found(tx: Transaction, ref: str, files: Mapping[str, str | None], now: datetime) -> None:
+    wanted = [
+        (Removal.FILE, RemovalPlace(file=file), author)
+        for file, author in files.items()
+        if not slack_removals.is_needed(tx, file, but=ref)
+    ]
+    slack_removals.add(tx, ref, wanted, at=now)
 
 
 def _store_left(tx: Transaction, removal: SlackRemoval, now: datetime) -> None:

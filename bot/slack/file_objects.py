@@ -49,6 +49,12 @@ def uploader(found: Mapping[str, Any]) -> str:
     return user if isinstance(user, str) and _PERSON.fullmatch(user) else ""
 
 
+def pictures(message: Mapping[str, Any]) -> list[str]:
+    """The ids of a message's own images that are still there."""
+    files = [file for file in _objects(message.get("files")) if str(file.get("mimetype") or "").startswith("image/")]
+    return [str(file["id"]) for file in files if file.get("id") and not is_deleted(file)]
+
+
 def is_deleted(found: Mapping[str, Any]) -> bool:
     """Whether of the file nothing but its place is left."""
     return _barred(found) is FieldCode.FILE_DELETED

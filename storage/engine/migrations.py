@@ -947,7 +947,7 @@ def m0026_slack_removals(db: Database) -> None:
         CREATE TABLE slack_removals (
             id TEXT PRIMARY KEY,
             ref TEXT NOT NULL,
-            what TEXT NOT NULL CHECK (what IN ('message', 'upload', 'file', 'written')),
+            what TEXT NOT NULL CHECK (what IN ('message', 'upload', 'file', 'written', 'thread')),
             place_sealed BLOB NOT NULL,
             author TEXT,
             state TEXT NOT NULL CHECK (state IN ('kept', 'due', 'left', 'done')),

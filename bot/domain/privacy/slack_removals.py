@@ -21,6 +21,8 @@ class Removal(StrEnum):
     it."""
     WRITTEN = "written"
     """A message that somebody wrote to ask for the check: only its author can delete it."""
+    THREAD = "thread"
+    """The thread of the check: it is looked through for photos that people posted there, and each is a file then."""
 
 
 THEIRS = frozenset({Removal.FILE, Removal.WRITTEN})
@@ -43,7 +45,9 @@ class RemovalPlace:
 
     channel: str = ""
     ts: str = ""
+    """Of a thread, that of its first message."""
     thread_ts: str = ""
+    """Of a thread, the message after which it is about this check."""
     file: str = ""
     post: str = ""
     """The id of the post of an upload whose file id was not kept: it is found by its name."""
@@ -94,6 +98,7 @@ _GONE = {
     # A file that a token cannot see is not found, either: `file_not_found` proves nothing of a person's file.
     Removal.FILE: frozenset({"file_deleted"}),
     Removal.WRITTEN: frozenset({"message_not_found", "thread_not_found"}),
+    Removal.THREAD: frozenset({"message_not_found", "thread_not_found"}),
 }
 _LEFT = frozenset(
     {

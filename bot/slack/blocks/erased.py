@@ -39,25 +39,26 @@ def deletion_asked(found: Sequence[ToDelete]) -> Message:
     """To one person: what to delete, since nobody else can."""
     files, messages = sum(len(one.files) for one in found), sum(len(one.messages) for one in found)
     what = " and ".join(filter(None, (_many(files, "file", "files"), _many(messages, "message", "messages"))))
-    verdict = f"Please delete {what} of yours from Slack"
-    why = "their time is over" if files + messages > 1 else "its time is over"
-    next_step = "Open each link, choose ⋮ (More actions), then *Delete*."
-    rest = "Your files and messages can only be deleted by you. I notice it by myself: you need not tell me."
+    is_one = files + messages == 1
+    verdict = f"Still in Slack: {what} of yours"
+    why = "its time is over" if is_one else "their time is over"
+    which = "it: open the link" if is_one else "them: open each link"
+    next_step = f"Please delete {which}, choose ⋮ (More actions), then *Delete*."
+    rest = "Nobody else can delete what you put there. There is no need to tell me: I look again by myself."
     blocks = [
         kit.section(f"*{verdict}* — {why}\n*Next:* {next_step}"),
-        *[kit.section(_line(one)) for one in found],
+        *[kit.section(_line(one, linked=True)) for one in found],
         kit.small(rest),
     ]
-    refs = ", ".join(one.ref for one in found)
-    return kit.told(blocks, verdict=verdict, why=why, ref="", next_step=next_step, rest=[refs, rest])
+    ref = found[0].ref + (f" and {len(found) - 1} more" if len(found) > 1 else "")
+    lines = [_line(one, linked=False) for one in found]
+    return kit.told(blocks, verdict=verdict, why=why, ref=ref, next_step=next_step, rest=[*lines, rest])
 
 
-def _line(one: ToDelete) -> str:
-    parts = [
-        _linked(f"file {at}" if len(one.files) > 1 else "file", link) for at, link in enumerate(one.files, start=1)
-    ]
-    parts += [_linked("your message", link) for link in one.messages]
-    return f"{one.ref}: {', '.join(parts)}"
+def _line(one: ToDelete, *, linked: bool) -> str:
+    names = [f"file {at}" if len(one.files) > 1 else "file" for at in range(1, len(one.files) + 1)]
+    links = [*zip(names, one.files, strict=True), *(("your message", link) for link in one.messages)]
+    return f"{one.ref}: {', '.join(_linked(name, link) if linked else name for name, link in links)}"
 
 
 def _linked(name: str, link: str) -> str:

@@ -79,9 +79,9 @@ async def test_messages_are_rewritten_and_whoever_put_a_photo_there_is_asked_onc
         # No button leads anywhere any more.
         assert not any('"actions"' in one or "'actions'" in one for one in said if "Erased on" in one)
         # Nobody lets the bot delete other people's files: one message for all nine.
-        (asked,) = [text for text in world.direct(ANALYST) if "Please delete 9 files" in text]
+        (asked,) = [text for text in world.direct(ANALYST) if "Still in Slack: 9 files of yours" in text]
         assert ref in asked
-        (message,) = [m for m in world.slack.direct_messages(ANALYST) if "Please delete" in m.text]
+        (message,) = [m for m in world.slack.direct_messages(ANALYST) if "Still in Slack" in m.text]
         links = [photo.as_json(world.slack.api_url.removesuffix("/api/"))["permalink"] for photo in photos(world)]
         for link in links:
             # A link without the name that the file had.
@@ -97,7 +97,7 @@ async def test_messages_are_rewritten_and_whoever_put_a_photo_there_is_asked_onc
         world.clock.move(days=1)
         await world.work()
         assert await pending(world, ref) == []
-        assert len([text for text in world.direct(ANALYST) if "Please delete" in text]) == 1
+        assert len([text for text in world.direct(ANALYST) if "Still in Slack" in text]) == 1
         acts = await world.bot.database.read(
             lambda tx: tx.column("SELECT act FROM audit WHERE ref = :ref AND act LIKE 'slack.%'", ref=ref)
         )
@@ -146,7 +146,7 @@ async def test_what_even_an_admin_may_not_delete_is_left_to_its_author(tmp_path:
         assert [one.why for one in await pending(world, ref)] == [refusal]
         world.clock.move(minutes=6)
         await world.work()
-        assert len([text for text in world.direct(ANALYST) if "Please delete 1 file of yours" in text]) == 1
+        assert len([text for text in world.direct(ANALYST) if "Still in Slack: 1 file of yours" in text]) == 1
 
 
 async def test_a_token_of_another_workspace_or_none_deletes_nothing_and_says_so(tmp_path: Path) -> None:
@@ -258,7 +258,29 @@ async def test_the_message_that_asked_is_left_to_its_author(tmp_path: Path) -> N
         }
         world.clock.move(minutes=6)
         await world.work()
-        assert "Please delete 1 file and 1 message of yours" in world.direct(ANALYST)[-1]
+        assert "Still in Slack: 1 file and 1 message of yours" in world.direct(ANALYST)[-1]
+
+
+async def test_photos_that_were_posted_in_the_thread_go_with_the_others(tmp_path: Path) -> None:
+    clock = MovedClock()
+    slack = patient_slack(clock)
+    token = slack.token_of(ADMIN)
+    async with journey(tmp_path, slack=slack, clock=clock, KYC_SLACK_USER_TOKEN=token) as world:
+        ref = await world.ask()
+        await world.settle()
+        root = world.root()
+        shared, elsewhere, paper = [
+            await world.analyst.upload(SELFIE, name) for name in ("again.jpg", "other.jpg", "paper.pdf")
+        ]
+        await world.analyst.say(CHANNEL, "", files=[shared, paper], thread_ts=root.ts)
+        await world.analyst.say(CHANNEL, "", files=[elsewhere])
+        await forget(world, ref, Clock.PHOTOS)
+        world.clock.move(seconds=1)
+        await world.work()
+        # What is no picture may be anything, and what stands elsewhere is of another matter.
+        assert deleted(world) == [shared.id]
+        left = await pending(world, ref)
+        assert [(one.what, one.why) for one in left] == [(Removal.FILE, "file_not_found")]
 
 
 async def test_a_home_tab_shows_nothing_of_it_however_long_ago_it_was_opened(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ VERDICTS = (
     "Export", "For information", "Possible fraud", "Nobody has claimed", "A second person", "Reassigned", "You have",
     "A decision", "Smile ID has given", "A reviewer's decision", "A final result", "kyc-bot needs an admin",
     "The authority's record", "You got no answer", "Review requested", "The check was run again",
-    "Reopened by", "New photos", "Record altered", "Audit trail",
+    "Reopened by", "New photos", "Record altered", "Audit trail", "Still in Slack",
 )  # fmt: skip
 """How a message may begin: what happened, never whom it calls."""
 STEPS = (
