@@ -3,12 +3,12 @@
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from bot.domain.applicants.batch import Batch, BatchCounts, BatchState
 from bot.domain.check.check import CONSENT_NOTICE
-from bot.domain.check.states import State
 from bot.domain.mentions.incoming import MessageIds
 from storage import leases
 from storage.engine.database import Transaction, load
@@ -212,7 +212,7 @@ def refs(tx: Transaction, batch_id: str) -> list[str]:
 
 
 def counts(tx: Transaction, batch_id: str) -> BatchCounts:
-    """How its rows stand; one whose record was altered needs a person."""
+    """How its rows stand."""
     altered = tx.altered(refs(tx, batch_id))
     but = ", ".join(f":r{n}" for n in range(len(altered)))
     sql = f"""
@@ -225,16 +225,21 @@ def counts(tx: Transaction, batch_id: str) -> BatchCounts:
         """
     rows = tx.rows(sql, id=batch_id, **{f"r{n}": ref for n, ref in enumerate(altered)})
     found = [(row["state"], bool(row["held"]), row["n"]) for row in rows]
-    return BatchCounts.of([*found, (State.IN_REVIEW, False, len(altered))])
+    return replace(BatchCounts.of(found), altered=len(altered))
 
 
 def is_under_way(tx: Transaction, batch_id: str) -> bool:
-    """Whether a row waits, is held or is at Smile ID; one look into an index of such rows."""
+    """Whether a row waits, is held or is at Smile ID; one look into an index of such rows.
+
+    A row whose record proved altered is none of these: it is not sent, and no result of it counts. Every move of a row
+    asks, so that no row is examined for it.
+    """
     sql = """
-        SELECT 1 FROM verifications
-        WHERE batch = :id AND state IN ('requested', 'submitting', 'processing') AND decision IS NULL LIMIT 1
+        SELECT ref FROM verifications
+        WHERE batch = :id AND state IN ('requested', 'submitting', 'processing') AND decision IS NULL LIMIT :most
         """
-    return tx.exists(sql, id=batch_id)
+    altered = tx.altered_so_far()
+    return not altered.issuperset(tx.column(sql, id=batch_id, most=len(altered) + 1))
 
 
 def _batch(tx: Transaction, row: sqlite3.Row) -> Batch:

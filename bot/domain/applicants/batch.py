@@ -46,6 +46,8 @@ class BatchCounts:
     """By a reviewer, whatever Smile ID said."""
     needs_person: int = 0
     cancelled: int = 0
+    altered: int = 0
+    """Their record was changed beside the bot: neither sent nor waited for, whatever they say."""
 
     @property
     def under_way(self) -> int:
@@ -54,7 +56,7 @@ class BatchCounts:
     @property
     def ended(self) -> int:
         with_verdict = self.approved + self.differs + self.rejected + self.failed
-        return with_verdict + self.decided + self.needs_person + self.cancelled
+        return with_verdict + self.decided + self.needs_person + self.cancelled + self.altered
 
     @property
     def total(self) -> int:

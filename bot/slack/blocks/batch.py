@@ -93,6 +93,9 @@ def faults_comment(batch: Batch) -> str:
 def results_comment(batch: Batch, counts: BatchCounts, *, still_open: bool) -> str:
     waiting = _many(counts.needs_person, "row still needs review", "rows still need review")
     more = f" {waiting}; another file follows at the end." if still_open else ""
+    if counts.altered:
+        rows = _many(counts.altered, "row counts", "rows count")
+        more += f" {rows} as not approved, since somebody else than the bot has changed what is stored. Ask an admin."
     return f"{person(batch.requester)} Results of {batch.id}: {_listed(counts)}.{more}"
 
 
@@ -257,6 +260,7 @@ def _listed(counts: BatchCounts) -> str:
         (counts.sent, "at Smile ID"),
         (counts.waiting, "not sent yet"),
         (counts.cancelled, "cancelled"),
+        (counts.altered, "record altered" if counts.altered == 1 else "records altered"),
     )
     return ", ".join(named) or "nothing yet"
 

@@ -503,6 +503,39 @@ async def test_whoever_writes_the_database_is_not_sent_the_results(tmp_path: Pat
         assert world.slack.bot_files(thief) == []
 
 
+@pytest.mark.parametrize("is_found_before", [True, False])
+async def test_a_file_is_done_although_one_of_its_rows_was_altered(tmp_path: Path, *, is_found_before: bool) -> None:
+    """That row is not sent, its requester hears of it, and nobody waits for it."""
+    async with journey(tmp_path) as world:
+        world.has_thief = True
+        rows = [person(n, f"2221234567{n}") for n in range(3)]
+        world.smile_id.stories_by_id_number |= {row["id_number"]: "approved" for row in rows}
+        await drop(world, {"people.csv": csv_of(rows), **photos(3)})
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+        for batch_id in await world.bot.batches.claim(1):
+            await world.bot.batches.work(batch_id)
+        with closing(sqlite3.connect(world.bot.settings.database)) as db, db:
+            altered = db.execute("UPDATE verifications SET channel = 'C0OTHER0001' WHERE batch_row = 3").rowcount
+        assert altered == 1
+        if is_found_before:
+            await world.bot.records.look_on()
+        for _round in range(6):
+            await world.settle()
+            world.clock.move(seconds=4)
+        if not is_found_before:
+            await world.bot.records.look_on()
+            await world.settle()
+        assert len(world.smile_id.jobs) == 2
+        shown = world.slack.plain(batch_message(world))
+        assert "Done · B-" in shown
+        assert "3 of 3 ended (100 %)" in shown
+        assert "2 approved, 1 record altered." in shown
+        (comment,) = [line for line in told(world) if "Results of B-" in line]
+        assert "1 row counts as not approved" in comment
+        (results,) = [file for name, file in bots_files(world).items() if "results-all" in name]
+        assert [row["row"] for row in lines(results) if row["result"] == "Approved"] == ["2", "4"]
+
+
 async def test_no_personal_data_appears_in_logs_or_in_the_channel(tmp_path: Path, log_lines: io.StringIO) -> None:
     async with journey(tmp_path) as world:
         await drop(world, {"people.csv": csv_of([person(0, UNKNOWN)]), **photos(1)})

@@ -171,5 +171,12 @@ def _files() -> Iterator[Scene]:
     comment = batch.results_comment(
         BATCH, BatchCounts(approved=15, rejected=2, failed=1, needs_person=2), still_open=True
     )
+    yield file(
+        "Results of a file of which one record was altered",
+        f"{_ID}-results-all.csv",
+        results,
+        batch.results_comment(BATCH, BatchCounts(approved=17, rejected=2, altered=1), still_open=False),
+        PostKind.BATCH_RESULTS,
+    )
     yield file("Results", f"{_ID}-results-open.csv", results, comment, PostKind.BATCH_RESULTS)
     yield file("The template", "applicants-template.csv", template_csv(), batch.TEMPLATE_COMMENT)
