@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot import __version__, settings_file
-from bot.command_line import audit, audit_reports, erasure, privacy, proof, stand_ins
+from bot.command_line import audit, audit_reports, backups, erasure, privacy, proof, stand_ins
 from bot.command_line.arguments import Day
 from bot.command_line.database import exit_on_fault, in_database, load_settings
 from bot.command_line.hardening import harden
@@ -143,6 +143,7 @@ def take_backup(file: Path) -> None:
         contents = backup.take(settings.database, file, Sealer.from_text(settings.sealing_keys))
     until = f", until {contents.newest:%Y-%m-%d %H:%M:%S} UTC" if contents.newest else ""
     click.echo(f"{file}: whole, the key opens it, {contents.checks} checks{until}")
+    backups.tell_altered(contents)
 
 
 @main.command()
@@ -160,7 +161,9 @@ def restore(file: Path, *, force: bool) -> None:
     settings = load_settings(ErasureSettings)
     with exit_on_fault():
         sealer = Sealer.from_text(settings.sealing_keys)
-        aside = backup.restore(file, settings.database, sealer, now=datetime.now(UTC), force=force)
+        aside = backup.restore(
+            file, settings.database, sealer, now=datetime.now(UTC), force=force, on_verified=backups.tell_altered
+        )
     click.echo(f"{settings.database} is now what {file} holds")
     if aside is not None:
         click.echo(f"the old database lies in {aside}")

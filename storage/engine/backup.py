@@ -17,8 +17,8 @@ from pathlib import Path
 
 from bot.errors import DatabaseFault
 from storage.engine import erasure_lists, owners, record_versions
-from storage.engine.connection import explain, is_damage, sync_folder, unusable_as_fault
-from storage.engine.database import from_text, to_text
+from storage.engine.connection import explain, is_damage, read_any_text, sync_folder, unusable_as_fault
+from storage.engine.database import moment_or_none, to_text
 from storage.engine.inspect import examine_backup
 from storage.engine.lock import DatabaseLock
 from storage.engine.sealing import Sealer
@@ -47,6 +47,10 @@ class Contents:
     checks: int
     newest: datetime | None
     """When the last act was recorded."""
+    altered: int = 0
+    """Checks whose record is not as the bot wrote it."""
+    is_older: bool = False
+    """Some record, nobody can say which, was put back to an older state, or taken away."""
 
 
 def verify(path: Path, sealer: Sealer) -> Contents:
@@ -55,13 +59,14 @@ def verify(path: Path, sealer: Sealer) -> Contents:
     Raises DatabaseFault if it is damaged or not ours, DatabaseNewer, WrongKey.
     """
     try:
-        examine_backup(path, sealer)
+        seen = examine_backup(path, sealer)
         with unusable_as_fault(), closing(_open(path, "ro")) as connection:
             (checks,) = connection.execute("SELECT COUNT(*) FROM verifications").fetchone()
             (newest,) = connection.execute(_LAST_ACT).fetchone()
     except DatabaseFault as fault:
         raise type(fault)(f"{path}: {fault}") from fault
-    return Contents(checks=checks, newest=from_text(newest) if newest else None)
+    last = moment_or_none(newest)
+    return Contents(checks=checks, newest=last, altered=seen.altered, is_older=seen.older)
 
 
 def take(database: Path, target: Path, sealer: Sealer) -> Contents:
@@ -119,10 +124,19 @@ def _copied(
         copied.unlink(missing_ok=True)
 
 
-def restore(source: Path, database: Path, sealer: Sealer, *, now: datetime, force: bool = False) -> Path | None:
+def restore(
+    source: Path,
+    database: Path,
+    sealer: Sealer,
+    *,
+    now: datetime,
+    force: bool = False,
+    on_verified: Callable[[Contents], None] = lambda _contents: None,
+) -> Path | None:
     """Put a verified backup in the database's place; the bot must be stopped. Gives where the old one now lies.
 
     A crash at any instruction leaves the old database or the new one, and either belongs to the owner of the old one.
+    `on_verified` hears what it holds before anything is changed.
     Raises DatabaseFault, and changes nothing, when the backup does not stand the look, when this user cannot give the
     new one to that owner, or when the database holds newer acts and `force` is not given; DatabaseInUse.
 
@@ -133,6 +147,7 @@ def restore(source: Path, database: Path, sealer: Sealer, *, now: datetime, forc
     database = database.resolve()
     with DatabaseLock(database):
         contents = verify(source, sealer)
+        on_verified(contents)
         if source.resolve() == database:
             raise DatabaseFault(f"{source} is the database itself")
         newest = _newest(database)
@@ -226,7 +241,9 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
     # To read a database with a log beside it, SQLite must be allowed to write that log's index; the last connection
     # to be closed takes both away.
     mode = "mode=rw" if mode == "rw" or path.with_name(f"{path.name}-wal").exists() else "immutable=1"
-    return sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, timeout=5, isolation_level=None)
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, timeout=5, isolation_level=None)
+    read_any_text(connection)
+    return connection
 
 
 def _newest(database: Path) -> datetime | None:
@@ -238,7 +255,7 @@ def _newest(database: Path) -> datetime | None:
             (at,) = connection.execute(_LAST_ACT).fetchone()
     except sqlite3.Error:
         return None
-    return from_text(at) if at else None
+    return moment_or_none(at)
 
 
 def _erased_since(database: Path, sealer: Sealer) -> list[erasure_lists.CarriedList]:

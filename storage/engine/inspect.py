@@ -21,9 +21,9 @@ from bot.domain.installation import Installation
 from bot.domain.privacy.purge import Purge
 from bot.errors import DatabaseFault
 from storage import meta, purges
-from storage.engine import chain, first_macs, macs, owners, record_versions, upkeep
-from storage.engine.connection import is_damage, unusable_as_fault
-from storage.engine.migrations import applied_known, migrations
+from storage.engine import chain, first_macs, macs, owners, record_versions, shape, upkeep
+from storage.engine.connection import is_damage, read_any_text, unusable_as_fault
+from storage.engine.migrations import applied_known, migrate, migrations
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction
 
@@ -172,6 +172,8 @@ def _read(path: Path, sealer: Sealer | None, patience: timedelta, *, idle: bool,
         pending = tuple(migration.name for migration in migrations.pending(db))
         if not applied and set(db.table_names()) - {migrations.migrations_table}:
             raise DatabaseFault("the file is the database of another program")
+        if applied and not pending:
+            shape.require(connection, shape.made_by(migrate))
         unfinished = bool(applied) and (
             upkeep.left(connection) is not None or first_macs.left(connection) or chain.is_due(connection)
         )
@@ -198,7 +200,9 @@ def _connect(path: Path, *, idle: bool, busy_seconds: float = _BUSY_SECONDS) -> 
     # Even with mode=ro SQLite creates -wal and -shm beside a file at rest, and leaves them there. A file without a
     # log is whole in itself, so it may be called immutable, and then nothing is created.
     mode = "immutable=1" if idle else "mode=ro"
-    return sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=busy_seconds, isolation_level=None)
+    connection = sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=busy_seconds, isolation_level=None)
+    read_any_text(connection)
+    return connection
 
 
 def _key_opens(db: sqlite_utils.Database, sealer: Sealer) -> bool:

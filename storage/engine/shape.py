@@ -48,6 +48,16 @@ def made_by(migrate: Callable[[sqlite_utils.Database, Sealer], None]) -> Shape:
         db.close()
 
 
+def require(connection: sqlite3.Connection, wanted: Shape) -> None:
+    """Raises DatabaseFault if the database has another shape."""
+    found = of(connection)
+    if wrong := sorted(what for what, shape in wanted.items() if found.get(what) != shape):
+        raise DatabaseFault(
+            f"somebody else than the bot has changed how its database works ({', '.join(wrong)}). "
+            "See *Records that were altered* in docs/operations.md"
+        )
+
+
 class ShapeGuard:
     """Compares one connection's database with the shape that it must have, whenever its schema has changed."""
 
@@ -62,12 +72,7 @@ class ShapeGuard:
         [(version,)] = _all(self._connection, "PRAGMA schema_version")
         if version == self._compared:
             return
-        found = of(self._connection)
-        if wrong := sorted(what for what, wanted in self._wanted.items() if found.get(what) != wanted):
-            raise DatabaseFault(
-                f"somebody else than the bot has changed how its database works ({', '.join(wrong)}). "
-                "See *Records that were altered* in docs/operations.md"
-            )
+        require(self._connection, self._wanted)
         self._compared = version
 
 

@@ -1,5 +1,6 @@
 """What a thief of the file tries beside changing rows: triggers, defaults, rows of no index, unreadable values."""
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -7,13 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from bot.__main__ import main
 from bot.domain.check.states import State
 from bot.domain.outbox import PostKind
 from bot.errors import DatabaseFault
 from storage import attempts, audit, check_facts, checks, deliveries, exports, outbox, reviews
 from storage.engine.covered import COVERED
 from storage.engine.database import Database, Transaction
+from storage.engine.sealing import Sealer
 from tests.storage.engine.test_macs import NOON, beside, fill, opened
 
 pytestmark = pytest.mark.anyio
@@ -81,6 +85,30 @@ async def test_the_bot_writes_nothing_for_a_thief(
             pass
     with closing(beside(path)) as db:
         assert db.execute("SELECT DISTINCT state, decision FROM verifications").fetchall() == [("in_review", None)]
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+async def test_whoever_copies_or_puts_back_altered_records_is_warned(tmp_path: Path, command: str) -> None:
+    path, copy = tmp_path / "kyc.db", tmp_path / "kyc.backup"
+    environment = {"KYC_DATABASE": str(path), "KYC_ENCRYPTION_KEYS": Sealer.new_key()}
+    sealer = Sealer.from_text([environment["KYC_ENCRYPTION_KEYS"]])
+    async with opened(path, sealer) as database:
+        for ref in ("K-1", "K-2", "K-3"):
+            await database.write(fill, ref)
+    with closing(beside(path)) as db:
+        db.execute("UPDATE verifications SET requester = 'U9', country = CAST(x'FF41' AS TEXT) WHERE ref <> 'K-1'")
+    if command == "restore":
+        path.rename(copy)
+    done = CliRunner().invoke(main, [command, str(copy)], env=dict.fromkeys(os.environ) | environment)
+    assert done.exit_code == 0, done.output
+    assert "warning: 2 of its 3 checks were altered beside the bot" in done.output
+    # A file that would do more than that is not put back, and no copy of it counts as a backup.
+    trigger(copy)
+    (tmp_path / "kyc.db").unlink(missing_ok=True)
+    done = CliRunner().invoke(main, ["restore", str(copy)], env=dict.fromkeys(os.environ) | environment)
+    assert done.exit_code == 1
+    assert "changed how its database works (triggers)" in done.output
+    assert not path.exists()
 
 
 async def test_tables_views_and_indexes_of_others_are_let_be(tmp_path: Path) -> None:
