@@ -81,8 +81,12 @@ def _size(text: str) -> int:
     return int(found[1]) * {"": 1, "k": 1024, "m": 1024**2}[found[2][:1].lower()]
 
 
+_PASTED = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"))
+
+
 def _list(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, map(str.strip, text.split(","))))
+    # Hosts and ids are copied from Slack, where signs that nobody sees keep a host from being a link.
+    return tuple(filter(None, map(str.strip, text.translate(_PASTED).split(","))))
 
 
 def _days(text: str) -> frozenset[int]:

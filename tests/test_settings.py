@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from bot.errors import SettingsFault
 from bot.settings import DatabaseSettings, Environment, LogFormat, ReportSettings, ReviewNotify, Settings
+from bot.slack.blocks.text import foreign
 
 SECRETS = {
     "SLACK_BOT_TOKEN": "xoxb-very-secret-1",
@@ -44,6 +45,12 @@ def fault(**more: str) -> str:
 
 
 # What is enough, and what is not
+
+
+def test_a_host_that_was_copied_from_an_alert_in_slack_is_that_host() -> None:
+    copied = foreign("bucket.s3.example, *.files.example")
+    assert "\u2060" in copied
+    assert load(KYC_UPLOAD_HOSTS=copied).upload_hosts == ("bucket.s3.example", "*.files.example")
 
 
 def test_the_required_ones_are_enough() -> None:

@@ -7,6 +7,9 @@ from bot.domain.check.fields import clean
 from bot.domain.outbox import CheckLinks
 
 FOREIGN_LENGTH = 300
+_FORMATTING = re.compile(r"[*~`@#]|(?<![A-Z0-9])_|_(?![A-Z0-9])")
+"""Within a word an underscore formats nothing: the name of a setting stays as it is, since people copy it from here.
+Between small letters it may be part of an emoji's name."""
 _LINKING = re.compile(r"(?i)(?<=[a-z])(://|:(?=[^\s/]*@))|(?<=\w)(?=\.[a-z])|(?<=www)(?=\.)|\b(?=mailto:)")
 
 _TAIL = re.compile(r" ending [^\W_]{1,4}(?!\w)")
@@ -31,7 +34,7 @@ def foreign(text: str, length: int = FOREIGN_LENGTH) -> str:
     """
     shown = quoted(text, length).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     shown = _LINKING.sub(lambda found: "\u2060" + found[0], shown)
-    return re.sub(r"([*_~`@#])", "\\1\u2060", shown)
+    return _FORMATTING.sub(lambda found: found[0] + "\u2060", shown)
 
 
 def sentence(text: str) -> str:

@@ -89,6 +89,19 @@ SITUATIONS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("does KYC_UPLOAD_HOSTS_2 name it", "does KYC_UPLOAD_HOSTS_2 name it"),
+        ("_KYC_ _A B_", "_\u2060KYC_\u2060 _\u2060A B_\u2060"),
+        (":white_check_mark:", ":white_\u2060check_\u2060mark:"),
+        ("*Approved*", "*\u2060Approved*\u2060"),
+    ],
+)
+def test_the_name_of_a_setting_can_be_copied_and_nothing_else_keeps_its_effect(text: str, shown: str) -> None:
+    assert foreign(text) == shown
+
+
 def texts_of(thing: Any) -> Iterator[tuple[str, str]]:
     """Every text object of blocks, with its kind."""
     if isinstance(thing, dict):
