@@ -71,6 +71,10 @@ def kept(tx: Transaction, name: str) -> str | None:
     return value
 
 
+def forget(tx: Transaction, name: str) -> None:
+    tx.run("DELETE FROM meta WHERE name = :name", name=name)
+
+
 def keep_installation(tx: Transaction, installation: Installation) -> None:
     """Remember it, in place of what was known of the same workspace before."""
     keep(tx, _INSTALLATION, json.dumps(asdict(installation), separators=(",", ":")))

@@ -229,6 +229,8 @@ class AdminAlert(StrEnum):
     """Some record was put back to an older state or taken away; which, nothing tells."""
     TRAIL_ALTERED = "alert_trail_altered"
     """Lines of the audit trail are not as the bot wrote them."""
+    RECORDS_SEALED = "alert_records_sealed"
+    """All records got their MACs, as after an update."""
     HOST_REFUSED = "alert_host_refused"
     """Slack or Smile ID named a host that a setting does not list."""
     PURGED = "alert_purged"

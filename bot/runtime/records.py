@@ -15,8 +15,9 @@ from bot.access.rights import Role
 from bot.domain.outbox import AdminAlert
 from bot.outbox import alerts, refresh
 from bot.runtime.health import Degraded, Health
-from storage import audit, checks, trail_check
-from storage.engine.database import Transaction
+from storage import audit, checks, meta, trail_check
+from storage.engine import first_macs
+from storage.engine.database import Transaction, to_text
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +67,8 @@ class RecordWatch(Process):
             if self.steady() - self._began < ALL_EVERY:
                 return
             self._began = self.steady()
+            if await self.database.read(meta.kept, first_macs.MADE):
+                await self.database.write(self._tell_first)
         self._last = await self.database.read(checks.examine_after, self._last)
         self._note()
         if not self._last and self.database.is_older:
@@ -96,6 +99,21 @@ class RecordWatch(Process):
             now=now,
             checks=f"{', '.join(refs[:_NAMED])}{more}",
         )
+
+    def _tell_first(self, tx: Transaction) -> None:
+        count, admins = meta.kept(tx, first_macs.MADE), self.access.people(Role.ADMIN)
+        if not count or not admins:  # who is an admin may not be known yet: the next round tells them
+            return
+        now = self.now()
+        alerts.alert_once(
+            tx,
+            _told_once(tx, f"macs_made:{to_text(now)}"),
+            AdminAlert.RECORDS_SEALED,
+            recipients=admins,
+            now=now,
+            checks="1 check" if count == "1" else f"{count} checks",
+        )
+        meta.forget(tx, first_macs.MADE)
 
     def _tell_older(self, tx: Transaction) -> None:
         admins = self.access.people(Role.ADMIN)

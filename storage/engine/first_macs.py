@@ -24,6 +24,9 @@ log = structlog.get_logger(__name__)
 
 DUE = "macs_due"
 """Kept in `meta` from the migration until all are made."""
+MADE = "macs_made"
+"""Kept in `meta` until admins are told: for how many checks they were made. The proof of the key from before there were
+any lies in every backup from before, and whoever puts it back has all that is in the file believed once more."""
 
 
 def left(connection: sqlite3.Connection) -> bool:
@@ -51,7 +54,10 @@ def make(db: Database, sealer: Sealer) -> int:
     else:
         log.error("database.macs_refused")
     with db.atomic():
-        meta.note_macs_made(Transaction(db, sealer, None))
+        tx = Transaction(db, sealer, None)
+        if is_first and (count := tx.value("SELECT COUNT(*) FROM check_macs")):  # an earlier start may have made some
+            meta.keep(tx, MADE, str(count))
+        meta.note_macs_made(tx)
         db.conn.execute("DELETE FROM meta WHERE name = ?", (DUE,)).close()
     return made
 

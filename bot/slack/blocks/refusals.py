@@ -417,8 +417,13 @@ _ALERTS: Mapping[StrEnum, str] = {
         "Record altered: some check was put back to an older state or taken away, and nothing tells which."
     ),
     AdminAlert.TRAIL_ALTERED: (
-        "Audit trail altered: somebody else than the bot has changed, removed or added lines. `kyc-bot audit verify` "
-        "tells which."
+        "Audit trail altered: somebody else than the bot has changed, removed or added lines. Run kyc-bot audit "
+        "verify: it tells which."
+    ),
+    AdminAlert.RECORDS_SEALED: (
+        "What is stored of {checks} is protected against changes from now on. This happens once, with the update that "
+        "brings it or with a backup from before. If nobody has updated the bot or put back a backup, somebody else has "
+        "changed the database."
     ),
     AdminAlert.HOST_REFUSED: "Nothing is sent to {host}, since {setting} does not name it.",
     AdminAlert.PURGED: (

@@ -18,6 +18,7 @@ from tests.journeys.review.test_review import ALWAYS, card, press, provisional
 from tests.journeys.smile import call_back, put_on_record
 from tests.journeys.world import ADMIN, REVIEWER, Journey, bot_between, journey
 from tests.storage.engine.test_macs import beside, put_back, rows
+from tests.storage.older import before_macs
 
 pytestmark = pytest.mark.anyio
 
@@ -257,6 +258,36 @@ async def test_a_thief_neither_silences_the_alert_nor_has_the_bot_say_it_in_a_ch
         (alert,) = await told(world)
         assert "Record altered" in alert
         assert not any("approved by compliance" in world.slack.plain(one) for one in world.slack.messages(CHANNEL))
+
+
+async def test_admins_are_told_when_all_that_is_stored_is_believed_once_more(tmp_path: Path) -> None:
+    """An older proof of the key lies in every backup from before there were MACs: with it a thief asks for new ones."""
+    async with journey(tmp_path, **PEOPLE) as world:
+        world.has_thief = True
+        ref = await rejected(world)
+        database, environment = world.bot.settings.database, world.bot.settings.encryption_keys.get_secret_value()
+        await world.bot.records.look_on()
+        assert await told(world) == []
+        await world.bot.database.close()
+        with closing(beside(database)) as db:
+            db.execute("UPDATE verifications SET requester = 'U0ZOE000001'")
+            before_macs(db, world.sealer)
+        settings = settings_for(
+            world.slack,
+            world.smile_id,
+            database=database,
+            socket_mode=False,
+            KYC_ENCRYPTION_KEYS=environment,
+            KYC_SLACK_POSTS_PER_SECOND="1000",
+            **PEOPLE,
+        )
+        for _start in range(2):
+            async with bot_between(world.slack, world.smile_id, settings, clock=world.clock) as again:
+                again.has_thief = True
+                await again.bot.records.look_on()
+                said = "What is stored of 1 check is protected against changes from now on"
+                assert len([alert for alert in await told(again) if said in alert]) == 1
+                assert (await again.check(ref)).requester == "U0ZOE000001"
 
 
 async def received(world: Journey) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.domain.check.check import Check, HoldReason
 from bot.domain.check.states import ReviewReason, State
-from bot.domain.outbox import Message, PostKind
+from bot.domain.outbox import AdminAlert, Message, PostKind, encode_fault
 from bot.domain.results.assurance import Doubt
 from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.results.record_match import NOTHING_COMPARED, RecordMatch
@@ -234,6 +234,13 @@ def _elsewhere() -> Iterator[Scene]:
     yield Scene(
         caption="To an admin: Smile ID refuses our requests",
         shows=private.alert("smile_id:2220", payload),
+        kinds=[PostKind.ALERT],
+        place=Place.DIRECT,
+    )
+    sealed = {"words": encode_fault(AdminAlert.RECORDS_SEALED, {"checks": "1412 checks"}), "once": "1"}
+    yield Scene(
+        caption="To an admin: every record got its MAC for the first time",
+        shows=private.alert("macs_made", sealed),
         kinds=[PostKind.ALERT],
         place=Place.DIRECT,
     )
