@@ -19,7 +19,7 @@ from bot.domain.privacy.clocks import Clock, Retention
 from bot.domain.privacy.purge import ERASED, Counts, Purge, is_due, kept
 from bot.outbox import alerts, refresh
 from bot.privacy import slack_asks
-from storage import audit, batches, keys, purges, retention
+from storage import audit, batches, keys, purges, retention, trail_people
 from storage.engine.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ async def purge(database: Database, wanted: Retention, *, actor: str, now: Calla
                 step = _Step(wanted=wanted, clock=clock, actor=actor, now=began, is_refreshing=refreshed < REFRESHED)
                 refreshed += len(refs)
                 await database.write(step.take, number, refs)
-    await database.write(_forget_files, wanted, actor=actor, now=began)
+    await database.write(_forget_what_has_no_check, wanted, actor=actor, now=began)
     return await database.write(purges.end, number, now=now())
 
 
@@ -155,10 +155,11 @@ def erase(tx: Transaction, ref: str, clock: Clock, *, actor: str, now: datetime)
             return retention.erase_record(tx, ref, at=now, actor=actor)
 
 
-def _forget_files(tx: Transaction, wanted: Retention, *, actor: str, now: datetime) -> None:
-    """What a file held whose rows never became checks, and files that nobody confirmed."""
-    # A file has no country of its own: the one with the longest time counts.
+def _forget_what_has_no_check(tx: Transaction, wanted: Retention, *, actor: str, now: datetime) -> None:
+    """What a file held whose rows never became checks, files that nobody confirmed, and searches that found nobody."""
+    # None of them has a country of its own: the one with the longest time counts.
     before = min(wanted.latest_end(Clock.PERSONAL, country, now) for country in (*wanted.countries(), ""))
+    trail_people.forget_looks(tx, before=before)
     for batch_id in retention.unconfirmed_files(tx, asked_before=before):
         # Its requester may confirm it at this moment: then it is on its way.
         if batches.move(tx, batch_id, BatchState.CANCELLED, of=[BatchState.PREVIEW], now=now):

@@ -21,7 +21,7 @@ from bot.runtime.health import Degraded
 from bot.sandbox.slack import Modal
 from bot.slack.blocks import ids
 from bot.slack.blocks.words import AFTER_ERASED
-from storage import audit, check_facts, checks, holds, purges, retention
+from storage import audit, check_facts, checks, holds, purges, retention, trail_check
 from storage.engine.database import Transaction
 from tests.journeys.world import ADMIN, REVIEWER, Journey, journey
 from tests.large_file import KEY
@@ -60,6 +60,10 @@ async def night(world: Journey, *, days: float = 0) -> Purge:
     return done
 
 
+def people_without_a_check(tx: Transaction) -> int:
+    return int(tx.value("SELECT COUNT(*) FROM trail_people WHERE ref IS NULL"))
+
+
 def counts(done: Purge) -> tuple[int, int, int]:
     return done.of(Clock.PHOTOS), done.of(Clock.PERSONAL), done.of(Clock.RECORD)
 
@@ -69,6 +73,9 @@ async def test_each_clock_takes_its_own_and_the_figures_stay(tmp_path: Path) -> 
         nigeria = await ended(world, id_number=NUMBER, first_name="Adaobi", customer_reference="loan-4711")
         kenya = await ended(world, country="KE", id_type="NATIONAL_ID", id_number="00000000")
         open_ = await world.ask(id_number="22200000001")
+        # Somebody without a check was looked for, whose country is known to nobody: the longest time counts.
+        looked = {"actor": REVIEWER, "act": "checks.found", "number_print": "an invented print"}
+        await world.bot.database.write(audit.record, at=world.clock(), **looked)
         begun = world.clock() - timedelta(days=1)
         figures = await world.bot.database.read(check_facts.settled, begun, world.clock() + timedelta(days=1))
         assert len(figures) == 2
@@ -76,7 +83,9 @@ async def test_each_clock_takes_its_own_and_the_figures_stay(tmp_path: Path) -> 
         await world.bot.purge.tick()
         assert counts(await night(world, days=2)) == (2, 0, 0)
         assert counts(await night(world, days=10)) == (0, 1, 0)
+        assert await world.bot.database.read(people_without_a_check) == 1
         assert counts(await night(world, days=5)) == (0, 1, 0)
+        assert await world.bot.database.read(people_without_a_check) == 0
         assert (await world.check(nigeria)).customer_reference == ""
         assert counts(await night(world, days=345)) == (0, 0, 1)
         assert await world.bot.database.read(checks.find, nigeria) is None
@@ -89,6 +98,8 @@ async def test_each_clock_takes_its_own_and_the_figures_stay(tmp_path: Path) -> 
         assert not world.bot.database.is_older
         still = await world.bot.database.read(check_facts.settled, begun, begun + timedelta(days=3))
         assert still == figures
+        lines = await world.bot.database.read(trail_check.compare_lines, trail_check.Progress())
+        assert (lines.done, lines.faults) == (True, ())
 
 
 async def test_what_people_read_of_an_erased_check(tmp_path: Path) -> None:
