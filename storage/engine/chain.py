@@ -89,6 +89,16 @@ def last(connection: sqlite3.Connection) -> Head:
     return Head(seq=row[0], chain=row[1]) if row else NOWHERE
 
 
+def holds(connection: sqlite3.Connection, head: Head) -> bool:
+    """Whether the line that was the last one once is still there, with its hash."""
+    if head == NOWHERE:
+        return True
+    with closing(connection.cursor()) as cursor:
+        cursor.row_factory = None
+        row = cursor.execute("SELECT chain FROM audit WHERE seq = ?", (head.seq,)).fetchone()
+    return row is not None and row[0] == head.chain
+
+
 def lines_after(connection: sqlite3.Connection, seq: int, *, most: int = -1) -> list[ChainedLine]:
     """In order; all of them unless `most` says how many."""
     sql = f"SELECT {COLUMNS} FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"

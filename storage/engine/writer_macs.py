@@ -193,11 +193,16 @@ class WriterMacs:
             # The bot itself has deleted it.
             self._connection.execute("DELETE FROM check_macs WHERE ref = ?", [ref]).close()
         kept = self._latest_sum()
-        if kept.head != self._trail_before:
+        last = kept.head
+        if not chain.holds(self._connection, self._sum.head):
+            # An older sum was put in place of ours together with the trail of its time. What a command beside the bot
+            # has written since may make it look newer than ours.
+            last = self._sum.head
+        if last != self._trail_before:
             # Somebody has cut lines off or added some. The bot goes on from the last line that it wrote: the hash that
             # is wrong from then on shows where.
             self._found.is_cut = True
-        head = chain.complete(self._connection, kept.head, after=before, versions=self._written)
+        head = chain.complete(self._connection, last, after=before, versions=self._written)
         self._next_sum = kept.with_versions(replaced, self._written, head=head)
         self._next_sum.write(self._connection, self._sealer)
 

@@ -323,6 +323,33 @@ async def test_what_the_bot_erases_leaves_the_trail_whole(tmp_path: Path) -> Non
         assert (await database.read(checks.get, "K-2")).ref == "K-2"
 
 
+async def test_a_trail_of_an_earlier_hour_with_its_own_head_is_found_by_the_bot_at_work(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+
+    async def look(database: Database, person: str, *, times: int) -> None:
+        for _time in range(times):
+            await database.write(audit.record, at=NOON, actor=person, act="summary.opened")
+
+    await trail(path)
+    async with opened(path) as bot:
+        with closing(beside(path)) as db:
+            older, end = RecordSum.read(db, SEALER), chain.last(db)
+            assert older is not None
+        await look(bot, "U1", times=2)
+        with closing(beside(path)) as db, unguarded_trail(db):
+            db.execute("DELETE FROM audit WHERE seq > ?", [end.seq])
+            older.write(db, SEALER)
+        # A command beside it has no memory: by its lines the sum counts as many commits as the bot's own, and more.
+        async with opened(path) as command:
+            await look(command, "operator", times=3)
+            assert await found(command) == []
+        before = bot.is_trail_broken
+        await look(bot, "U1", times=1)
+        assert (before, bot.is_trail_broken) == (False, True)
+    async with opened(path) as bot:
+        assert await found(bot) == faults_of(FaultKind.CHANGED, end.seq + 4)
+
+
 async def test_a_trail_from_before_is_chained_by_the_digest_of_all_of_it(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
