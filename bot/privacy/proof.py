@@ -13,7 +13,7 @@ from bot.domain.check.masking import tail
 from bot.errors import RecordAltered
 from bot.privacy import signing
 from storage import audit, checks, proofs, review_requests, reviews
-from storage.engine.database import Transaction
+from storage.engine.database import Transaction, to_text
 
 KIND = "proof of a check"
 FORMAT = 1
@@ -32,7 +32,7 @@ def make(tx: Transaction, ref: str, *, at: datetime) -> bytes | None:
 
 
 def document(tx: Transaction, ref: str, *, at: datetime) -> Document | None:
-    """What is signed, times in ISO 8601 and UTC; None if there is no such check. Raises RecordAltered."""
+    """What is signed, times as the trail has them; None if there is no such check. Raises RecordAltered."""
     check = checks.find(tx, ref)
     if check is None:
         return None
@@ -185,4 +185,4 @@ def _result(
 
 
 def _time(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment is not None else None
+    return to_text(moment) if moment is not None else None

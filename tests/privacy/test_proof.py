@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from bot.__main__ import main
 from bot.privacy import proof, signing
 from storage import retention
-from storage.engine.database import Database
+from storage.engine.database import Database, to_text
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
 from tests.journeys.world import journey
@@ -88,7 +88,7 @@ async def test_it_says_what_was_asked_what_came_of_it_and_where_that_stands_in_t
         public = signing.public_key(Sealer.from_text(world.bot.settings.sealing_keys))
         assert signed is not None
         document = signing.verify(signed, public)
-        assert document["made_at"] == now.isoformat()
+        assert document["made_at"] == to_text(now)
         assert (document["check"]["ref"], document["check"]["state"]) == (ref, "approved")
         assert document["asked"]["id_number_ends_with"] == "877"
         assert document["asked"]["fields"] == ["id_number"]
