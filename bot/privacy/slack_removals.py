@@ -17,7 +17,7 @@ from bot.domain.backoff import retry_in
 from bot.domain.outbox import Post, PostKind
 from bot.domain.privacy import slack_removals as rules
 from bot.domain.privacy.slack_removals import Removal, RemovalPlace, RemovalState, SlackRemoval, Verdict
-from bot.errors import SlackError, SlackNotSent, SlackRateLimited, SlackRefused
+from bot.errors import SlackError, SlackRateLimited, SlackRefused
 from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import file_name
 from bot.privacy.erased_posts import MOST_CHECKS, ErasedPosts
@@ -99,8 +99,8 @@ class SlackRemovals(Process):
         except SlackRefused as no:
             await self._refused(removal, no)
         except SlackError as fault:
-            # Also after a lost answer: to erase twice does no harm.
-            await self._retry(removal, str(fault), counts=not isinstance(fault, SlackNotSent))
+            # Slack may be away for long: that says nothing of what is to be erased. To erase twice does no harm.
+            await self._retry(removal, str(fault), gives_up=False)
         except Exception:
             # A fault of ours with one row must not hold up the others.
             log.exception("slack_removal.fault", ref=removal.ref)
@@ -263,9 +263,15 @@ class SlackRemovals(Process):
             log.warning("slack_removal.left", ref=removal.ref, what=removal.what.value, error=why)
 
     async def _retry(
-        self, removal: SlackRemoval, error: str, *, wait: timedelta | None = None, counts: bool = True
+        self,
+        removal: SlackRemoval,
+        error: str,
+        *,
+        wait: timedelta | None = None,
+        counts: bool = True,
+        gives_up: bool = True,
     ) -> None:
-        if counts and removal.tries + 1 >= MAX_TRIES:
+        if counts and gives_up and removal.tries + 1 >= MAX_TRIES:
             await self._leave(removal, error)
             return
         wait = wait or retry_in(removal.tries + 1, jitter=self.rng.random())
@@ -294,7 +300,7 @@ def _store_left(tx: Transaction, removal: SlackRemoval, now: datetime) -> None:
     if removal.state is not RemovalState.LEFT:
         detail = f"{removal.what.value}:{removal.why}"[:100]
         audit.record(tx, at=now, actor=audit.BOT, act="slack.left", ref=removal.ref, detail=detail)
-    if removal.what in rules.THEIRS and removal.why not in rules.UNSEEN and removal.author and removal.told is None:
+    if removal.why in rules.FOR_ITS_AUTHOR and removal.author and removal.told is None:
         _tell(tx, removal, removal.author, now)
 
 

@@ -25,10 +25,6 @@ class Removal(StrEnum):
     """The thread of the check: it is looked through for photos that people posted there, and each is a file then."""
 
 
-THEIRS = frozenset({Removal.FILE, Removal.WRITTEN})
-"""What people put into Slack: the bot cannot change it, and asks them where nobody else can."""
-
-
 class RemovalState(StrEnum):
     KEPT = "kept"
     """Known, and its time has not come."""
@@ -120,7 +116,14 @@ STILL_WRITTEN = "still_written"
 SHARED = "shared"
 """Another check was asked with the same file meanwhile, and its clock counts now."""
 UNSEEN = frozenset({"file_not_found", "not_visible", "access_denied", "channel_not_found", "not_in_channel"})
-"""The bot cannot see whether it is there: nobody is asked to delete it."""
+"""The bot cannot see whether it is there."""
+FOR_ITS_AUTHOR = frozenset(
+    {
+        *(NOBODY_LETS, LETS_NO_MORE, STILL_WRITTEN),
+        *("cant_delete_file", "delete_not_allowed", "file_deleting_disabled"),
+    }
+)
+"""It surely is there, and whoever put it there can delete it: they are asked to."""
 
 TRY_AGAIN_AFTER = timedelta(days=1)
 """What Slack refused is looked at again after a day, then ever more seldom."""

@@ -222,6 +222,24 @@ async def test_a_call_that_breaks_is_made_again(tmp_path: Path, fault: Fault) ->
         assert "Erased on" in world.slack.plain(world.root())
 
 
+async def test_while_slack_is_away_nobody_is_asked_and_nothing_is_given_up(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        ref = await world.ask()
+        await world.settle()
+        world.slack.fault = lambda method, _number: Fault.status(503) if method == "files.info" else None
+        await forget(world, ref, Clock.PHOTOS)
+        for _try in range(12):
+            world.clock.move(minutes=6)
+            await world.work()
+        (waiting,) = await pending(world, ref)
+        assert (waiting.state, waiting.tries >= 9) == (RemovalState.DUE, True)
+        assert not any("Still in Slack" in text for text in world.direct(ANALYST))
+        world.slack.fault = None
+        world.clock.move(minutes=6)
+        await world.work()
+        assert [one.why for one in await pending(world, ref)] == ["no_user_token"]
+
+
 async def test_a_bot_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     async with journey(tmp_path, story="never") as world:
         ref = await world.ask()
