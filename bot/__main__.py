@@ -72,6 +72,7 @@ main.add_command(proof.proof)
 main.add_command(audit.audit)
 main.add_command(privacy.purge)
 main.add_command(erasure.erase)
+main.add_command(erasure.subject_report)
 
 
 @main.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import sys
 from collections.abc import Callable
@@ -107,6 +108,49 @@ def erase(
         click.echo(line)
     if not standing.is_whole:
         sys.exit(1)
+
+
+@click.command("subject-report")
+@whose
+@click.option(
+    "--output",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="A file for the report, which you alone may read: it holds all of the customer in the clear.",
+)
+@click.option("--yes", is_flag=True, help="Replace FILE without asking.")
+def subject_report(
+    *, ref: str | None, customer_reference: str | None, id_number_file: Any, target: Path, yes: bool
+) -> None:
+    """Write all that is held on a customer into a file, as JSON: opened, with why and until when it is kept.
+
+    For a customer who asks what is known of them. Recorded in the audit trail; may run beside the bot. Where nothing is
+    held there is no file, and the exit is 0, too.
+    """
+    from bot.privacy import erasure
+    from bot.privacy import subject_report as reports
+    from bot.settings import ErasureSettings
+
+    wish = wish_of(ref=ref, customer_reference=customer_reference, id_number_file=id_number_file)
+    settings = load_settings(ErasureSettings)
+    if target.exists() and not yes and not click.confirm(f"{target} exists. Replace it?"):
+        sys.exit(1)
+
+    async def work(database: Database) -> dict[str, Any] | None:
+        report = await database.write(reports.make, wish, settings.retention, by=OPERATOR, at=_now())
+        if report is None:
+            return None
+        return reports.with_copies(report, erasure.copies_of(reports.refs_of(report), erasure.Places.of(settings)))
+
+    report = in_database(settings, work)
+    if report is None:
+        click.echo(NOTHING_KNOWN, err=True)
+        return
+    with file_for(target) as file:
+        file.write((json.dumps(report, ensure_ascii=False, indent=2) + "\n").encode())
+    count = len(report["checks"])
+    click.echo(f"{target}: all that is held, of {count} {'check' if count == 1 else 'checks'}")
 
 
 async def _erase(

@@ -84,6 +84,7 @@ _CHANGES = {
 }
 _LOOKS = {
     "details.opened": "*Details* were shown",
+    "subject.reported": "`kyc-bot subject-report` wrote down all that is held on the customer of this check",
     "record.opened": "*Details* without personal data, for a manager or viewer",
     "edit.opened": "The form *Edit*, with what the check holds",
     "rerun.opened": "The form *Run again*, with what the check holds",

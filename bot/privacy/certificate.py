@@ -38,11 +38,11 @@ def document(standing: Standing, head: Head, *, at: datetime) -> dict[str, Any]:
     return {
         "kind": KIND,
         "format": FORMAT,
-        "made_at": _time(at),
+        "made_at": time_of(at),
         "made_by": f"kyc-bot {__version__}",
         "erasure": {
             "id": erasure.id,
-            "asked_at": _time(erasure.asked_at),
+            "asked_at": time_of(erasure.asked_at),
             "asked_by": erasure.asked_by,
             "found_by": erasure.found_by.value,
         },
@@ -50,7 +50,7 @@ def document(standing: Standing, head: Head, *, at: datetime) -> dict[str, Any]:
         "checks": [_check(check) for check in standing.checks],
         "backups": {
             "names": list(copies.backups),
-            "until": _time(copies.backups_until) if copies.backups_until else None,
+            "until": time_of(copies.backups_until) if copies.backups_until else None,
             "rule": _BACKUP_RULE,
         },
         "databases_set_aside": list(copies.set_aside),
@@ -63,11 +63,11 @@ def _check(check: CheckLeft) -> dict[str, Any]:
     erased, record = check.erased, check.record
     return {
         "ref": check.ref,
-        "erased_at": _time(erased.at) if erased else None,
+        "erased_at": time_of(erased.at) if erased else None,
         "gone": dict(erased.gone) if erased else {},
         "stays": check.stay.value if check.stay else None,
         "held_because": list(check.causes),
-        "record": {"until": _time(record.until), "rule": record.rule} if record and record.until else None,
+        "record": {"until": time_of(record.until), "rule": record.rule} if record and record.until else None,
         "in_slack": list(check.in_slack),
     }
 
@@ -122,7 +122,8 @@ def _counted(kind: str, count: int) -> str:
     return f"{count} {one if count == 1 else more}"
 
 
-def _time(at: datetime) -> str:
+def time_of(at: datetime) -> str:
+    """ISO 8601, in UTC."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

@@ -150,7 +150,7 @@ async def look(
     """How far it is: looked up in database, log and copies. One of which nothing is left is noted as done."""
     log_emptied = await database.empty_log()
     erasure, left = await database.read(_left, erasure_id, wanted)
-    copies = await asyncio.to_thread(copies_of, erasure, places)
+    copies = await asyncio.to_thread(copies_of, list(erasure.checks), places)
     standing = Standing(erasure=erasure, checks=left, copies=copies, log_emptied=log_emptied)
     if standing.is_whole and erasure.done_at is None:
         done = await database.write(_finish, erasure, now=now())
@@ -158,16 +158,16 @@ async def look(
     return standing
 
 
-def copies_of(erasure: Erasure, places: Places) -> Copies:
+def copies_of(refs: Sequence[str], places: Places) -> Copies:
     """Which files beside the database hold one of these checks whole. Opens each of them: not for the event loop."""
     backups: Sequence[tuple[datetime, Path]] = []
     if places.backup_dir is not None:
-        backups = backup.scheduled_holding(places.backup_dir, places.database, erasure.checks)
+        backups = backup.scheduled_holding(places.backup_dir, places.database, refs)
     until = backups[-1][0] + places.backup_keep * places.backup_every if backups else None
     return Copies(
         backups=[path.name for _taken_at, path in backups],
         backups_until=until,
-        set_aside=[path.name for path in backup.set_aside_holding(places.database, erasure.checks)],
+        set_aside=[path.name for path in backup.set_aside_holding(places.database, refs)],
     )
 
 

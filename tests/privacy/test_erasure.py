@@ -354,14 +354,15 @@ def test_a_database_that_a_restore_set_aside_goes_with_a_yes(environment: dict[s
         (["--id-number-file", "FILE"], "one ID number on one line"),
     ],
 )
-@pytest.mark.parametrize("command", ["erase"])
+@pytest.mark.parametrize("command", ["erase", "subject-report"])
 def test_what_names_nobody_is_refused_as_usage(
     environment: dict[str, str], tmp_path: Path, command: str, arguments: list[str], words: str
 ) -> None:
     file = tmp_path / "numbers"
     for content in (b"", b"4711\n4712\n", b"\xff\xfe4711", b"1" * 2_000, b"---"):
         file.write_bytes(content)
-        ran = run(environment, command, *[str(file) if one == "FILE" else one for one in arguments])
+        output = ["--output", str(tmp_path / "report")]
+        ran = run(environment, command, *output, *[str(file) if one == "FILE" else one for one in arguments])
         assert (ran.exit_code, words in ran.stderr) == (2, True), ran.stderr
         assert "4711" not in ran.stdout + ran.stderr
 
@@ -372,3 +373,45 @@ def test_of_somebody_unknown_there_is_nothing_to_erase(environment: dict[str, st
     for arguments in (("--ref", "K-777777"), ("--id-number-file", str(number)), ("--customer-reference", "nobody")):
         ran = run(environment, "erase", *arguments)
         assert (ran.exit_code, ran.stderr) == (0, "nothing is known of this customer\n")
+
+
+def test_a_report_tells_all_that_is_held_on_the_customer_alone(environment: dict[str, str], tmp_path: Path) -> None:
+    file, number = tmp_path / "report.json", tmp_path / "number"
+    number.write_text("00000000000")
+    assert run(environment, "backup", str(tmp_path / "backups" / "kyc-20261122T120000Z.backup")).exit_code == 0
+    ran = run(environment, "subject-report", "--id-number-file", str(number), "--output", str(file))
+    assert (ran.exit_code, ran.stdout) == (0, f"{file}: all that is held, of 2 checks\n")
+    assert file.stat().st_mode & 0o777 == 0o600
+    report = json.loads(file.read_text())
+    first, second = report["checks"]
+    assert (first["ref"], second["ref"]) == ("K-222222", "K-333333")
+    rows = first["rows"]
+    # Every table that has rows of a check, but those that only prove.
+    held = {table for table, one in LIFESPANS.items() if one.row is not None} | {"facts", "audit", "slack_removals"}
+    assert rows.keys() == held - {"check_macs", "trail_people", "slack_removals"}
+    assert rows["verifications"][0]["applicant"]["id_info"] == {"id_number": "00000000000"}
+    assert rows["verifications"][0]["applicant"]["customer_reference"] == "invented"
+    assert rows["photos"][0]["file_id"] == "F1"
+    assert {one["body"].get("FullName") for one in rows["receipts"]} == {None, "Invented Person 1", "Invented Person 2"}
+    assert [one["words"] for one in rows["review_requests"]] == ["please"]
+    assert "K-333333" not in json.dumps(first)
+    assert first["kept_until"]["record"].startswith("2031-11-22")
+    assert report["copies"] == {"backups": ["kyc-20261122T120000Z.backup"], "databases_set_aside": []}
+    with closing(sqlite3.connect(environment["KYC_DATABASE"])) as db:
+        told = db.execute("SELECT actor, ref FROM audit WHERE act = 'subject.reported' ORDER BY seq").fetchall()
+        assert told == [("operator", "K-222222"), ("operator", "K-333333")]
+    # No key, no print and no MAC is handed out, and nothing that was erased.
+    assert not any(name.endswith(("_print", "_sealed", "mac")) for of in rows.values() for row in of for name in row)
+    run(environment, "erase", "--ref", "K-222222", "--yes")
+    ran = run(environment, "subject-report", "--ref", "K-222222", "--output", str(file), answer="n\n")
+    assert ran.exit_code == 1
+    assert "Invented" in file.read_text(), "it was not replaced"
+    ran = run(environment, "subject-report", "--ref", "K-222222", "--output", str(file), "--yes")
+    assert ran.exit_code == 0
+    assert not any(word in file.read_text() for word in ("00000000000", "Invented", "invented", '"please"'))
+
+
+def test_of_somebody_unknown_there_is_nothing_to_report(environment: dict[str, str], tmp_path: Path) -> None:
+    ran = run(environment, "subject-report", "--ref", "K-777777", "--output", str(tmp_path / "report"))
+    assert (ran.exit_code, ran.stderr) == (0, "nothing is known of this customer\n")
+    assert not (tmp_path / "report").exists()
