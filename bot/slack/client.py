@@ -7,6 +7,7 @@ import asyncio
 import json
 import math
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime, timedelta
@@ -455,6 +456,8 @@ def _as_our_error(method: str, fault: Exception) -> SlackError:
     return _failure(method, response.status_code, code, response.headers.get("Retry-After"))
 
 
+_CODE = re.compile("[a-z][a-z0-9_]{1,79}")
+"""How every code in Slack's documentation is spelled."""
 _NOT_CONNECTED = (
     aiohttp.ClientConnectorError,
     aiohttp.ClientHttpProxyError,
@@ -472,10 +475,13 @@ def _network_failure(method: str, fault: Exception) -> SlackError:
 
 
 def _failure(method: str, status: int, code: str, retry_after: str | None) -> SlackError:
-    """What Slack's failed answer means to us. An answer without a code may come from a proxy: it proves nothing."""
+    """What Slack's failed answer means to us. Without a code it may come from a proxy: it proves nothing.
+
+    What has no shape of a code is no word of Slack's, and may quote what was sent: it goes into no log and no alert.
+    """
     if status == 429:
         return SlackRateLimited(retry_after_seconds(retry_after))
-    if status >= 500 or not code or code in SLACK_FAILED:
+    if status >= 500 or not _CODE.fullmatch(code) or code in SLACK_FAILED:
         return SlackUncertain(f"{method}: HTTP {status}")
     if code in RATE_LIMITED:
         return SlackRateLimited(retry_after_seconds(retry_after))

@@ -37,6 +37,8 @@ class Fault:
     kind: Kind
     code: int = 200
     name: str = ""
+    told: str = ""
+    """What Slack's answer says besides, for developers."""
     seconds: float = 0.0
     run_before: Hook | None = None
     run_after: Hook | None = None
@@ -51,8 +53,8 @@ class Fault:
         return cls(kind=Kind.RATE_LIMITED, seconds=retry_after)
 
     @classmethod
-    def error(cls, name: str) -> Self:
-        return cls(kind=Kind.ERROR, name=name)
+    def error(cls, name: str, *, told: str = "") -> Self:
+        return cls(kind=Kind.ERROR, name=name, told=told)
 
     @classmethod
     def reset_before(cls) -> Self:
@@ -114,7 +116,8 @@ def refusal(fault: Fault) -> web.Response | None:
         case Kind.RATE_LIMITED:
             return rate_limited(fault.seconds)
         case Kind.ERROR:
-            return web.json_response({"ok": False, "error": fault.name})
+            told = {"response_metadata": {"messages": [fault.told]}} if fault.told else {}
+            return web.json_response({"ok": False, "error": fault.name, **told})
         case _:
             return None
 
