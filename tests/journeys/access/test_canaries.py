@@ -168,7 +168,7 @@ async def test_what_comes_in_comes_out_only_where_the_table_says(
             surfaces.read_open_files()
 
         world.slack.fault = scan
-        await _walk(world, selfie, surfaces)
+        await walk(world, selfie, surfaces)
         surfaces.add("callback token", world.job().callback_url.rpartition("/")[2])
         await read_all(world, surfaces, folder, log_lines.getvalue())
     assert found_in(surfaces, capfd) == ALLOWED
@@ -209,7 +209,7 @@ async def staffed(world: Journey) -> None:
     await world.bot.access.refresh()
 
 
-async def _walk(world: Journey, selfie: bytes, surfaces: Surfaces) -> None:
+async def walk(world: Journey, selfie: bytes, surfaces: Surfaces) -> None:
     await staffed(world)
     world.smile_id.every_story = "never"
     ref = await _by_the_form(world, selfie)
