@@ -249,6 +249,33 @@ async def test_killed_at_a_commit_it_goes_on_where_it_was(path: Path, tmp_path: 
     assert len(codes) > 3
 
 
+async def test_a_bot_between_two_runs_works_with_both_keys_or_not_at_all(path: Path) -> None:
+    """In either order; and what it adds under the old one meanwhile is renewed by the next run."""
+    async with opened(path, BOTH) as database:
+        await database.write(rekey.begin)
+        await database.write(rekey.renew_checks, "", most=2)
+    for keys_ in ([OLD], [NEW], [b"x" * 32]):
+        with pytest.raises(WrongKey, match="does not hold"):
+            async with opened(path, Sealer(keys_)):
+                pass
+    async with opened(path, Sealer([OLD, NEW])) as database:
+        await as_before(database)
+        await database.write(fill, "K-9")
+    assert used(path) == {BOTH.key_id, Sealer([OLD]).key_id}
+    assert (await renewed(path, forget_old=True)).forgotten
+    assert used(path) == {BOTH.key_id}
+    with pytest.raises(WrongKey, match="has let go"):
+        async with opened(path, BOTH):
+            pass
+    async with opened(path, Sealer([NEW])) as database:
+        assert len(await database.read(search.by_number, NUMBER, ["NG"])) == CHECKS + 1
+        last = ""
+        while last := await database.read(checks.examine_after, last):
+            pass
+        assert database.altered == set()
+        assert not database.is_older
+
+
 async def test_a_print_without_its_value_keeps_the_old_key(path: Path) -> None:
     """As retention leaves it: the number is gone, and the print of it still tells who was checked before."""
     async with opened(path) as database:
