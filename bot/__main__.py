@@ -19,7 +19,7 @@ import click
 from bot import __version__, settings_file
 from bot.command_line import audit, audit_reports, backups, erasure, privacy, proof, stand_ins
 from bot.command_line.arguments import Day
-from bot.command_line.database import exit_on_fault, in_database, load_settings
+from bot.command_line.database import exit_on_fault, in_database, load_settings, record_if_possible
 from bot.command_line.hardening import harden
 from bot.command_line.output import file_for, require_place
 from bot.command_line.terminal import CommandLine, run_until_told
@@ -140,11 +140,15 @@ def take_backup(file: Path) -> None:
     from storage.engine.sealing import Sealer
 
     settings = load_settings(DatabaseSettings)
+    # Before it, so that the copy has the line too, and what is copied is not older than what it was copied from.
+    unrecorded = record_if_possible(settings, "backup.asked")
     with exit_on_fault():
         contents = backup.take(settings.database, file, Sealer.from_text(settings.sealing_keys))
     until = f", until {contents.newest:%Y-%m-%d %H:%M:%S} UTC" if contents.newest else ""
     click.echo(f"{file}: whole, the key opens it, {contents.checks} checks{until}")
     backups.tell_altered(contents)
+    if unrecorded is not None:
+        click.echo(f"not recorded in the audit trail: {unrecorded}", err=True)
 
 
 @main.command()

@@ -10,6 +10,8 @@ from storage.engine.database import Transaction, load
 BOT = "kyc-bot"
 """The actor of what the bot does by itself."""
 SMILE_ID = "smile-id"
+OPERATOR = "operator"
+"""The actor of what is done from the command line."""
 _LATELY = 5_000
 
 

@@ -52,7 +52,32 @@ def exit_on_fault() -> Iterator[None]:
 
 
 def in_database(settings: DatabaseSettings, work: Callable[[Database], Awaitable[T]]) -> T:
-    """Work beside the bot, on a database that it has brought up to date."""
+    """Work beside the bot, on a database that it has brought up to date; or what is wrong with it, and exit 1."""
+    with exit_on_fault():
+        return _in_database(settings, work)
+
+
+def record_if_possible(settings: DatabaseSettings, act: str) -> str | None:
+    """Have the audit trail say that an operator does this; gives why it cannot.
+
+    For what works on a database that nothing can be written to, too.
+    """
+    from datetime import UTC, datetime
+
+    from storage import audit
+
+    try:
+        _in_database(
+            settings,
+            lambda database: database.write(audit.record, at=datetime.now(UTC), actor=audit.OPERATOR, act=act),
+        )
+    except DatabaseFault as fault:
+        return str(fault)
+    return None
+
+
+def _in_database(settings: DatabaseSettings, work: Callable[[Database], Awaitable[T]]) -> T:
+    """Raises DatabaseFault."""
     import asyncio
 
     from storage.engine import inspect
@@ -72,5 +97,4 @@ def in_database(settings: DatabaseSettings, work: Callable[[Database], Awaitable
         finally:
             await database.close()
 
-    with exit_on_fault():
-        return run_until_told(run())
+    return run_until_told(run())

@@ -117,6 +117,7 @@ _OPERATIONS = {
     "role.gained": "Somebody has a role: role and person, or `*` for every member",
     "role.lost": "They have it no more",
     "check.altered": "The record of this check is not as the bot wrote it",
+    "backup.asked": "An operator typed `kyc-bot backup`, which copies everything",
     "backup.taken": "A backup was written into `KYC_BACKUP_DIR`",
     "proof.made": "`kyc-bot proof` wrote a signed document about this check",
     "keys.renewed": "`kyc-bot rekey` has renewed everything; the id of the newest key",

@@ -9,8 +9,6 @@ from storage import audit, trail
 from storage.engine.database import Database
 from storage.trail import RoleLine, Touch
 
-OPERATOR = "operator"
-"""The actor of what is done from the command line."""
 STEP = 20_000
 """Lines that are read at once."""
 _PAGE = 500
@@ -118,5 +116,5 @@ async def touched(
             tally.checks[ref].country, customer = found.get(ref, ("", ""))
             customers.add(customer or ref)
     detail = f"{span}:{len(refs)}"
-    await database.write(audit.record, at=now, actor=OPERATOR, act="touched.listed", detail=detail)
+    await database.write(audit.record, at=now, actor=audit.OPERATOR, act="touched.listed", detail=detail)
     return Touched(checks=[tally.checks[ref] for ref in refs], customers=len(customers), looks_for_nobody=for_nobody)

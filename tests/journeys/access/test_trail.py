@@ -166,6 +166,7 @@ async def test_what_changes_a_check_or_leaves_has_its_line(tmp_path: Path) -> No
             ("kyc-bot", "job.made", job),
             ("kyc-bot", "job.sent", job),
             ("smile-id", "result.received", "1013:callback"),
+            ("smile-id", "result.confirmed", "1013"),
         ]
         assert await trail(world, "export.asked", "export.made", "notices.chosen") == [
             Line(MANAGER, "export.asked", None, "csv:1"),

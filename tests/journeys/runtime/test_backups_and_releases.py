@@ -164,6 +164,11 @@ async def test_a_backup_beside_a_bot_at_work_is_whole_and_its_owners_alone() -> 
         assert ended.code == 0, ended.err
         assert "whole, the key opens it, 1 checks" in ended.out
         assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+        # That everything was copied is on record, in the copy too.
+        for path in (world.database, copy):
+            assert await asyncio.to_thread(rows, path, "SELECT actor FROM audit WHERE act = 'backup.asked'") == [
+                ("operator",)
+            ]
         again = await run(world, "backup", str(copy))
         assert again.code == 1
         assert "exists already" in again.err
