@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from bot.access.rights import Role
+from bot.access.permissions import EVERYBODY
+from bot.access.rights import Right, Role, roles_with
 from bot.access.workspace import fault_of
 from bot.domain.installation import (
     Installation,
@@ -167,6 +168,8 @@ class _Workspace:
         self._ours = installation_of(me)
         self._invite = f"/invite @{me.get('user')}"
         self._calls = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._named: dict[Role, set[str]] = {}
+        """Who has a role by name or group; a role that could not be looked up whole is not in it."""
 
     async def probe(self) -> list[Finding]:
         uses: dict[str, list[str]] = {}
@@ -192,7 +195,27 @@ class _Workspace:
             ),
             *(within(self._part_seconds, _subject(role), self._role(role, entries)) for role, entries in roles.items()),
         )
-        return [*chain.from_iterable(parts), *self._unset()]
+        return [*chain.from_iterable(parts), *self._unset(), *self._approvers()]
+
+    def _approvers(self) -> list[Finding]:
+        """Whether a file above `KYC_BATCH_APPROVAL` could be sent at all: a click on it is too late to learn that."""
+        most, roles = self._settings.batch_approval, roles_with(Right.APPROVE_FILE)
+        if most is None or not self._named.keys() >= set(roles):
+            return []
+        subject = "approvers (KYC_BATCH_APPROVAL)"
+        people = set().union(*(self._named[role] for role in roles))
+        name_more = "Name people or groups in KYC_MANAGERS or KYC_ADMINS; * names nobody who could be asked."
+        if not people:
+            return [note(subject, f"nobody can approve files of more than {most} checks, so none is sent. {name_more}")]
+        (one, *others) = people
+        sends = self._named.get(Role.REQUESTER, set())
+        if not others and (one in sends or EVERYBODY in self._settings.requesters):
+            return [
+                note(
+                    subject, f"one person can approve files of more than {most} checks, but not their own. {name_more}"
+                )
+            ]
+        return [ok(subject, f"{len(people)} {'person' if len(people) == 1 else 'people'}")]
 
     def _unset(self) -> list[Finding]:
         mine = self._settings
@@ -246,6 +269,8 @@ class _Workspace:
                 found.append(fail(subject, f"{entry} {answer}"))
             else:
                 people |= answer
+        if not found:
+            self._named[role] = people
         if "*" in entries and role is Role.VIEWER:
             found.append(note(subject, "* lets every full member of the workspace see where every check stands"))
         elif "*" in entries and role is not Role.REQUESTER:

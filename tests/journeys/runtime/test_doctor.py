@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -400,6 +401,27 @@ async def test_an_entry_that_gives_nobody_the_role_is_told_beside_those_that_do(
     assert line.startswith(f"FAIL  admins (KYC_ADMINS): {entry} ")
     assert advice in line
     assert "ok    admins (KYC_ADMINS): 1 person" in lines
+
+
+@pytest.mark.parametrize(
+    ("people", "says"),
+    [
+        ({"KYC_ADMINS": "", "KYC_MANAGERS": ""}, "note  approvers (KYC_BATCH_APPROVAL): nobody can approve files"),
+        ({"KYC_ADMINS": "*", "KYC_MANAGERS": ""}, "note  approvers (KYC_BATCH_APPROVAL): nobody can approve files"),
+        (
+            {"KYC_ADMINS": ANALYST, "KYC_REQUESTERS": "*"},
+            "note  approvers (KYC_BATCH_APPROVAL): one person can approve files of more than 200 checks, but not",
+        ),
+        ({"KYC_ADMINS": "U0MUSA00001", "KYC_REQUESTERS": ANALYST}, "ok    approvers (KYC_BATCH_APPROVAL): 1 person"),
+        ({"KYC_ADMINS": "U0MUSA00001", "KYC_MANAGERS": ANALYST}, "ok    approvers (KYC_BATCH_APPROVAL): 2 people"),
+    ],
+)
+async def test_a_site_in_which_nobody_could_approve_a_long_file_hears_it(
+    house: House, people: dict[str, Any], says: str
+) -> None:
+    assert not [line for line in await house.check(**people) if "KYC_BATCH_APPROVAL" in line]
+    line = about(await house.check(**people, KYC_BATCH_APPROVAL="200"), "approvers")
+    assert line.startswith(says)
 
 
 async def test_user_groups_without_a_paid_plan_are_explained(house: House) -> None:
