@@ -71,6 +71,8 @@ audit.audit.add_command(audit_reports.touched)
 main.add_command(proof.proof)
 main.add_command(audit.audit)
 main.add_command(privacy.purge)
+main.add_command(privacy.hold)
+main.add_command(privacy.unhold)
 main.add_command(erasure.erase)
 main.add_command(erasure.subject_report)
 

@@ -1,6 +1,6 @@
 """Holds: what is known of a customer is kept beyond its time, until somebody ends it."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from bot.access.rights import Right
 from bot.domain.check.references import parse_reference
 from bot.domain.privacy.holds import HoldCause
 from bot.errors import Refusal, Refused
-from storage import checks, holds
+from storage import checks, holds, keys
 from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
@@ -80,14 +80,34 @@ def _require_intact(tx: Transaction, ref: str, unknown: Refused) -> None:
     checks.require_intact(tx, ref)
 
 
-OPERATOR = "operator"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """What a command of an operator's has changed of some checks."""
+
+    changed: Sequence[str]
+    as_before: Sequence[str]
+    """Held for that cause already, or not held."""
+    altered: Sequence[str]
+    """Left as they are: nothing could prove the hold."""
 
 
-def hold_all(tx: Transaction, refs: Collection[str], cause: HoldCause, *, now: datetime) -> int:
-    """By an operator, in one commit; how many of these checks are held now that were not."""
-    return sum(holds.add(tx, ref, cause, by=OPERATOR, now=now) for ref in refs)
+def hold_all(tx: Transaction, refs: Sequence[str], cause: HoldCause, *, by: str, now: datetime) -> Changed:
+    """Hold these checks, in one commit. Raises WrongKey where a bot at work would not know what this process writes."""
+    return _change(tx, refs, lambda ref: holds.add(tx, ref, cause, by=by, now=now))
 
 
-def unhold_all(tx: Transaction, refs: Collection[str], cause: HoldCause | None, *, now: datetime) -> int:
-    """The same of ending them."""
-    return sum(bool(holds.end(tx, ref, cause, by=OPERATOR, now=now)) for ref in refs)
+def unhold_all(tx: Transaction, refs: Sequence[str], cause: HoldCause | None, *, by: str, now: datetime) -> Changed:
+    """End their holds of this cause, or of every cause. Raises as `hold_all` does."""
+    return _change(tx, refs, lambda ref: bool(holds.end(tx, ref, cause, by=by, now=now)))
+
+
+def _change(tx: Transaction, refs: Sequence[str], change: Callable[[str], bool]) -> Changed:
+    keys.require_begun(tx)
+    altered = tx.altered(refs)
+    intact = [ref for ref in refs if ref not in altered]
+    changed = [ref for ref in intact if change(ref)]
+    return Changed(
+        changed=changed,
+        as_before=[ref for ref in intact if ref not in changed],
+        altered=[ref for ref in refs if ref in altered],
+    )

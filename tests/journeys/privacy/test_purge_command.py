@@ -1,5 +1,6 @@
-"""`kyc-bot purge` beside a running bot, as an operator types it."""
+"""`kyc-bot purge`, `hold` and `unhold` beside a running bot, as an operator types them."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,10 +19,14 @@ pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 LONG_AGO = datetime.now(UTC) - timedelta(days=100)
 
 
-async def purge(world: Site, *arguments: str, **settings: str) -> Ended:
-    ended = await kyc_bot("purge", *arguments, environment={**world.environment, **settings})
+async def command(world: Site, *arguments: str, **settings: str) -> Ended:
+    ended = await kyc_bot(*arguments, environment={**world.environment, **settings})
     assert "Traceback" not in ended.err
     return ended
+
+
+async def purge(world: Site, *arguments: str, **settings: str) -> Ended:
+    return await command(world, "purge", *arguments, **settings)
 
 
 async def in_database(world: Site, work: Callable[[Transaction], Any]) -> Any:
@@ -43,9 +48,23 @@ def hold(tx: Transaction) -> None:
     holds.add(tx, ref, HoldCause.LEGAL, by="operator", now=LONG_AGO)
 
 
-def unhold(tx: Transaction) -> None:
-    (ref,) = tx.column("SELECT ref FROM verifications")
-    holds.end(tx, ref, by="operator", now=LONG_AGO)
+async def by_command(world: Site, ref: str) -> None:
+    """Holds and ends holds as an operator does; in the end nothing is held."""
+    number = world.folder / "number"
+    number.write_text("00000000000\n", encoding="utf-8")
+    by_number = ("--id-number-file", str(number), "--yes")
+    held = await command(world, "hold", *by_number, "--cause", "investigation")
+    assert (held.code, held.out.splitlines()) == (0, [f"checks: {ref}", f"held: {ref}"])
+    again = await command(world, "hold", *by_number, "--cause", "investigation")
+    assert (again.code, again.out.splitlines()) == (0, [f"checks: {ref}", f"as before: {ref}"])
+    assert (await command(world, "hold", "--ref", ref)).code != 0  # nobody says yes
+    assert (await command(world, "hold", "--ref", "K-ZZZZZZ", "--yes")).code == 1
+    assert (await command(world, "hold", "--yes")).code == 2
+    ended = await command(world, "unhold", "--ref", ref, "--yes", "--cause", "legal")
+    assert (ended.code, ended.out.splitlines()[-1]) == (0, f"no longer held: {ref}")
+    assert "investigation" in (await command(world, "hold", "--list")).out
+    assert (await command(world, "unhold", *by_number)).code == 0
+    assert (await command(world, "hold", "--list")).out == ""
 
 
 def erased(tx: Transaction) -> list[Any]:
@@ -64,10 +83,13 @@ async def test_it_says_first_and_erases_beside_the_running_bot() -> None:
         assert unset.code == 1
         assert "kept beyond its time, held: 1 check" in unset.out
         assert "nothing is erased before one of KYC_RETENTION_PHOTOS" in unset.err
+        listed = await command(world, "hold", "--list")
+        assert re.fullmatch(r"K-\w+  legal  operator  [-0-9]+ [:0-9]+ UTC\n", listed.out)
+        ref = listed.out.split()[0]
         held = await purge(world, KYC_RETENTION_PERSONAL="30d")
         assert (held.code, held.err) == (0, "")
         assert "personal data of 0 checks: erased" in held.out
-        await in_database(world, unhold)
+        await by_command(world, ref)
         said = await purge(world, "--dry-run", KYC_RETENTION_PERSONAL="30d")
         assert said.code == 0
         assert said.out.splitlines() == [
