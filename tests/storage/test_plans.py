@@ -14,6 +14,7 @@ import pytest
 from bot.domain.check.check import PhotoKind, PhotoRef, Request
 from bot.domain.check.states import State
 from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
+from bot.domain.privacy.clocks import Clock
 from bot.domain.results.codes import Outcome
 from bot.domain.results.trust_rules import Disposition, Source
 from bot.outbox import refresh
@@ -30,6 +31,7 @@ from storage import (
     outbox,
     preflight_holds,
     receipts,
+    retention,
     reviews,
     slack_requests,
     timers,
@@ -234,7 +236,13 @@ AT_THE_START: Mapping[str, Asked] = {
         tx, by=timedelta(hours=1), before=NOW, now=NOW + timedelta(hours=1)
     ),
 }
-ALL: Mapping[str, Asked] = {**EACH_SECOND, **EACH_FORM, **EACH_MINUTE, **AT_THE_START}
+EACH_NIGHT: Mapping[str, Asked] = {
+    f"what is over its time: {clock.value}": lambda tx, _, clock=clock: retention.ended(  # type: ignore[misc]
+        tx, clock, until=NOW, after=(NOW - timedelta(days=9), "K-"), most=500
+    )
+    for clock in Clock
+}
+ALL: Mapping[str, Asked] = {**EACH_SECOND, **EACH_FORM, **EACH_MINUTE, **AT_THE_START, **EACH_NIGHT}
 
 
 @pytest.fixture(scope="module")
