@@ -1,5 +1,6 @@
 """What a thief of the file tries beside changing rows: triggers, defaults, rows of no index, unreadable values."""
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import Callable
@@ -88,13 +89,17 @@ async def test_the_bot_writes_nothing_for_a_thief(
 
 
 @pytest.mark.parametrize("command", ["backup", "restore"])
-async def test_whoever_copies_or_puts_back_altered_records_is_warned(tmp_path: Path, command: str) -> None:
+def test_whoever_copies_or_puts_back_altered_records_is_warned(tmp_path: Path, command: str) -> None:
     path, copy = tmp_path / "kyc.db", tmp_path / "kyc.backup"
     environment = {"KYC_DATABASE": str(path), "KYC_ENCRYPTION_KEYS": Sealer.new_key()}
     sealer = Sealer.from_text([environment["KYC_ENCRYPTION_KEYS"]])
-    async with opened(path, sealer) as database:
-        for ref in ("K-1", "K-2", "K-3"):
-            await database.write(fill, ref)
+
+    async def filled() -> None:
+        async with opened(path, sealer) as database:
+            for ref in ("K-1", "K-2", "K-3"):
+                await database.write(fill, ref)
+
+    asyncio.run(filled())  # a command has a loop of its own
     with closing(beside(path)) as db:
         db.execute("UPDATE verifications SET requester = 'U9', country = CAST(x'FF41' AS TEXT) WHERE ref <> 'K-1'")
     if command == "restore":
