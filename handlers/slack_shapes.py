@@ -19,13 +19,20 @@ def is_readable(body: bytes, headers: Mapping[str, str]) -> bool:
         read = AsyncBoltRequest(body=body.decode(), headers={"content-type": content_type}).body
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return False
-    event = read.get("event")
     return (
         _has_objects(read, _OBJECTS)
-        and (event is None or _has_objects(event, [name for name in _OBJECTS if name not in _IDS_IN_EVENTS]))
+        and _has_its_event(read)
         and (read.get("type") != "block_actions" or (bool(read.get("actions")) and _are_objects(read["actions"])))
         and _are_blocks((read.get("view") or {}).get("blocks") or [])
     )
+
+
+def _has_its_event(body: Mapping[str, Any]) -> bool:
+    """Bolt takes what names an event for one that has it: null is none."""
+    if "event" not in body and body.get("type") != "event_callback":
+        return True
+    event = body.get("event")
+    return isinstance(event, dict) and _has_objects(event, [name for name in _OBJECTS if name not in _IDS_IN_EVENTS])
 
 
 def _has_objects(body: Mapping[str, Any], names: tuple[str, ...] | list[str]) -> bool:
