@@ -66,7 +66,7 @@ def web(bot: Bot, bolt: AsyncApp | None, connections: Connections, *, body_secon
 
         routes += _both("/slack/events", slack, methods=["POST"])
     return Guard(
-        Starlette(routes=routes),
+        _application(routes),
         connections,
         hosts=hosts_of(bot.settings.public_url, socket_mode=bot.settings.socket_mode),
         on_refused=bot.metrics.http_refused,
@@ -74,11 +74,15 @@ def web(bot: Bot, bolt: AsyncApp | None, connections: Connections, *, body_secon
 
 
 def _both(path: str, endpoint: Callable[[Request], Awaitable[Response]], **more: Any) -> list[Route]:
-    """A route with and without a slash at its end.
-
-    Portals and proxies add one. Starlette would redirect it, and a sender of POST need not follow.
-    """
+    """A route with and without a slash at its end: portals and proxies add one, and a POST need not be redirected."""
     return [Route(path, endpoint, **more), Route(f"{path}/", endpoint, **more)]
+
+
+def _application(routes: list[Route]) -> Starlette:
+    made = Starlette(routes=routes)
+    # It would redirect to another slash, at whatever host the request names.
+    made.router.redirect_slashes = False
+    return made
 
 
 def admin(bot: Bot, connections: Connections) -> ASGIApp:
@@ -100,7 +104,7 @@ def admin(bot: Bot, connections: Connections) -> ASGIApp:
     async def metrics(_request: Request) -> Response:
         return Response(await bot.figures(), media_type="text/plain; version=0.0.4")
 
-    pages = Starlette(routes=[Route("/readyz", ready), Route("/metrics", metrics)])
+    pages = _application([*_both("/readyz", ready), *_both("/metrics", metrics)])
     return Guard(pages, connections, hosts=None, on_refused=lambda _status: None)
 
 

@@ -285,6 +285,7 @@ async def test_a_slash_at_the_end_of_an_address_is_answered_and_not_redirected(t
         assert await post(world, body, url=f"{root}/smile-id/callback//") == 404
         async with httpx.AsyncClient(trust_env=False) as client:
             assert (await client.get(f"{root}/healthz/")).text == "alive"
+            assert (await client.get(f"{root}/healthz//")).status_code == 404
         assert [code for code, _fate in await fates(world)] == ["0815"]
         assert (await world.check(ref)).state == "in_review"
 

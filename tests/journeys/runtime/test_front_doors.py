@@ -279,6 +279,18 @@ async def monitored(world: Journey) -> AsyncIterator[tuple[str, int]]:
         yield "127.0.0.1", port
 
 
+async def test_no_answer_sends_to_a_host_that_the_request_names(tmp_path: Path) -> None:
+    async with (
+        journey(tmp_path) as world,
+        monitored(world) as (host, port),
+        httpx.AsyncClient(trust_env=False, timeout=GIVE_UP_SECONDS) as client,
+    ):
+        for path, status in (("/metrics", 200), ("/metrics/", 200), ("/readyz/", 503), ("/metrics//", 404)):
+            answered = await client.get(f"http://{host}:{port}{path}", headers={"Host": "evil.example"})
+            assert answered.status_code == status, path
+            assert "evil" not in str(answered.headers) + answered.text
+
+
 async def test_what_the_admin_port_refuses_is_not_counted_among_strangers(tmp_path: Path) -> None:
     async with journey(tmp_path) as world, monitored(world) as place, AsyncExitStack() as stack:
         slow, large, garbled = [await stack.enter_async_context(await anyio.connect_tcp(*place)) for _ in range(3)]
