@@ -191,27 +191,30 @@ def connections_of_monitors(bot: Bot) -> Connections:
     )
 
 
+def http_config(asgi: Any, connections: Connections | None) -> uvicorn.Config:
+    """How each of our listeners speaks HTTP."""
+    return uvicorn.Config(
+        asgi,
+        http="auto" if connections is None else protocol(connections),
+        ws="none",
+        # Whose word about its clients counts is ours to say.
+        proxy_headers=False,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=5,
+        timeout_keep_alive=30,
+    )
+
+
 @asynccontextmanager
 async def serve_asgi(asgi: Any, sock: socket.socket, connections: Connections | None = None) -> AsyncIterator[None]:
     """Serve an ASGI application on a bound socket; at the end stop accepting and let requests finish.
 
     Without `connections` it takes all that come: for a door that stands open for seconds.
     """
-    server = _Server(
-        uvicorn.Config(
-            asgi,
-            http="auto" if connections is None else protocol(connections),
-            ws="none",
-            # Whose word about its clients counts is ours to say.
-            proxy_headers=False,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            timeout_graceful_shutdown=5,
-            timeout_keep_alive=30,
-        )
-    )
+    server = _Server(http_config(asgi, connections))
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     try:
         yield
