@@ -11,7 +11,7 @@ from bot.domain.applicants.batch import Batch, BatchCounts, BatchState
 from bot.domain.check.check import CONSENT_NOTICE
 from bot.domain.mentions.incoming import MessageIds
 from storage import leases
-from storage.engine.database import Transaction, load
+from storage.engine.database import Transaction, from_text, load
 
 BATCHES = "batches"
 """Topic woken when a batch is due to be read or begun."""
@@ -173,6 +173,12 @@ def unapproved(tx: Transaction, *, asked_before: datetime) -> list[str]:
     """Files that wait for a second person since before then."""
     sql = "SELECT id FROM batches WHERE state = 'preview' AND approval = 'waiting' AND consent_at <= :before"
     return tx.column(sql, before=asked_before)
+
+
+def waiting_since(tx: Transaction) -> list[datetime]:
+    """Since when each file waits for a second person, oldest first."""
+    sql = "SELECT consent_at FROM batches WHERE state = 'preview' AND approval = 'waiting' ORDER BY consent_at"
+    return [from_text(at) for at in tx.column(sql)]
 
 
 def posted(tx: Transaction, batch_id: str, *, ts: str) -> None:

@@ -10,7 +10,7 @@ from bot.domain.reporting.figures import Report, reach, report
 from bot.domain.reporting.periods import Period, PeriodKind
 from bot.domain.reporting.summary_command import SummaryRequest
 from bot.settings import ReportSettings
-from storage import check_facts, summaries
+from storage import batches, check_facts, summaries
 from storage.engine.database import Transaction
 
 
@@ -29,6 +29,8 @@ def read(tx: Transaction, asked: SummaryRequest, *, settings: ReportSettings, as
         reviews=reviews,
         # After all that is read: by then it is known what is left out.
         altered=check_facts.altered(tx, *asked.period.span(settings.zone)),
+        # A file may hold many countries and ID types: it belongs to the figures of all.
+        files_since=batches.waiting_since(tx) if not (asked.country or asked.id_type) else (),
         country=asked.country,
         id_type=asked.id_type,
     )

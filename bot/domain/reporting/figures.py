@@ -277,6 +277,8 @@ class Report:
     review_due: timedelta = timedelta(0)
     altered: int = 0
     """Checks of the period whose record was altered, in none of the figures."""
+    files_since: tuple[datetime, ...] = ()
+    """Since when each file of customers waits for a second person's approval, oldest first; whatever the period."""
 
     @property
     def is_running(self) -> bool:
@@ -298,6 +300,7 @@ def report(
     began: datetime | None,
     reviews: Sequence[RoundFact] = (),
     altered: int = 0,
+    files_since: Sequence[datetime] = (),
     country: str | None = None,
     id_type: str | None = None,
 ) -> Report:
@@ -332,6 +335,7 @@ def report(
         id_type=id_type,
         review_due=review_due,
         altered=altered,
+        files_since=tuple(files_since),
     )
 
 

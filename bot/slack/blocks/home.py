@@ -17,6 +17,7 @@ from bot.domain.review.queue import QueueFilter
 from bot.domain.review.review import Review
 from bot.slack.blocks import find, ids, kit
 from bot.slack.blocks.kit import Block, Style
+from bot.slack.blocks.summary_needs import files_waiting
 from bot.slack.blocks.summary_numbers import counts, four_numbers, rate_text
 from bot.slack.blocks.text import linked, person, quoted, took, when
 
@@ -218,6 +219,7 @@ def _figures(figures: HomeFigures) -> list[Block]:
         line = f"*Today so far*: {today.asked} asked: {', '.join(counts(today))}. {rate_text(today.approval)}."
     else:
         line = "*Today so far*: nobody has asked for a check yet."
+    waiting = files_waiting(figures.today)
     if figures.yesterday.figures.asked:
         before = [kit.section("*Yesterday*"), kit.fields(*map(kit.mrkdwn, four_numbers(figures.yesterday)))]
     else:
@@ -225,6 +227,7 @@ def _figures(figures: HomeFigures) -> list[Block]:
     return [
         kit.header("Figures"),
         kit.section(line),
+        *([kit.section(f"*Needs a second person*: {waiting}.")] if waiting else []),
         *before,
         kit.small_mrkdwn("`/kyc summary` shows any day, week, month, country or ID type."),
     ]

@@ -46,10 +46,10 @@ def needs(report: Report, names: DisplayNames) -> Needs:
 
 
 def _verdict(report: Report) -> str:
-    """*3 reviews over 4 h need you*, *Nothing needs you*."""
+    """*3 reviews over 4 h need you*, *1 file waits for approval, 5 h*, *Nothing needs you*."""
     over, due = report.backlog.over, took(report.review_due)
     if not over:
-        return "Nothing needs you"
+        return files_waiting(report) or "Nothing needs you"
     return f"1 review over {due} needs you" if over == 1 else f"{over} reviews over {due} need you"
 
 
@@ -58,8 +58,23 @@ def _standing(report: Report) -> str:
     backlog = report.backlog
     long = sum(backlog.ages[3:])
     more = f", {long} for more than a day" if long else ""
+    # Where nothing else needs anybody, that is the verdict above.
+    files = f" · {files_waiting(report)}" if report.files_since and backlog.over else ""
     altered = f" · Record altered, in none of the figures: {checks(report.altered)}" if report.altered else ""
-    return f"Waiting for review: {len(backlog.review)} · Still open: {checks(backlog.open)}{more}{altered}"
+    return f"Waiting for review: {len(backlog.review)} · Still open: {checks(backlog.open)}{more}{files}{altered}"
+
+
+def files_waiting(report: Report) -> str:
+    """*1 file waits for approval, 5 h*; empty if none does. Who may approve has its buttons in a direct message."""
+    since = report.files_since
+    if not since:
+        return ""
+    age = took(report.as_of - since[0])
+    return (
+        f"1 file waits for approval, {age}"
+        if len(since) == 1
+        else f"{len(since)} files wait for approval, oldest {age}"
+    )
 
 
 def _waiting(waiting: WaitingCheck, called: str) -> str:

@@ -156,6 +156,28 @@ async def test_without_a_second_person_a_long_file_says_so_and_a_short_one_is_se
         assert await state(world) is BatchState.PREVIEW
 
 
+async def test_managers_see_that_a_file_waits_and_for_how_long(tmp_path: Path) -> None:
+    """In the summary and on the Home tab, until somebody has answered; a part of the figures says nothing of it."""
+    async with journey(tmp_path, KYC_BATCH_APPROVAL="2", KYC_MANAGERS=REVIEWER) as world:
+        await waiting(world)
+        world.clock.move(hours=5)
+        manager = world.slack.person(REVIEWER)
+
+        async def shown() -> tuple[str, str]:
+            await manager.open_home()
+            await world.work()
+            assert manager.home is not None
+            return (await manager.command("summary today")).text, world.slack.plain(manager.home)
+
+        summary, home = await shown()
+        assert summary.startswith("1 file waits for approval, 5 h")
+        assert "Needs a second person: 1 file waits for approval, 5 h" in home
+        assert not [word for word in ("people.csv", "Invented", "2222", "CUST") if word in f"{summary}{home}"]
+        assert "approval," not in (await manager.command("summary today NG")).text
+        await world.bot.batches.approve(ADMIN, await only_file(world))
+        assert not [text for text in await shown() if "waits for approval" in text]
+
+
 async def test_whoever_uploaded_a_part_of_a_file_does_not_approve_it(tmp_path: Path) -> None:
     async with journey(tmp_path, KYC_BATCH_APPROVAL="2", KYC_ADMINS=f"{ADMIN},{REVIEWER}") as world:
         table = await world.slack.person(ADMIN).upload(LONG["people.csv"], "people.csv")
