@@ -194,6 +194,9 @@ class Refusal(StrEnum):
     SPAN_TOO_LONG = "span_too_long"
     SPAN_TO_COME = "span_to_come"
 
+    FORGET_NOT_AN_ADMIN = "forget_not_an_admin"
+    FORGET_NOT_UNDERSTOOD = "forget_not_understood"
+
     HOLD_NOT_A_MANAGER = "hold_not_a_manager"
     HOLD_NOT_UNDERSTOOD = "hold_not_understood"
 

@@ -12,7 +12,7 @@ from bot.domain.outbox import Message
 from bot.runtime.factory import Bot
 from bot.slack.blocks import command_help, export, holds, private
 from bot.slack.blocks.command_help import HelpPart
-from handlers import check_form, checks, review, search, summary
+from handlers import check_form, checks, forget, review, search, summary
 
 _Answer = Callable[[Bot, Mapping[str, Any], str], Awaitable[Message | None]]
 """Given the command and what follows its first word; None where a form has opened."""
@@ -80,6 +80,7 @@ _WORDS: Mapping[str, _Answer] = {
     "notify": review.open_notify_form,
     "summary": summary.asked,
     "export": _export,
+    "forget": forget.open_form,
     "hold": _hold,
     "unhold": _unhold,
     "help": _help,

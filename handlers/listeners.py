@@ -22,6 +22,7 @@ from handlers import (
     corrections,
     customer,
     events,
+    forget,
     home,
     messages,
     middleware,
@@ -134,6 +135,7 @@ def _listen(app: AsyncApp) -> None:
     app.action(re.compile(f"^({ids.LIST_PAGE}:.*|{ids.LIST_FILTER})$"))(search.turned)
     app.action(re.compile(f"^{ids.FIND_PAGE}:.*$"))(search.next_page)
     app.view(ids.FIND)(search.submitted)
+    app.view(ids.FORGET_FORM)(forget.confirmed)
     app.action(ids.SHARE_SUMMARY)(summary.shared)
     for name, listener in events.LISTENERS.items():
         app.event(name)(listener)

@@ -34,6 +34,7 @@ class Right(StrEnum):
     FIGURES = "figures"
     EXPORT = "export"
     HOLD = "hold"
+    FORGET = "forget"
     CHOOSE_NOTICES = "choose_notices"
     BE_REMINDED = "be_reminded"
     BE_ALERTED = "be_alerted"
@@ -104,6 +105,7 @@ RULES: Mapping[Right, Rule] = {
     Right.FIGURES: Rule(means="see figures (`/kyc summary`) and share them", anybodys=_MANAGERS),
     Right.EXPORT: Rule(means="get a list of checks without personal data (`/kyc export`)", anybodys=_MANAGERS),
     Right.HOLD: Rule(means="keep a check beyond its time, and end that (`/kyc hold`, `unhold`)", anybodys=_MANAGERS),
+    Right.FORGET: Rule(means="erase the customer of a check for good (`/kyc forget`)", anybodys=(Role.ADMIN,)),
     Right.CHOOSE_NOTICES: Rule(means="choose direct messages (`/kyc notify`)", anybodys=(Role.REQUESTER, *_REVIEWERS)),
     Right.BE_REMINDED: Rule(
         means="hear of reviews that wait; managers once they wait for long", anybodys=(*_REVIEWERS, Role.MANAGER)

@@ -16,11 +16,13 @@ from typing import Self
 import structlog
 
 from bot.access.process import Process
-from bot.domain.check.references import reference
+from bot.access.rights import Right
+from bot.domain.check.references import parse_reference, reference
 from bot.domain.privacy.clocks import Clock, Retention
 from bot.domain.privacy.erasures import CheckLeft, Copies, Erased, Erasure, FoundBy, RecordKept, Standing, Wish
 from bot.domain.privacy.holds import CAUSES
 from bot.domain.privacy.slack_removals import SlackRemoval
+from bot.errors import Refusal, Refused
 from bot.privacy import slack_asks
 from bot.settings import BackupSettings
 from storage import audit, blind_index, checks, erasures, holds, keys, retention, slack_removals, trail_people
@@ -201,6 +203,13 @@ def _of_check(tx: Transaction, ref: str, erased: Erased | None, wanted: Retentio
     )
 
 
+def _of_one(tx: Transaction, ref: str, wanted: Retention) -> CheckLeft | None:
+    asked = next(iter(erasures.of_check(tx, ref)), None)
+    if asked is None and checks.find(tx, ref, sealed=False) is None:
+        return None
+    return _of_check(tx, ref, asked.checks[ref] if asked else None, wanted)
+
+
 def _told(removal: SlackRemoval) -> str:
     return f"{removal.what.value}: {removal.why or 'due'}"
 
@@ -232,6 +241,29 @@ async def go_on(database: Database, wanted: Retention, places: Places, *, now: C
 @dataclass(slots=True, kw_only=True, eq=False)
 class Erasures(Process):
     """Goes on with what could not be erased when it was asked for, and after a restore."""
+
+    async def may_forget(self, user: str, typed: str) -> CheckLeft:
+        """What would go of this check, and what stays; of one that was erased, how far it is. Raises Refused."""
+        permission = await self.access.may(user, Right.FORGET)
+        permission.require(Refused(Refusal.FORGET_NOT_AN_ADMIN, admin=self.access.an_admin()))
+        ref = parse_reference(typed)
+        if ref is None:
+            raise Refused(Refusal.FORGET_NOT_UNDERSTOOD)
+        left = await self.database.read(_of_one, ref, self.settings.retention)
+        if left is None:
+            raise Refused(Refusal.UNKNOWN_REF, ref=ref, admin=self.access.an_admin())
+        return left
+
+    async def forget(self, user: str, ref: str) -> CheckLeft:
+        """Erase what can go, and the rest as soon as nothing stands against it. A repeat erases nothing twice."""
+        await self.may_forget(user, ref)
+        wish = Wish(found_by=FoundBy.REF, value=ref)
+        number, now = self.rng.getrandbits(64), self.now()
+        began = await self.database.write(begin, wish, number=number, by=user, now=now)
+        if began is not None:
+            await carry_out(self.database, began.id, self.settings.retention, now=self.now)
+            log.info("erasure.asked", ref=ref, erasure=began.id)
+        return await self.may_forget(user, ref)
 
     async def tick(self) -> None:
         """Erase what can go by now, and note what is done."""

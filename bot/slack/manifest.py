@@ -51,7 +51,7 @@ _HEAD = """\
 
 _HINT = (
     "[check | status K-… | list | find | rerun K-… | cancel K-… | review K-… | summary | export | hold K-… | "
-    "notify | help]"
+    "forget K-… | notify | help]"
 )
 
 

@@ -40,7 +40,8 @@ then a country and an ID type, for others
 */kyc export xlsx month* sends managers a list of checks without personal data. Choose `csv`, `jsonl` or `xlsx`, and \
 any days
 */kyc hold K-7F3K2Q* has managers keep a check beyond its time while the customer relationship runs. Add `legal` or \
-`investigation` for these; */kyc unhold K-7F3K2Q* ends it""",
+`investigation` for these; */kyc unhold K-7F3K2Q* ends it
+*/kyc forget K-7F3K2Q* has admins erase the customer of a check, and says what stays""",
     HelpPart.LOOK_UP: """\
 */kyc status K-7F3K2Q* shows the result of a check, why, and the next step
 */kyc list* shows the checks you have access to. Add `open`, `review`, `approved`, `rejected`, `failed` or \

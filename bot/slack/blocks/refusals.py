@@ -157,6 +157,8 @@ _REFUSALS: Mapping[StrEnum, str] = {
     ),
     Refusal.SPAN_TOO_LONG: "A summary covers {days} days at most.",
     Refusal.SPAN_TO_COME: "That day is in the future.",
+    Refusal.FORGET_NOT_AN_ADMIN: "Only admins can erase a customer. Ask {admin}.",
+    Refusal.FORGET_NOT_UNDERSTOOD: "Not understood. Add the reference of a check: `/kyc forget K-7F3K2Q`.",
     Refusal.HOLD_NOT_A_MANAGER: "Only managers and admins can hold checks. Ask {admin} to add you to the managers.",
     Refusal.HOLD_NOT_UNDERSTOOD: (
         "Not understood. Add the reference of a check, and why if it is not a running customer relationship: "

@@ -114,6 +114,7 @@ WORDS = (
     "notify",
     "summary",
     "export csv",
+    "forget {ref}",
     "hold {ref}",
     "unhold {ref}",
     "help",
@@ -265,6 +266,7 @@ STEPS: Mapping[str, list[Step]] = {
         sent(ids.DECIDE_FORM, '["{ref}","approved","seen"]', reason=chosen("other"), words=typed("because"))
     ],
     "handlers.review.handed_on": [sent(ids.HAND_ON_FORM, "{ref}", hand_to={"selected_user": ADMIN})],
+    "handlers.forget.confirmed": [sent(ids.FORGET_FORM, "{ref}")],
     "handlers.review.noted": [sent(ids.NOTE_FORM, "{ref}", words=typed("a note"))],
     "handlers.review.notified": [
         sent(ids.NOTIFY_FORM, choices={"selected_options": [{"value": "results"}, {"value": "cards"}]})

@@ -43,6 +43,7 @@ NO_RIGHT = {
     Refusal.SUMMARY_NOT_A_MANAGER,
     Refusal.EXPORT_NOT_A_MANAGER,
     Refusal.HOLD_NOT_A_MANAGER,
+    Refusal.FORGET_NOT_AN_ADMIN,
     Refusal.NO_NOTICES,
 }
 """What somebody hears who lacks a right. Any other refusal is about the check, and came after that."""
@@ -66,6 +67,7 @@ ACTS: Mapping[Right, _Act] = {
     Right.APPROVE_FILE: lambda world, user, _ref: approve(world, user),
     Right.FIGURES: lambda world, user, _ref: world.bot.summary.answer(user, ""),
     Right.EXPORT: lambda world, user, _ref: world.bot.exports.ask(user, "csv"),
+    Right.FORGET: lambda world, user, ref: world.bot.erasures.may_forget(user, ref),
     Right.HOLD: lambda world, user, ref: world.bot.holds.hold(user, ref),
     Right.CHOOSE_NOTICES: lambda world, user, _ref: world.bot.subscriptions.offered(user),
     Right.SEE_RECORD: lambda world, user, ref: world.bot.details.status(user, ref),

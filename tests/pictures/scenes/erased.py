@@ -1,12 +1,14 @@
 """What stands where something about a customer stood, and what people are asked to delete themselves."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from bot.domain.check.states import State
 from bot.domain.outbox import PostKind
-from bot.domain.privacy.holds import HoldCause
+from bot.domain.privacy.erasures import CheckLeft, Erased, RecordKept
+from bot.domain.privacy.holds import CAUSES, HoldCause, Stay
 from bot.domain.results.codes import ResultStory
-from bot.slack.blocks import erased, holds, photos, private, record, thread
+from bot.slack.blocks import erased, forget, holds, photos, private, record, thread
 from bot.slack.blocks.erased import ToDelete
 from tests.pictures.people import NOW
 from tests.pictures.scene import Place, Scene, Sheet
@@ -21,6 +23,8 @@ def sheets() -> list[Sheet]:
         ToDelete(ref=CHECK_BVN.ref, files=[photo, *others]),
         ToDelete(ref="K-2M9D4W", files=[photo], messages=[LINK]),
     ]
+    kept = RecordKept(until=NOW + timedelta(days=5 * 365), rule="KYC_RETENTION_RECORD, 5y")
+    left = CheckLeft(ref=CHECK_BVN.ref, erased=None, stay=None, record=kept)
     approved = ended(State.APPROVED, reading(ResultStory.CONFIRMED))
     gone = replace(approved, id_info={}, customer_reference="", photos_erased_at=NOW, personal_erased_at=NOW)
     return [
@@ -46,6 +50,21 @@ def sheets() -> list[Sheet]:
                 Scene(
                     caption="Its photos",
                     shows=photos.photos(gone, ENTRY, []),
+                    place=Place.PRIVATE,
+                ),
+                Scene(
+                    caption="/kyc forget",
+                    shows=forget.form(left),
+                    place=Place.PRIVATE,
+                ),
+                Scene(
+                    caption="Confirmed, while something stays",
+                    shows=forget.done(replace(left, stay=Stay.HELD, causes=[CAUSES[HoldCause.LEGAL]])),
+                    place=Place.PRIVATE,
+                ),
+                Scene(
+                    caption="Erased",
+                    shows=forget.done(replace(left, erased=Erased(at=NOW, gone={}), in_slack=["file: due"])),
                     place=Place.PRIVATE,
                 ),
                 Scene(

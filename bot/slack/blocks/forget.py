@@ -1,0 +1,53 @@
+"""Erasing the customer of a check: what goes and what stays, before it is done and after."""
+
+from collections.abc import Mapping
+
+from bot.domain.privacy.erasures import CheckLeft
+from bot.domain.privacy.holds import Stay
+from bot.slack.blocks import ids, kit
+from bot.slack.blocks.kit import Block, View
+from bot.slack.blocks.text import when
+
+TITLE = "Erase a customer"
+GOES = (
+    "*Goes for good:* the photos, what was entered, Smile ID's record of the customer, what colleagues wrote about "
+    "them, and the messages in Slack. Nobody can bring it back."
+)
+COPIES = (
+    "*Stays in backups* until newer ones have replaced them. `kyc-bot erase` on the machine gives a signed certificate."
+)
+_STAYS: Mapping[Stay, str] = {
+    Stay.NOT_ENDED: "the check has no result yet, or waits for a decision. I erase it as soon as it has ended.",
+    Stay.HELD: "the check is held. I erase it as soon as the hold is ended: type `/kyc unhold {ref}`.",
+    Stay.UNDER_WAY: "a message about the check is still being posted. I erase it within ten minutes.",
+    Stay.ALTERED: "the record was altered beside me. An operator has to look into it first.",
+}
+
+
+def form(left: CheckLeft) -> View:
+    """To confirm; without anything to press once it is erased."""
+    if left.erased is not None:
+        return done(left)
+    blocks = [kit.section(f"*{left.ref}*\n{GOES}"), *_stays(left), kit.section(COPIES)]
+    return kit.modal(TITLE, blocks, callback_id=ids.FORGET_FORM, submit="Erase for good", metadata=left.ref)
+
+
+def done(left: CheckLeft) -> View:
+    """Where it stands after that."""
+    if left.erased is not None:
+        first = f"*{left.ref}* was erased on {when(left.erased.at)}."
+    else:
+        first = f"*{left.ref}* is not erased yet."
+    slack = [kit.section("*Still in Slack:* I'm erasing messages and files now, and ask their authors where I can't.")]
+    blocks = [kit.section(first), *_stays(left), *(slack if left.in_slack else []), kit.section(COPIES)]
+    return kit.modal(TITLE, blocks, close="Close", metadata=left.ref)
+
+
+def _stays(left: CheckLeft) -> list[Block]:
+    found = []
+    if left.stay is not None:
+        why = f" ({', '.join(left.causes)})" if left.causes else ""
+        found.append(f"*Stays for now:* {_STAYS[left.stay].format(ref=left.ref)}{why}")
+    if left.record is not None and left.record.until is not None:
+        found.append(f"*Stays until {when(left.record.until)}:* the result, without the customer ({left.record.rule}).")
+    return [kit.section(text) for text in found]
