@@ -39,6 +39,7 @@ class RecordWatch(Process):
     _trail: trail_check.Progress = field(init=False, default=trail_check.Progress())
     _trail_began: datetime = field(init=False, default=datetime.min.replace(tzinfo=UTC))
     _is_trail_altered: bool = field(init=False, default=False)
+    _is_trail_told: bool = field(init=False, default=False)
 
     def begin(self, spawn: Callable[[Coroutine[Any, Any, None]], None]) -> None:
         """Hear of what is noticed, and have it told by tasks that `spawn` begins."""
@@ -51,16 +52,24 @@ class RecordWatch(Process):
         await self._look_at_records()
 
     async def _look_at_trail(self) -> None:
+        faults: Sequence[trail_check.Fault] = ()
+        if self._is_trail_due():
+            self._trail = await self.database.read(trail_check.compare_lines, self._trail)
+            faults = self._trail.faults
+        # Between two rounds, too: each commit compares where the trail ends.
+        if (faults or self.database.is_trail_broken) and not self._is_trail_altered:
+            self._is_trail_altered = True
+            log.error("records.trail_altered", lines=[fault.seq for fault in faults[:_NAMED]])
+            self._note()
+        if self._is_trail_altered and not self._is_trail_told:
+            self._is_trail_told = await self.database.write(self._tell_trail)
+
+    def _is_trail_due(self) -> bool:
         if self._trail.done or not self._trail.lines:
             if self.steady() - self._trail_began < TRAIL_EVERY:
-                return
+                return False
             self._trail, self._trail_began = trail_check.Progress(), self.steady()
-        self._trail = await self.database.read(trail_check.compare_lines, self._trail)
-        if (self._trail.faults or self.database.is_trail_broken) and not self._is_trail_altered:
-            self._is_trail_altered = True
-            log.error("records.trail_altered", lines=[fault.seq for fault in self._trail.faults[:_NAMED]])
-            self._note()
-            await self.database.write(self._tell_trail)
+        return True
 
     async def _look_at_records(self) -> None:
         if not self._last:
@@ -121,9 +130,13 @@ class RecordWatch(Process):
             tx, _told_once(tx, "records_older"), AdminAlert.RECORDS_OLDER, recipients=admins, now=self.now()
         )
 
-    def _tell_trail(self, tx: Transaction) -> None:
+    def _tell_trail(self, tx: Transaction) -> bool:
+        """Whether there is anybody to tell: who is an admin may not be known yet."""
         admins = self.access.people(Role.ADMIN)
-        alerts.alert_once(tx, "trail_altered", AdminAlert.TRAIL_ALTERED, recipients=admins, now=self.now())
+        alerts.alert_once(
+            tx, _told_once(tx, "trail_altered"), AdminAlert.TRAIL_ALTERED, recipients=admins, now=self.now()
+        )
+        return bool(admins)
 
     def _note(self) -> None:
         count = len(self.database.altered)

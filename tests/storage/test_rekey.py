@@ -37,6 +37,7 @@ from storage import (
     reviews,
     search,
     slack_removals,
+    trail_check,
     trail_people,
 )
 from storage.engine import backup, sealed_values
@@ -148,6 +149,8 @@ async def as_before(database: Database) -> None:
     assert not await database.write(hear_again)
     assert not database.is_older
     assert database.altered == set()
+    trail = await database.read(trail_check.compare_lines, trail_check.Progress())
+    assert (trail.done, trail.faults, database.is_trail_broken) == (True, (), False)
 
 
 async def test_every_column_that_a_key_makes_is_known_and_has_a_value_here(path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.runtime.health import Degraded
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Person, plain
 from bot.slack.blocks import ids
@@ -17,7 +18,7 @@ from storage.engine.database import Transaction
 from tests.journeys.review.test_review import ALWAYS, card, press, provisional
 from tests.journeys.smile import call_back, put_on_record
 from tests.journeys.world import ADMIN, REVIEWER, Journey, bot_between, journey
-from tests.storage.engine.test_macs import beside, put_back, rows
+from tests.storage.engine.test_macs import beside, put_back, rows, unguarded_trail
 from tests.storage.older import before_macs
 
 pytestmark = pytest.mark.anyio
@@ -258,6 +259,31 @@ async def test_a_thief_neither_silences_the_alert_nor_has_the_bot_say_it_in_a_ch
         (alert,) = await told(world)
         assert "Record altered" in alert
         assert not any("approved by compliance" in world.slack.plain(one) for one in world.slack.messages(CHANNEL))
+
+
+async def test_a_trail_that_is_cut_between_two_rounds_is_told_with_the_next_commit(tmp_path: Path) -> None:
+    async with journey(tmp_path, **PEOPLE) as world:
+        world.has_thief = True
+        await rejected(world)
+        database = world.bot.settings.database
+        await world.bot.records.look_on()
+        assert await told(world) == []
+        with closing(beside(database)) as db, unguarded_trail(db):
+            db.execute("DELETE FROM audit WHERE seq > (SELECT MAX(seq) FROM audit) - 3")
+            # As if it had been told.
+            db.execute(
+                """
+                INSERT INTO posts (id, kind, lane, priority, note, state, due_at, created_at)
+                VALUES (?, 'alert', ?, 0, '{}', 'done', '2026-11-22T12:00:00.000000Z', '2026-11-22T12:00:00.000000Z')
+                """,
+                [f"alert:trail_altered:{ADMIN}", ADMIN],
+            )
+        await world.ask(id_number=NUMBER)
+        for _look in range(2):
+            await world.bot.records.look_on()
+            (alert,) = [line for line in await told(world) if "Audit trail altered" in line]
+        assert "kyc-bot audit verify" in alert
+        assert "audit trail" in world.bot.health.degraded[Degraded.RECORDS]
 
 
 async def test_admins_are_told_when_all_that_is_stored_is_believed_once_more(tmp_path: Path) -> None:
