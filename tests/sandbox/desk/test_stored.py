@@ -43,7 +43,8 @@ async def test_the_audit_begins_with_the_last_act_of_a_person(tmp_path: Path) ->
         lines = stored.last_click(tmp_path / "kyc.db")
     assert "U0AMINA0001" in lines[0]
     assert all(ref in line for line in lines)
-    assert lines[-1].endswith("approved")
+    assert lines[-2].endswith("approved")
+    assert "result.confirmed" in lines[-1]
 
 
 def test_a_database_without_checks_has_nothing_to_show(tmp_path: Path) -> None:
