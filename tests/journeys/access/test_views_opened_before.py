@@ -13,7 +13,8 @@ import pytest
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Modal
 from bot.slack.blocks import ids
-from tests.journeys.access.walkers import CANARIES, NUMBER, a_check
+from tests.journeys.access.walkers import CANARIES, FIRST, NUMBER, REFERENCE, a_check
+from tests.journeys.intake.test_preflight import blurred
 from tests.journeys.review import test_review as cards
 from tests.journeys.world import ADMIN, REVIEWER, Journey, MovedClock, journey, patient_slack
 
@@ -100,7 +101,8 @@ OPENED: Mapping[str, Opening] = {
 def elements(view: JSON) -> Iterator[JSON]:
     """Everything in the view that tells the bot when it is pressed, as Slack would send it."""
     for block in view["blocks"]:
-        held = [*block.get("elements", ()), *(block[key] for key in ("accessory",) if key in block)]
+        told_at_once = ("accessory", "element") if block.get("dispatch_action") else ("accessory",)
+        held = [*block.get("elements", ()), *(block[key] for key in told_at_once if key in block)]
         for element in held:
             if element["type"] in PRESSED and "url" not in element:
                 option = next(iter(element.get("options", ())), None)
@@ -165,3 +167,67 @@ async def test_one_click_in_what_stood_open_takes_the_customer_off_the_screen(
             await world.answered()
             await world.work()
             assert left_of(person.open_modals) == [], [*pressed, "submit"][number]
+
+
+# Forms of whoever asked, in which the customer stands as they were typed
+
+
+async def held(world: Journey) -> None:
+    await world.ask(first_name=FIRST, id_number=NUMBER, customer_reference=REFERENCE, selfie=blurred())
+    await world.work()
+
+
+async def rejected(world: Journey) -> None:
+    world.smile_id.stories_by_id_number[NUMBER] = "id_not_found"
+    await world.ask(first_name=FIRST, id_number=NUMBER, customer_reference=REFERENCE)
+    await world.settle()
+
+
+def of_check(action_id: str) -> Callable[[Journey], Awaitable[None]]:
+    async def press(world: Journey) -> None:
+        assert (await world.analyst.click(world.root(), action_id)).ok
+        await whole(world)
+
+    return press
+
+
+async def whole(world: Journey) -> None:
+    form = await world.analyst.modal()
+    await world.slack.wait_for(lambda: NUMBER in repr(form.blocks))
+
+
+FORMS: Mapping[str, tuple[Callable[[Journey], Awaitable[None]], Callable[[Journey], Awaitable[None]]]] = {
+    "edit": (held, of_check(ids.EDIT)),
+    "run again": (rejected, of_check(ids.RUN_AGAIN)),
+}
+
+
+@pytest.mark.parametrize("kind", FORMS)
+async def test_a_form_that_stood_open_is_taken_away_with_the_role_of_who_asks(tmp_path: Path, kind: str) -> None:
+    before, opened = FORMS[kind]
+    slack = patient_slack(clock := MovedClock())
+    slack.add_usergroup(REQUESTERS, [ANALYST])
+    async with journey(tmp_path, slack=slack, clock=clock, KYC_REQUESTERS=REQUESTERS, KYC_ADMINS=ADMIN) as world:
+        await before(world)
+        number, total = 0, 1
+        while number < total:
+            await opened(world)
+            form = await world.analyst.modal()
+            pressed = [*elements(form.view)]
+            total = len(pressed) + 1
+            slack.usergroups[REQUESTERS].clear()
+            await world.bot.access.changed(REQUESTERS)
+            if number < len(pressed):
+                await world.analyst.press(pressed[number], view=form.view)
+            else:
+                await form.choose("consent", [ids.CONSENTED])
+                await form.submit()
+            await world.answered()
+            await world.work()
+            assert left_of(world.analyst.open_modals) == [], [*pressed, "submit"][number]
+            for modal in reversed(world.analyst.open_modals):
+                await modal.close()
+            slack.usergroups[REQUESTERS].add(ANALYST)
+            await world.bot.access.changed(REQUESTERS)
+            number += 1
+        assert total > 1
