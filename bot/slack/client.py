@@ -268,7 +268,7 @@ class SlackClient:
             raise _network_failure(method, fault) from fault
         code, status = _error_in(answer), response.status
         if status != 200 or code:
-            failure = _failure(method, status, code or f"HTTP {status}", response.headers.get("Retry-After"))
+            failure = _failure(method, status, code or f"http_{status}", response.headers.get("Retry-After"))
             self.on_call(method, "refused" if isinstance(failure, SlackRefused) else "failed")
             raise failure
         self.on_call(method, "ok")

@@ -17,7 +17,7 @@ from bot.domain.review.queue import QueueFilter
 from bot.domain.review.review import Review
 from bot.slack.blocks import find, ids, kit
 from bot.slack.blocks.kit import Block, Style
-from bot.slack.blocks.summary_needs import files_waiting
+from bot.slack.blocks.summary_needs import waiting_files
 from bot.slack.blocks.summary_numbers import counts, four_numbers, rate_text
 from bot.slack.blocks.text import linked, person, quoted, took, when
 
@@ -219,7 +219,7 @@ def _figures(figures: HomeFigures) -> list[Block]:
         line = f"*Today so far*: {today.asked} asked: {', '.join(counts(today))}. {rate_text(today.approval)}."
     else:
         line = "*Today so far*: nobody has asked for a check yet."
-    waiting = files_waiting(figures.today)
+    waiting = waiting_files(figures.today)
     if figures.yesterday.figures.asked:
         before = [kit.section("*Yesterday*"), kit.fields(*map(kit.mrkdwn, four_numbers(figures.yesterday)))]
     else:

@@ -49,7 +49,7 @@ def _verdict(report: Report) -> str:
     """*3 reviews over 4 h need you*, *1 file waits for approval, 5 h*, *Nothing needs you*."""
     over, due = report.backlog.over, took(report.review_due)
     if not over:
-        return files_waiting(report) or "Nothing needs you"
+        return waiting_files(report) or "Nothing needs you"
     return f"1 review over {due} needs you" if over == 1 else f"{over} reviews over {due} need you"
 
 
@@ -59,12 +59,12 @@ def _standing(report: Report) -> str:
     long = sum(backlog.ages[3:])
     more = f", {long} for more than a day" if long else ""
     # Where nothing else needs anybody, that is the verdict above.
-    files = f" · {files_waiting(report)}" if report.files_since and backlog.over else ""
+    files = f" · {waiting_files(report)}" if report.files_since and backlog.over else ""
     altered = f" · Record altered, in none of the figures: {checks(report.altered)}" if report.altered else ""
     return f"Waiting for review: {len(backlog.review)} · Still open: {checks(backlog.open)}{more}{files}{altered}"
 
 
-def files_waiting(report: Report) -> str:
+def waiting_files(report: Report) -> str:
     """*1 file waits for approval, 5 h*; empty if none does. Who may approve has its buttons in a direct message."""
     since = report.files_since
     if not since:

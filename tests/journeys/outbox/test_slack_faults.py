@@ -476,10 +476,10 @@ async def test_plain_text_goes_out_directly_too(tmp_path: Path) -> None:
 async def test_a_message_that_slack_refuses_for_an_unknown_reason_alerts_an_admin(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         await world.ask()
-        world.slack.fail_next("chat.postMessage", *[Fault.error("unheard-of")] * 5)
+        world.slack.fail_next("chat.postMessage", *[Fault.error("unheardof")] * 5)
         await deliver(world, rounds=5, seconds=60)
         assert (await states(world))["failed"] == 1
-        assert any("could not be delivered in Slack (unheard-of)" in text for text in world.direct(ADMIN))
+        assert any("could not be delivered in Slack (unheardof)" in text for text in world.direct(ADMIN))
 
 
 async def test_a_message_that_cannot_be_built_delays_no_other_and_alerts_an_admin(tmp_path: Path) -> None:
