@@ -100,7 +100,13 @@ def run_until_told(work: Coroutine[Any, Any, T]) -> T:
                 raise SystemExit(128 + told[0]) from None
             raise
 
-    return asyncio.run(until_told())
+    before = {number: signal.getsignal(number) for number in _ENDS}
+    try:
+        return asyncio.run(until_told())
+    finally:
+        # The loop leaves Python's own way behind, by which what the command does next would not end what it began.
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
