@@ -4,6 +4,7 @@ KycError
 ├── SettingsFault            settings do not fit; exit 2
 ├── CannotListen             a port is taken, or may not be used; exit 1
 ├── DatabaseFault            the database cannot be used; exit 1
+│   ├── DatabaseUnusable     SQLite cannot read or write now: a full disk, a lock, a device
 │   ├── DatabaseInUse        another bot holds the lock
 │   ├── DatabaseNewer        written by a newer version of the bot
 │   └── WrongKey             sealed with a key that is not configured
@@ -65,6 +66,10 @@ class CannotListen(KycError):
 
 class DatabaseFault(KycError):
     """The database cannot be used. The text is for the operator."""
+
+
+class DatabaseUnusable(DatabaseFault):
+    """SQLite cannot read or write now: a full disk, a lock, a device. Whatever was to be stored is not at fault."""
 
 
 class DatabaseInUse(DatabaseFault):

@@ -17,7 +17,7 @@ from bot.domain.backoff import retry_in
 from bot.domain.check.check import Check
 from bot.domain.dates import seconds_between
 from bot.domain.outbox import ADORNMENTS, ENDS, FILES, UPDATES, AdminAlert, Message, Post, PostKind
-from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
+from bot.errors import DatabaseUnusable, SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
 from bot.outbox.builders import Builders, File, Follower
 from bot.outbox.file_delivery import FileDelivery
 from bot.outbox.lost_answers import LostAnswers
@@ -90,6 +90,10 @@ class Outbox(Process):
     async def _attempt(self, post: Post) -> None:
         try:
             await self._try(post)
+        except DatabaseUnusable as fault:
+            # A disk that is full for more than a few bytes, say: the message is as good as any other.
+            log.warning("post.not_stored", ref=post.ref, post=post.id, error=str(fault))
+            await self._retry(post, "the database could not be used", counts=False)
         except Exception:
             # A fault of ours in one message must not hold up its conversation for ever: the next one gets its turn.
             log.exception("post.fault", ref=post.ref, post=post.id)

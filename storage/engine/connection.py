@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 import sqlite_utils
 
-from bot.errors import DatabaseFault
+from bot.errors import DatabaseFault, DatabaseUnusable
 from storage.engine import owners
 
 SAVEPOINT = "storage_function"
@@ -194,13 +194,13 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def unusable_as_fault() -> Iterator[None]:
-    """SQLite's errors that mean an unusable database become DatabaseFault; all others pass as they are."""
+    """SQLite's errors that mean an unusable database become DatabaseUnusable; all others pass as they are."""
     try:
         yield
     except sqlite3.Error as error:
         if _trouble(error) is None:
             raise
-        raise DatabaseFault(f"the database cannot be used: {explain(error)}") from error
+        raise DatabaseUnusable(f"the database cannot be used: {explain(error)}") from error
 
 
 def is_damage(error: sqlite3.Error) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import sqlite_utils
 
-from bot.errors import DatabaseFault
+from bot.errors import DatabaseUnusable
 from storage.engine.connection import SAVEPOINT, StatementGuard, TrackedConnection, explain, unusable_as_fault
 from storage.engine.record_versions import RecordVersions
 from storage.engine.sealing import Sealer
@@ -180,12 +180,12 @@ class _TransactionEnded(Exception):
         self.culprit = culprit
 
 
-def _nothing_stored(error: BaseException) -> DatabaseFault:
+def _nothing_stored(error: BaseException) -> DatabaseUnusable:
     words = explain(error)
     if isinstance(error, _TransactionEnded):
         words = "another function, committed together with this one, ended the transaction"
         if error.__cause__:
             words += f": {explain(error.__cause__)}"
-    fault = DatabaseFault(f"nothing was stored: {words}")
+    fault = DatabaseUnusable(f"nothing was stored: {words}")
     fault.__cause__ = error.__cause__ or error
     return fault
