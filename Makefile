@@ -13,7 +13,7 @@ LOCK ?= requirements-charts.lock
 SUDO ?=
 
 .PHONY: demo install wheel quick test slow format lint types unit processes faults-sample installation endurance coverage
-.PHONY: node browser screenshots faults bench lock clean soak pictures docs sbom audit
+.PHONY: node browser screenshots faults bounds bench lock clean soak pictures docs sbom audit
 
 demo: .venv/ready
 	$(BIN)/kyc-bot demo $(if $(ONCE),--once)
@@ -111,8 +111,12 @@ faults: .venv/ready
 	$(BIN)/pytest -q -s --all-faults tests/faults
 
 # Bounds of seconds, such as a stop within ten: one test at a time, on a machine that does nothing else.
+bounds: .venv/ready
+	$(BIN)/pytest -s --bounds
+
+# How fast the bot is beside its peers, all or ONLY=one subject; WRITE=1 writes the figures into docs/performance.md.
 bench: .venv/ready
-	$(BIN)/pytest -s --benchmarks
+	$(BIN)/python -m tests.benchmarks $(ONLY) $(if $(WRITE),--write)
 
 # Needs `uv`; the locks carry hashes and no host. Each is whole by itself, and all pin the same versions: the others are
 # made under the constraint of the one for development.

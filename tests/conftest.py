@@ -29,7 +29,7 @@ STARTS_A_PROCESS = frozenset({"subprocess.Popen", "os.exec", "os.fork", "os.fork
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--benchmarks", action="store_true", help="play the tests with bounds of seconds, and hold them")
+    parser.addoption("--bounds", action="store_true", help="play the tests with bounds of seconds, and hold them")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if SLOW_FOLDERS.intersection(item.path.parts) or _borrows_a_world(item):
             item.add_marker(pytest.mark.slow)
-    if config.getoption("--benchmarks"):
+    if config.getoption("--bounds"):
         left_out = [item for item in items if "took" not in getattr(item, "fixturenames", ())]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
@@ -82,11 +82,11 @@ class Took(Protocol):
 
 @pytest.fixture
 def took(request: pytest.FixtureRequest) -> Took:
-    """A bound of seconds. It says something of the bot on an idle machine alone: `make bench` holds it.
+    """A bound of seconds. It says something of the bot on an idle machine alone: `make bounds` holds it.
 
     What a test must show on any machine it shows otherwise: by an event, a count, or the processor's time.
     """
-    holds = bool(request.config.getoption("--benchmarks"))
+    holds = bool(request.config.getoption("--bounds"))
 
     def check(seconds: float, *, less_than: float) -> None:
         assert not holds or seconds < less_than, f"{seconds:.1f} s"

@@ -1,0 +1,63 @@
+"""`python -m tests.benchmarks [SUBJECT…] [--write]`: measures, says each figure, and writes docs/performance.md.
+
+Exit code 1 where a goal is missed. Each subject is a process of its own: none is measured with what another has left.
+"""
+
+import argparse
+import compileall
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+
+from tests.benchmarks.figures import Figure, Goal
+from tests.benchmarks.page import PAGE, SUBJECTS, written
+
+ROOT = Path(__file__).parents[2]
+LONGEST_SECONDS = 900
+"""For one subject, after which it is ended."""
+
+
+def measure(subject: str) -> list[Figure]:
+    """In a process of its own, whose output of figures is JSON in the last line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks", "--here", subject],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=LONGEST_SECONDS,
+    )
+    return [Figure(**one | {"goal": Goal(one["goal"])}) for one in json.loads(done.stdout.splitlines()[-1])]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=", ".join(SUBJECTS))
+    parser.add_argument("--write", action="store_true", help="write the figures into docs/performance.md")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if unknown := set(asked.subjects) - SUBJECTS.keys():
+        parser.error(f"no such subject: {', '.join(sorted(unknown))}. There are: {', '.join(SUBJECTS)}")
+    if asked.here:
+        (subject,) = asked.subjects
+        found: list[Figure] = import_module(f"tests.benchmarks.{subject}").figures()
+        print(json.dumps([asdict(figure) | {"goal": figure.goal.value} for figure in found]))
+        return 0
+    for folder in ("bot", "handlers", "storage"):  # so that no start is timed with the making of its bytecode
+        compileall.compile_dir(ROOT / folder, quiet=1)
+    missed = False
+    for subject in asked.subjects or SUBJECTS:
+        figures = measure(subject)
+        for figure in figures:
+            print(figure.row(), flush=True)
+            missed = missed or not figure.is_kept
+        if asked.write:
+            PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), subject, figures), encoding="utf-8")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

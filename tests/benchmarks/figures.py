@@ -1,0 +1,61 @@
+"""What a benchmark says: a figure with its goal and its spread."""
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from statistics import median
+
+
+class Goal(Enum):
+    """Which side of the bound is the good one."""
+
+    AT_LEAST = "≥"
+    AT_MOST = "≤"
+
+
+_KEEPS: dict[Goal, Callable[[float, float], bool]] = {Goal.AT_LEAST: operator.ge, Goal.AT_MOST: operator.le}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One line of the table."""
+
+    work: str
+    """What was done: `repeated callback, 32 at once`."""
+    beside: str = "–"
+    """What it is measured against: `bare handler`; a dash where it stands alone."""
+    rounds: Sequence[float]
+    """One value of each round, in `unit`."""
+    unit: str
+    """`×` of what stands beside it, `ms`, `/s`, `MB`."""
+    goal: Goal
+    bound: float
+    """What the goal asks of the median."""
+
+    @property
+    def median(self) -> float:
+        return median(self.rounds)
+
+    @property
+    def is_kept(self) -> bool:
+        return _KEEPS[self.goal](self.median, self.bound)
+
+    def row(self) -> str:
+        """As a row of Markdown: work, beside, goal, median with the lowest and highest round."""
+        spread = f"{_short(min(self.rounds))} to {_short(max(self.rounds))}"
+        missed = "" if self.is_kept else " **missed**"
+        goal = f"{self.goal.value} {_short(self.bound)} {self.unit}"
+        return f"| {self.work} | {self.beside} | {goal} | {_short(self.median)} {self.unit}{missed} | {spread} |"
+
+
+HEAD = "| work | beside | goal | median | lowest to highest |\n| --- | --- | --- | --- | --- |"
+
+
+def _short(value: float) -> str:
+    """Three figures, as nobody can tell more from a shared machine."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"

@@ -1,0 +1,24 @@
+"""docs/performance.md: one table for each subject, between marks that `make bench WRITE=1` writes between."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from tests.benchmarks.figures import HEAD, Figure
+
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+SUBJECTS: Mapping[str, str] = {}
+"""A module of this folder with a function `figures()`, and what its table is called."""
+
+
+def written(page: str, subject: str, figures: Iterable[Figure]) -> str:
+    """The page with these figures in the place of the subject's earlier ones."""
+    begin, end = marks(subject)
+    before, found, rest = page.partition(begin)
+    if not found:
+        raise ValueError(f"docs/performance.md has no place for {subject}: {begin}")
+    rows = "\n".join(figure.row() for figure in figures)
+    return f"{before}{begin}\n{HEAD}\n{rows}\n{end}{rest.partition(end)[2]}"
+
+
+def marks(subject: str) -> tuple[str, str]:
+    return f"<!-- {subject}: written by `make bench ONLY={subject} WRITE=1` -->", f"<!-- end of {subject} -->"

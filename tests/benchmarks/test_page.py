@@ -1,0 +1,50 @@
+"""The table of docs/performance.md: what a figure says, and where it is written."""
+
+from importlib import import_module
+
+import pytest
+
+from tests.benchmarks.figures import HEAD, Figure, Goal
+from tests.benchmarks.page import PAGE, SUBJECTS, marks, written
+
+
+def figure(*rounds: float, goal: Goal = Goal.AT_LEAST, bound: float = 0.3) -> Figure:
+    return Figure(work="repeated callback", beside="bare handler", rounds=rounds, unit="×", goal=goal, bound=bound)
+
+
+def test_a_figure_says_its_median_and_its_spread() -> None:
+    row = figure(0.41, 0.39, 0.5).row()
+    assert row == "| repeated callback | bare handler | ≥ 0.300 × | 0.410 × | 0.390 to 0.500 |"
+
+
+@pytest.mark.parametrize(
+    ("goal", "bound", "kept"),
+    [(Goal.AT_LEAST, 2, True), (Goal.AT_LEAST, 2.1, False), (Goal.AT_MOST, 2, True), (Goal.AT_MOST, 1.9, False)],
+)
+def test_a_goal_is_kept_by_the_median_and_a_missed_one_says_so(goal: Goal, bound: float, kept: bool) -> None:
+    found = figure(1, 2, 9, goal=goal, bound=bound)
+    assert found.is_kept == kept
+    assert ("missed" in found.row()) != kept
+
+
+def test_new_figures_take_the_place_of_the_old_ones_alone() -> None:
+    begin, end = marks("callbacks")
+    page = f"# Before\n{begin}\nold\n{end}\nafter\n"
+    once = written(page, "callbacks", [figure(1)])
+    assert once == f"# Before\n{begin}\n{HEAD}\n{figure(1).row()}\n{end}\nafter\n"
+    assert written(once, "callbacks", [figure(1)]) == once
+
+
+def test_a_subject_without_a_place_is_no_silence() -> None:
+    with pytest.raises(ValueError, match="no place for callbacks"):
+        written("# Performance\n", "callbacks", [])
+
+
+def test_every_subject_can_be_measured_and_has_a_table_with_figures() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    for subject in SUBJECTS:
+        assert callable(import_module(f"tests.benchmarks.{subject}").figures)
+        begin, end = marks(subject)
+        table = page.partition(begin)[2].partition(end)[0].strip()
+        assert table.startswith(HEAD), f"docs/performance.md lacks the figures of {subject}"
+        assert len(table.splitlines()) > 2
