@@ -307,8 +307,11 @@ def test_the_stand_ins_import_nothing_of_ours() -> None:
 
 
 def test_the_stand_ins_do_not_know_each_other() -> None:
-    assert _broken(lambda me: _in(me, "bot.sandbox.slack"), lambda it: _in(it, "bot.sandbox.slack")) == []
-    assert _broken(lambda me: _in(me, "bot.sandbox.smile_id"), lambda it: _in(it, "bot.sandbox.smile_id")) == []
+    listening = "bot.sandbox.listening"
+    assert _broken(lambda me: _in(me, "bot.sandbox.slack"), lambda it: _in(it, "bot.sandbox.slack", listening)) == []
+    smile_id = "bot.sandbox.smile_id"
+    assert _broken(lambda me: _in(me, smile_id), lambda it: _in(it, smile_id, listening)) == []
+    assert _broken(lambda me: _in(me, listening), lambda _it: False) == []
 
 
 def test_no_import_goes_round_in_a_circle() -> None:

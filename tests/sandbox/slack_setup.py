@@ -9,6 +9,7 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.sandbox.listening import listen
 from bot.sandbox.slack import SlackSandbox
 from tests.patience import GIVE_UP_SECONDS
 
@@ -40,13 +41,11 @@ def bolt_for(slack: SlackSandbox) -> AsyncApp:
 @asynccontextmanager
 async def serving(app: web.Application) -> AsyncIterator[str]:
     """The address of this application on a free loopback port."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    listener = await listen(app, grace_seconds=0.2)
     try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield f"http://127.0.0.1:{listener.port}"
     finally:
-        await runner.cleanup()
+        await listener.close()
 
 
 @asynccontextmanager

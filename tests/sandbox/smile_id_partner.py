@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 from aiohttp import web
 
+from bot.sandbox.listening import listen
 from bot.sandbox.smile_id import SmileIDSandbox
 
 PARTNER_ID = "0421"
@@ -164,13 +165,11 @@ async def set_up(**settings: Any) -> AsyncIterator[Stage]:
         stage = Stage(sandbox=sandbox, http=http, clock=clock)
         app = web.Application()
         app.router.add_post("/callback/secret-token", stage.receive)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        stage.callback_url = f"http://127.0.0.1:{runner.addresses[0][1]}/callback/secret-token"
+        listener = await listen(app)
+        stage.callback_url = f"http://127.0.0.1:{listener.port}/callback/secret-token"
         await sandbox.start()
         try:
             yield stage
         finally:
             await sandbox.stop()
-            await runner.cleanup()
+            await listener.close()

@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 from aiohttp import web
 
+from bot.sandbox.listening import listen
+
 from .smile_id_partner import Stage, prep_body, set_up, sign
 
 pytestmark = pytest.mark.anyio
@@ -142,15 +144,13 @@ async def test_a_receiver_that_hangs_holds_up_the_next_message_for_a_second_only
 
         app = web.Application()
         app.router.add_post("/hang", hang)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        listener = await listen(app)
         try:
-            await submit_with(stage, f"http://127.0.0.1:{runner.addresses[0][1]}/hang")
+            await submit_with(stage, f"http://127.0.0.1:{listener.port}/hang")
             await stage.sandbox.wait_for(lambda: len(stage.sandbox.callbacks) == 2, timeout_seconds=3)
             released.set()
         finally:
-            await runner.cleanup()
+            await listener.close()
 
 
 async def test_stopping_gives_up_reviews_and_retries_and_starting_again_keeps_address_and_jobs() -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from bot.sandbox.listening import HOST, Listener, listen
 from bot.sandbox.slack import control, reading
 from bot.sandbox.slack.announcing import Announcer
 from bot.sandbox.slack.changes import PATIENCE_SECONDS
@@ -26,7 +27,6 @@ from bot.sandbox.slack.web_api import ApiCall, Pace, WebApi, scopes_or_default
 from bot.sandbox.slack.workspace import Workspace
 from bot.sandbox.slack.world import BOT_NAME, BOT_USER_ID, JSON, TEAM_ID, Channel, Message, User, World
 
-HOST = "127.0.0.1"
 UPLOAD_MAX_BYTES = 64 * 1024 * 1024
 
 
@@ -108,7 +108,7 @@ class SlackSandbox:
             courier=self._courier,
             announcer=Announcer(self._world, self._courier, scopes=workspace.scopes, events=events),
         )
-        self._runner: web.AppRunner | None = None
+        self._listener: Listener | None = None
         self._furnish()
 
     async def start(self) -> None:
@@ -122,11 +122,8 @@ class SlackSandbox:
         self._downloads.add_routes(app)
         self._upload_desk.add_routes(app)
         control.add_routes(app, self)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, HOST, self._port)
-        await site.start()
-        _, self._port, *_ = self._runner.addresses[0]
+        self._listener = await listen(app, self._port, grace_seconds=0.2)
+        self._port = self._listener.port
         self._world.base_url = self._public_url or f"http://{HOST}:{self._port}"
         self._world.files_url = self._files_url or self._world.base_url
         await self._courier.start()
@@ -134,8 +131,9 @@ class SlackSandbox:
     async def stop(self) -> None:
         await self._courier.stop()
         await self._sockets.stop()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._listener is not None:
+            await self._listener.close()
+            self._listener = None
 
     async def _date(self, _request: web.Request, response: web.StreamResponse) -> None:
         """Answers are dated by the clock that signs requests and numbers messages."""

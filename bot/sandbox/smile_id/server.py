@@ -10,6 +10,8 @@ from functools import partial
 
 from aiohttp import web
 
+from bot.sandbox.listening import HOST, Listener, listen
+
 from . import catalogue, control
 from .api import Api, answered
 from .callbacks import Postman
@@ -21,7 +23,6 @@ from .register import Register
 from .signature import Signer
 from .stories import known
 
-_HOST = "127.0.0.1"
 _LARGEST_BODY_BYTES = 256 * 1024 * 1024
 _LOOK_AGAIN_SECONDS = 0.02
 _PATIENCE_SECONDS = 120.0
@@ -87,30 +88,24 @@ class SmileIDSandbox:
         self._clock = clock
         self._front = Front(self._changed.set, clock)
         self._api = Api(self, signer=self._signer, register=self._register, player=self._player, clock=clock)
-        self._runner: web.AppRunner | None = None
+        self._listener: Listener | None = None
 
     async def start(self) -> None:
         """Bind the port; raises `OSError` if it is taken."""
         app = web.Application(client_max_size=_LARGEST_BODY_BYTES)
         app.add_routes(self._routes())
         app.on_response_prepare.append(self._date)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, _HOST, self._port).start()
-        except OSError:
-            await self._runner.cleanup()
-            raise
-        self._port = self._runner.addresses[0][1]
+        self._listener = await listen(app, self._port)
+        self._port = self._listener.port
         self.base_url = f"{self._public_url or self._address}/v1"
         self._postman.open()
 
     async def stop(self) -> None:
         """Close the port and give up everything under way; harmless when not started."""
         await self._player.stop()
-        if self._runner:
-            await self._runner.cleanup()
-            self._runner = None
+        if self._listener is not None:
+            await self._listener.close()
+            self._listener = None
         await self._postman.close()
 
     async def _date(self, _request: web.Request, response: web.StreamResponse) -> None:
@@ -124,7 +119,7 @@ class SmileIDSandbox:
 
     @property
     def _address(self) -> str:
-        return f"http://{_HOST}:{self._port}"
+        return f"http://{HOST}:{self._port}"
 
     @property
     def origin(self) -> str:

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bot.runtime.doctor import DoctorTimeouts, Finding, about_keys, probe
 from bot.sandbox.demo import ANALYST, CHANNEL, free_port, settings_for, start_bot, stop_bot
+from bot.sandbox.listening import listen
 from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.smile_id import Fault as SmileFault
@@ -606,14 +607,12 @@ async def test_an_address_where_nothing_answers_is_told(house: House) -> None:
 
 
 async def test_a_certificate_that_nobody_would_accept_is_told(house: House, tmp_path: Path) -> None:
-    runner = web.AppRunner(web.Application(), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=_own_certificate(tmp_path)).start()
+    listener = await listen(web.Application(), tls=_own_certificate(tmp_path))
     try:
-        address = f"https://127.0.0.1:{runner.addresses[0][1]}"
+        address = f"https://127.0.0.1:{listener.port}"
         line = about(await house.check(KYC_PUBLIC_URL=address), "callback")
     finally:
-        await runner.cleanup()
+        await listener.close()
     assert "is not accepted (self-signed certificate)" in line
 
 
