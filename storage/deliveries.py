@@ -102,6 +102,8 @@ def reschedule(tx: Transaction, post_id: str, *, at: datetime, error: str, count
         WHERE id = :id
         """
     tx.run(sql, at=at, error=error, counts=counts, id=post_id)
+    # Its conversation is free for the next post meanwhile.
+    tx.wake(OUTBOX)
 
 
 def redirect(tx: Transaction, post_id: str, *, destination: str, now: datetime, error: str) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.review.home_choices import HomeChoices
 from storage import leases
-from storage.engine.database import Transaction, load
+from storage.engine.database import Transaction, any_moment, load
 
 HOMES = "homes"
 """Topic woken when a Home tab is due to be published."""
@@ -101,9 +101,13 @@ def shown(
     sql = """
         UPDATE homes SET leased_until = NULL, view_print = :view_print, sees = :sees, published_at = :now,
             due_at = CASE WHEN due_at IS NULL OR due_at > :again_at THEN :again_at ELSE due_at END
-        WHERE person = :person
+        WHERE person = :person RETURNING due_at
         """
-    tx.run(sql, view_print=view_print, sees=",".join(sorted(sees)), again_at=again_at, now=now, person=person)
+    seen = ",".join(sorted(sees))
+    due_at = tx.value(sql, view_print=view_print, sees=seen, again_at=again_at, now=now, person=person)
+    if due_at is not None and any_moment(due_at) <= now:
+        # Something changed while it was being published, and waited for the lease.
+        tx.wake(HOMES)
 
 
 def reschedule(tx: Transaction, person: str, *, at: datetime) -> None:

@@ -387,7 +387,8 @@ async def build(
     watch = ClockWatch(clock=clock, database=database, health=health, on_step=metrics.clock_step) if clock else None
     schedule = Scheduler(
         [
-            pool("submission", SUBMISSION, submission, size=SUBMISSIONS_AT_ONCE),
+            # Of files so many rows are under way at once, and the next follows each that ends.
+            pool("submission", SUBMISSION, submission, size=SUBMISSIONS_AT_ONCE, holds_back=True),
             pool("results", RESULTS, poller, size=8),
             pool("batches", BATCHES, batches, size=2),
             inbox_pool,
@@ -611,7 +612,9 @@ async def _http(stack: AsyncExitStack, outbound: Outbound, timeout: httpx.Timeou
     return await stack.enter_async_context(outbound.http(timeout=timeout, limits=limits))
 
 
-def _pool(database: Database, name: str, topic: str, queue: Queue[T], *, size: int) -> WorkerPool[T]:
-    pool = WorkerPool(name, queue, size=size)
+def _pool(
+    database: Database, name: str, topic: str, queue: Queue[T], *, size: int, holds_back: bool = False
+) -> WorkerPool[T]:
+    pool = WorkerPool(name, queue, size=size, holds_back=holds_back)
     database.subscribe(topic, pool.wake)
     return pool

@@ -35,12 +35,19 @@ class Queue(Protocol[T]):
 
 
 class WorkerPool(Generic[T]):
-    """Works off one queue, several rows at a time, until none is left; then sleeps until woken."""
+    """Works off one queue, several rows at a time, until none is left; then sleeps until woken.
 
-    def __init__(self, name: str, queue: Queue[T], *, size: int) -> None:
+    Each claim waits for the writer. So a task that ends is followed by one only if the last claim may have left rows
+    behind: it was full, or the queue `holds_back` rows for the sake of those under way. Whatever else makes a row due
+    wakes the pool with its own commit, and the clock's tick finds what nothing woke.
+    """
+
+    def __init__(self, name: str, queue: Queue[T], *, size: int, holds_back: bool = False) -> None:
         self._name = name
         self._queue = queue
         self._size = size
+        self._holds_back = holds_back
+        self._leaves_rows = False
         self._awake = asyncio.Event()
         self._awake.set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,12 +92,14 @@ class WorkerPool(Generic[T]):
                 task = asyncio.create_task(self._one(row))
                 self._tasks.add(task)
                 task.add_done_callback(self._finished)
+            self._leaves_rows = self._holds_back or len(rows) >= free
             if len(rows) < free:
                 return
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self.wake()
+        if self._leaves_rows:
+            self.wake()
 
     async def _one(self, row: T) -> None:
         try:

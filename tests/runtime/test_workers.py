@@ -1,0 +1,92 @@
+"""Pools on a queue in memory: what they claim, and when."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+
+from bot.runtime.workers import WorkerPool
+
+pytestmark = pytest.mark.anyio
+
+
+class Numbers:
+    """A queue of numbers, whose work the test ends."""
+
+    def __init__(self, count: int) -> None:
+        self.left = list(range(count))
+        self.claims: list[int] = []
+        """How many rows each claim gave."""
+        self.most = count
+        """Under way at once."""
+        self._ends: dict[int, asyncio.Event] = {}
+
+    async def claim(self, limit: int) -> list[int]:
+        room = min(limit, self.most - len(self._ends))
+        taken, self.left = self.left[:room], self.left[room:]
+        self._ends |= {number: asyncio.Event() for number in taken}
+        self.claims.append(len(taken))
+        return taken
+
+    async def work(self, row: int) -> None:
+        await self._ends[row].wait()
+        del self._ends[row]
+
+    async def end(self, count: int) -> None:
+        """Let so many come to their end, and whatever follows from it happen."""
+        for number in list(self._ends)[:count]:
+            self._ends[number].set()
+        await at_rest()
+
+
+async def at_rest() -> None:
+    for _turn in range(20):
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def working(numbers: Numbers, *, size: int, holds_back: bool = False) -> AsyncIterator[WorkerPool[int]]:
+    pool = WorkerPool("numbers", numbers, size=size, holds_back=holds_back)
+    pool.start()
+    await at_rest()
+    try:
+        yield pool
+    finally:
+        await numbers.end(len(numbers.left) + size)
+        await pool.stop(timedelta(0))
+
+
+async def test_the_end_of_work_claims_nothing_when_the_last_claim_took_all_there_was() -> None:
+    numbers = Numbers(3)
+    async with working(numbers, size=8) as pool:
+        await numbers.end(2)
+        assert numbers.claims == [3]
+
+        numbers.left = [7]
+        pool.wake()
+        await at_rest()
+        assert numbers.claims == [3, 1]
+
+
+async def test_a_full_pool_claims_again_whenever_work_ends_until_a_claim_is_not_full() -> None:
+    numbers = Numbers(6)
+    async with working(numbers, size=4):
+        assert numbers.claims == [4]
+        await numbers.end(1)
+        await numbers.end(3)
+        # The second claim was full too, the third was not.
+        assert numbers.claims == [4, 1, 1]
+        await numbers.end(2)
+        assert (numbers.left, numbers.claims) == ([], [4, 1, 1])
+
+
+async def test_a_queue_that_holds_rows_back_is_asked_after_each_end_of_work() -> None:
+    numbers = Numbers(5)
+    numbers.most = 2
+    async with working(numbers, size=8, holds_back=True):
+        assert numbers.claims == [2]
+        for left in (2, 1, 0):
+            await numbers.end(1)
+            assert len(numbers.left) == left
