@@ -75,7 +75,10 @@ lint: .venv/ready
 types: .venv/ready
 	$(BIN)/mypy
 
-PYTEST := $(BIN)/pytest -n 6 --dist worksteal -rs
+# Compiled once, not by every worker and every process of a test, whatever the shell says.
+unit quick processes faults-sample installation endurance browser node coverage: export PYTHONDONTWRITEBYTECODE =
+# More workers than this wait less and read more: each of them reads every test.
+PYTEST := $(BIN)/pytest -n 4 --dist worksteal -rs
 unit: .venv/ready
 	$(PYTEST) -m "not faults and not installation and not endurance and not node and not browser and not processes"
 
@@ -102,7 +105,7 @@ tests/node/node_modules/ready: tests/node/package-lock.json .venv/ready
 # The same tests with their branch coverage, which makes the pure ones twice as slow.
 coverage: .venv/ready
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -n 6 --dist worksteal -rs
+	$(BIN)/coverage run -m pytest -n 4 --dist worksteal -rs
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 import pytest
@@ -24,6 +28,9 @@ settings.load_profile("same")
 
 SLOW_FOLDERS = frozenset({"journeys", "faults", "sandbox", "browser", "node"})
 """Here the whole bot runs, or a stand-in on the loopback: marked slow as a whole, as is what borrows their world."""
+MARKED_FOLDERS = frozenset({"faults", "browser", "node"})
+"""Marked with their name as a whole."""
+HERE = Path(__file__).parent
 STARTS_A_PROCESS = frozenset({"subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"})
 """Python's names for these audit events."""
 
@@ -33,14 +40,43 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """`make quick` does not even read what is slow as a whole."""
-    return True if config.option.markexpr == "not slow" and collection_path.name in SLOW_FOLDERS else None
+    """Every worker reads every file: what is left out as a whole is not even read."""
+    return True if collection_path.parent == HERE and collection_path.name in _left_out(config) else None
+
+
+def _left_out(config: pytest.Config) -> frozenset[str]:
+    """Folders whose every test `-m "not … and not …"` leaves out."""
+    marks = config.option.markexpr.split(" and ")
+    if not all(mark.startswith("not ") for mark in marks):
+        return frozenset()
+    names = {mark.removeprefix("not ") for mark in marks}
+    return (MARKED_FOLDERS & names) | (SLOW_FOLDERS if "slow" in names else frozenset())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Let each worker begin with a share of the files: in a fresh clone, none then compiles what another has compiled.
+
+    What goes wrong here goes wrong again in a moment, when pytest reads the file, and is told there.
+    """
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None:
+        return
+    folders = [folder for arg in session.config.args if (folder := Path(arg).resolve()).is_dir()]
+    files = sorted(path.relative_to(HERE) for folder in folders for path in folder.rglob("test_*.py"))
+    files = [path for path in files if path.parts[0] not in _left_out(session.config)]
+    for path in files[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
+        with suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(".".join((HERE.name, *path.with_suffix("").parts)))
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects by the marks given here
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        if SLOW_FOLDERS.intersection(item.path.parts) or _borrows_a_world(item):
+        folder = item.path.relative_to(HERE).parts[0]
+        if folder in MARKED_FOLDERS:
+            item.add_marker(folder)
+        if folder in SLOW_FOLDERS or (isinstance(item, pytest.Function) and _borrows_a_world(item.module)):
             item.add_marker(pytest.mark.slow)
     if config.getoption("--bounds"):
         left_out = [item for item in items if "took" not in getattr(item, "fixturenames", ())]
@@ -48,10 +84,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
 
 
-def _borrows_a_world(item: pytest.Item) -> bool:
-    """Whether its file imports something of the journeys, which start a bot."""
-    names = vars(item.module).values() if isinstance(item, pytest.Function) else ()
-    return any(str(getattr(it, "__module__", None)).startswith("tests.journeys.") for it in names)
+@cache
+def _borrows_a_world(module: ModuleType) -> bool:
+    """Whether it imports something of the journeys, which start a bot."""
+    return any(str(getattr(it, "__module__", None)).startswith("tests.journeys.") for it in vars(module).values())
 
 
 class _Guard:

@@ -108,8 +108,15 @@ def _imports_of(path: Path) -> Iterator[Import]:
                 yield Import(me, f"{base}.{alias.name}" if is_module else base)
 
 
-ALL_IMPORTS = [found for path in _files("bot", "handlers", "storage") for found in _imports_of(path)]
-OUR_IMPORTS = [i for i in ALL_IMPORTS if i.imported.split(".")[0] in OURS and i.imported not in EVERYBODY]
+@cache
+def all_imports() -> list[Import]:
+    """Found when the first test asks: every worker reads this module, and few of them play its tests."""
+    return [found for path in _files("bot", "handlers", "storage") for found in _imports_of(path)]
+
+
+@cache
+def our_imports() -> list[Import]:
+    return [i for i in all_imports() if i.imported.split(".")[0] in OURS and i.imported not in EVERYBODY]
 
 
 def _in(name: str, *rooms: str) -> bool:
@@ -118,7 +125,11 @@ def _in(name: str, *rooms: str) -> bool:
 
 def _broken(importers: Callable[[str], bool], allowed: Callable[[str], bool]) -> list[str]:
     return sorted(
-        {f"{i.importer} imports {i.imported}" for i in OUR_IMPORTS if importers(i.importer) and not allowed(i.imported)}
+        {
+            f"{i.importer} imports {i.imported}"
+            for i in our_imports()
+            if importers(i.importer) and not allowed(i.imported)
+        }
     )
 
 
@@ -127,7 +138,7 @@ def _broken(importers: Callable[[str], bool], allowed: Callable[[str], bool]) ->
 
 def test_the_reader_of_imports_sees_them_all() -> None:
     """The other rules are worth nothing if this finds nothing."""
-    seen = {(i.importer, i.imported) for i in ALL_IMPORTS}
+    seen = {(i.importer, i.imported) for i in all_imports()}
     assert {
         ("handlers.listeners", "bot.runtime.factory"),
         ("bot.runtime.factory", "storage.checks"),
@@ -146,7 +157,7 @@ def test_the_domain_touches_nothing() -> None:
         "aiohttp", "asyncio", "httpx", "os", "pathlib", "random", "secrets", "shutil", "slack_bolt", "slack_sdk",
         "socket", "sqlite3", "sqlite_utils", "starlette", "structlog", "subprocess", "tempfile", "threading", "time",
     }  # fmt: skip
-    found = [i for i in ALL_IMPORTS if _in(i.importer, "bot.domain") and i.imported.split(".")[0] in touching]
+    found = [i for i in all_imports() if _in(i.importer, "bot.domain") and i.imported.split(".")[0] in touching]
     assert found == []
     for path in _files("bot/domain"):
         assert not re.search(r"\.(now|utcnow|today)\(|(?<!\.)\bopen\(", path.read_text(encoding="utf-8")), path
@@ -156,7 +167,9 @@ def test_what_decides_or_stores_knows_no_blocks() -> None:
     """It hands on codes, facts and domain types; only what builds what is shown puts them into words."""
     # The demo plays people, who click.
     above = ("handlers", "bot.sandbox.demo")
-    importers = {i.importer for i in OUR_IMPORTS if _in(i.imported, "bot.slack.blocks") and not _in(i.importer, *above)}
+    importers = {
+        i.importer for i in our_imports() if _in(i.imported, "bot.slack.blocks") and not _in(i.importer, *above)
+    }
     assert {me for me in importers if not _in(me, "bot.slack.blocks")} == BUILDERS | KNOW_IDS_OR_THE_TERMINAL
 
 
@@ -212,7 +225,7 @@ def _layer(room: str) -> int:
 def test_imports_point_to_lower_layers_alone() -> None:
     upwards = [
         f"{i.importer} imports {i.imported}"
-        for i in OUR_IMPORTS
+        for i in our_imports()
         for mine, theirs in ((_room(i.importer), _room(i.imported)),)
         if mine and theirs and mine != theirs and _layer(theirs) >= _layer(mine)
     ]
@@ -245,7 +258,7 @@ def test_handlers_know_neither_storage_nor_the_outside_world() -> None:
 
 def test_only_the_command_line_imports_the_sandbox() -> None:
     importers = {
-        i.importer for i in OUR_IMPORTS if _in(i.imported, "bot.sandbox") and not _in(i.importer, "bot.sandbox")
+        i.importer for i in our_imports() if _in(i.imported, "bot.sandbox") and not _in(i.importer, "bot.sandbox")
     }
     assert importers == {"bot.command_line.stand_ins"}
 
@@ -259,7 +272,7 @@ def test_smile_id_is_known_by_its_interface_alone() -> None:
         )
         == []
     )
-    assert "bot.smile_id.v1" in {i.imported for i in OUR_IMPORTS if i.importer == "bot.runtime.factory"}
+    assert "bot.smile_id.v1" in {i.imported for i in our_imports() if i.importer == "bot.runtime.factory"}
 
 
 def test_the_interface_to_smile_id_knows_no_implementation() -> None:
@@ -267,7 +280,7 @@ def test_the_interface_to_smile_id_knows_no_implementation() -> None:
 
 
 def test_only_the_command_line_brings_handlers_and_bot_together() -> None:
-    importers = {i.importer for i in OUR_IMPORTS if _in(i.imported, "handlers") and not _in(i.importer, "handlers")}
+    importers = {i.importer for i in our_imports() if _in(i.imported, "handlers") and not _in(i.importer, "handlers")}
     # Beside the command line, the demo's bot by a clock that it moves.
     assert importers == {"bot.__main__", "bot.sandbox.demo.clocked_bot"}
 
@@ -303,7 +316,7 @@ def test_the_stand_ins_import_nothing_of_ours() -> None:
 
     assert _broken(stand_in, lambda it: _in(it, "bot.sandbox") and not _in(it, "bot.sandbox.demo")) == []
     # Not even the errors, which everybody else may import.
-    assert [i for i in ALL_IMPORTS if stand_in(i.importer) and i.imported in EVERYBODY] == []
+    assert [i for i in all_imports() if stand_in(i.importer) and i.imported in EVERYBODY] == []
 
 
 def test_the_stand_ins_do_not_know_each_other() -> None:
@@ -317,7 +330,7 @@ def test_the_stand_ins_do_not_know_each_other() -> None:
 def test_no_import_goes_round_in_a_circle() -> None:
     """Each module can be read after the ones it imports; those that it imports for types alone count too."""
     graph: dict[str, set[str]] = {}
-    for i in ALL_IMPORTS:
+    for i in all_imports():
         graph.setdefault(i.importer, set())
         if _in(i.imported, *OURS) and i.imported != i.importer:
             graph[i.importer].add(i.imported)
@@ -390,7 +403,7 @@ def test_storage_keeps_and_guards_but_does_not_decide() -> None:
     """Who hears what and which post follows which move is said in `bot`: a module of tables calls no other one."""
     calls = {
         (i.importer, i.imported)
-        for i in OUR_IMPORTS
+        for i in our_imports()
         if _in(i.importer, "storage") and i.importer not in ENGINE
         if _in(i.imported, "storage") and i.imported not in ENGINE | MECHANISMS
     }
@@ -398,12 +411,12 @@ def test_storage_keeps_and_guards_but_does_not_decide() -> None:
 
 
 def test_only_the_outbox_of_storage_knows_kinds_of_posts() -> None:
-    knowing = {i.importer for i in OUR_IMPORTS if _in(i.importer, "storage") and i.imported == "bot.domain.outbox"}
+    knowing = {i.importer for i in our_imports() if _in(i.importer, "storage") and i.imported == "bot.domain.outbox"}
     assert knowing == {"storage.outbox", "storage.deliveries"}
 
 
 def test_the_product_imports_no_test() -> None:
-    assert [i for i in OUR_IMPORTS if _in(i.imported, "tests")] == []
+    assert [i for i in our_imports() if _in(i.imported, "tests")] == []
 
 
 @pytest.mark.parametrize(
@@ -423,7 +436,7 @@ def test_the_product_imports_no_test() -> None:
     ],
 )
 def test_a_library_is_known_in_its_room_alone(library: str, rooms: list[str]) -> None:
-    users = {i.importer for i in ALL_IMPORTS if _in(i.imported, library) and not _in(i.importer, "bot.sandbox")}
+    users = {i.importer for i in all_imports() if _in(i.imported, library) and not _in(i.importer, "bot.sandbox")}
     assert users, f"nobody uses {library}"
     assert {me for me in users if not _in(me, *rooms)} == set()
 
@@ -497,7 +510,7 @@ def test_no_code_is_made_of_what_was_read() -> None:
     assert calls == []
     imports = {
         (i.importer, i.imported)
-        for i in ALL_IMPORTS
+        for i in all_imports()
         if i.imported.split(".")[0] in READS_OBJECTS and not _in(i.importer, "bot.sandbox")
     }
     # Calls of the kernel and of libc with numbers of ours: nobody may read the memory; what is freed goes back.

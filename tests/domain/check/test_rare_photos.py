@@ -35,14 +35,18 @@ def png(image: Image.Image, *, bits: int, colour_type: int, more: bytes = b"") -
 
 
 def _packed(row: bytes, bits: int) -> bytes:
+    """The upper bits of each byte, several to a byte; or each byte twice, as the two halves of 16 bits."""
     if bits == 16:
-        return bytes(half for byte in row for half in (byte, byte))
+        twice = bytearray(2 * len(row))
+        twice[::2] = twice[1::2] = row
+        return bytes(twice)
     per_byte = 8 // bits
     whole = row + bytes(-len(row) % per_byte)
-    return bytes(
-        sum((byte >> (8 - bits)) << (8 - bits * (n + 1)) for n, byte in enumerate(whole[at : at + per_byte]))
-        for at in range(0, len(whole), per_byte)
-    )
+    packed = 0
+    for n in range(per_byte):
+        placed = bytes((byte >> (8 - bits)) << (8 - bits * (n + 1)) for byte in range(256))
+        packed |= int.from_bytes(whole[n::per_byte].translate(placed))
+    return packed.to_bytes(len(whole) // per_byte)
 
 
 def beside(content: bytes) -> bytes:

@@ -6,6 +6,7 @@ import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from bot.domain.check.field_faults import FieldCode, FieldFault
 from bot.domain.outbox import AdminAlert, encode_fault
 from bot.errors import FileCode, FileUnusable, PhotoCode, PhotoUnusable, Refusal, Refused, SmileIDRefusal
 from bot.slack.blocks.refusals import SENTENCES, plain_sentence, refusal_message, sentence, stored_sentence
+from tests.source_code import nodes_of
 
 ROOT = Path(__file__).parents[3]
 CODES = {kind.__name__: kind for kind in (Refusal, PhotoCode, FileCode, FieldCode, SmileIDRefusal, AdminAlert)}
@@ -30,14 +32,19 @@ class Made:
     facts: frozenset[str]
 
 
+@cache
+def made() -> list[Made]:
+    return list(_made())
+
+
 def _made() -> Iterator[Made]:
     for room in ("bot", "handlers"):
         for path in sorted((ROOT / room).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and (made := _code_made_by(node)) is not None:
+            for node in nodes_of(path):
+                if isinstance(node, ast.Call) and (code_made := _code_made_by(node)) is not None:
                     where = f"{path.relative_to(ROOT)}:{node.lineno}"
                     facts = frozenset(keyword.arg or "**" for keyword in node.keywords) | _keys(node)
-                    for code in _codes(made, within=path):
+                    for code in _codes(code_made, within=path):
                         yield Made(where, code, facts)
 
 
@@ -68,12 +75,11 @@ def _codes(node: ast.expr, *, within: Path) -> Iterator[StrEnum]:
     elif isinstance(node, ast.Attribute) and ast.unparse(node.value) in CODES:
         yield CODES[ast.unparse(node.value)][node.attr]
     elif isinstance(node, ast.Name):
-        for given in ast.walk(ast.parse(within.read_text(encoding="utf-8"))):
+        for given in nodes_of(within):
             if isinstance(given, ast.Assign) and [ast.unparse(target) for target in given.targets] == [node.id]:
                 yield from _codes(given.value, within=within)
 
 
-MADE = list(_made())
 SAMPLES: dict[str, object] = {
     **dict.fromkeys(("megabytes", "more", "most", "several", "size", "total"), 2),
     "digits": [6, 8],
@@ -93,7 +99,7 @@ def test_the_reader_of_codes_sees_them_all() -> None:
     named = re.compile(rf"\b({'|'.join(MAKERS)})\(\s*({'|'.join(CODES)})\.")
     texts = [path.read_text(encoding="utf-8") for room in ("bot", "handlers") for path in (ROOT / room).rglob("*.py")]
     calls = sum(len(named.findall(text)) for text in texts)
-    assert len(MADE) >= calls > 150
+    assert len(made()) >= calls > 150
 
 
 def test_every_code_has_one_sentence_and_every_sentence_a_code() -> None:
@@ -111,7 +117,7 @@ def test_every_code_is_used() -> None:
 
 
 def test_every_use_of_a_code_supplies_the_facts_of_its_sentence() -> None:
-    assert [one for one in MADE if one.facts != _named_in(one.code)] == []
+    assert [one for one in made() if one.facts != _named_in(one.code)] == []
 
 
 @dataclass(frozen=True, slots=True)
