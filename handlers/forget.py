@@ -21,6 +21,6 @@ async def open_form(bot: Bot, body: Mapping[str, Any], typed: str) -> Message | 
 
 async def confirmed(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], bot: Bot) -> None:
     left = await bot.erasures.forget(body["user"]["id"], view["private_metadata"])
-    await ack(response_action="update", view=forget.done(left))
+    await ack(response_action="update", view=forget.done(left, certified=True))
     # Empties the log, and looks which backups still hold the customer.
     bot.background.spawn(bot.erasures.tick())

@@ -112,7 +112,12 @@ def _sealed(tx: Transaction, erasure: Erasure) -> bytes:
     checks = {
         ref: {"at": to_text(one.at), "gone": dict(one.gone)} if one else None for ref, one in erasure.checks.items()
     }
-    content = {"found_by": erasure.found_by.value, "looked_for": list(erasure.looked_for), "checks": checks}
+    content = {
+        "found_by": erasure.found_by.value,
+        "looked_for": list(erasure.looked_for),
+        "certified": list(erasure.certified),
+        "checks": checks,
+    }
     return tx.sealer.seal(json.dumps(content), place=f"{PLACE}:{erasure.id}")
 
 
@@ -131,6 +136,8 @@ def _of_json(id_: str, asked_by: str, asked_at: datetime, done_at: datetime | No
         asked_at=asked_at,
         done_at=done_at,
         looked_for=tuple(content["looked_for"]),
+        # Lists of older versions do not say.
+        certified=tuple(content.get("certified", ())),
         checks={
             ref: Erased(at=from_text(one["at"]), gone=one["gone"]) if one else None
             for ref, one in content["checks"].items()

@@ -55,6 +55,7 @@ BUILDERS = frozenset(
     {
         "bot.intake.answers",
         "bot.outbox.thread_posts",
+        "bot.privacy.certificate_posts",
         "bot.privacy.erased_posts",
         "bot.privacy.head_posts",
         "bot.queries.details",

@@ -171,7 +171,7 @@ async def _erase(
         standing = await erasure.look(database, began.id, wanted, places, now=_now)
     if target is not None:
         with file_for(target) as file:
-            file.write(await database.read(_certificate, standing))
+            file.write(await database.write(_certificate, standing))
     return standing
 
 
@@ -188,10 +188,12 @@ async def _is_agreed(database: Database, wish: Wish, wanted: Retention) -> bool:
 
 
 def _certificate(tx: Transaction, standing: Standing) -> bytes:
-    from bot.privacy import certificate, signing
-    from storage import audit
+    from bot.privacy import certificate
 
-    return signing.sign(certificate.document(standing, audit.head(tx), at=_now()), tx.sealer)
+    at = _now()
+    signed = certificate.signed(tx, standing, at=at)
+    certificate.handed_over(tx, standing.erasure.id, to=OPERATOR, at=at)
+    return signed
 
 
 def _now() -> datetime:

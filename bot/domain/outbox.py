@@ -93,6 +93,8 @@ class PostKind(StrEnum):
     """The export itself, by direct message."""
     DELETION_ASKED = "deletion_asked"
     """Asks one person to delete what they put into Slack, since its time is over and the bot cannot."""
+    CERTIFICATE = "certificate"
+    """The signed certificate of an erasure, by direct message to who asked for it."""
 
 
 UPDATES = frozenset(
@@ -106,7 +108,7 @@ UPDATES = frozenset(
 FILES = frozenset(
     {
         *(PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS, PostKind.SUMMARY_CHART, PostKind.SUMMARY_CSV),
-        PostKind.EXPORT_FILE,
+        *(PostKind.EXPORT_FILE, PostKind.CERTIFICATE),
     }
 )
 """Bring a file to a thread, or to a person."""

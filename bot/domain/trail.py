@@ -76,6 +76,7 @@ _CHANGES = {
     "check.hold": "What is kept of the check stays beyond its time; why",
     "check.unhold": "It stays no longer; why it had",
     "erasure.asked": "Somebody asked for the customer of this check to be erased; the erasure's id",
+    "certificate.made": "The signed certificate of an erasure was handed over; the erasure's id",
     "photos.erased": "Which photos the check had is no longer known",
     "personal.erased": "Nothing personal is left of the check",
     "record.erased": "Nothing is left of the check but this trail",

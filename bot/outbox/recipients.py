@@ -18,6 +18,7 @@ _RIGHTS: Mapping[PostKind, Right] = {
     PostKind.AUDIT_HEAD: Right.BE_ALERTED,
     PostKind.BATCH_APPROVAL: Right.APPROVE_FILE,
     PostKind.BATCH_APPROVAL_CARD: Right.APPROVE_FILE,
+    PostKind.CERTIFICATE: Right.FORGET,
     PostKind.REVIEW_NOTICE: Right.REVIEW,
     PostKind.REVIEW_CARD: Right.REVIEW,
     # Reminders climb to managers.
@@ -41,7 +42,7 @@ _OURS_ALONE = (
 )
 """Never posted in a channel that another company reads; the posts of a request's thread are redirected instead."""
 
-_BY_NAME = frozenset({PostKind.ALERT, PostKind.PERSONAL, PostKind.BATCH_APPROVAL})
+_BY_NAME = frozenset({PostKind.ALERT, PostKind.PERSONAL, PostKind.BATCH_APPROVAL, PostKind.CERTIFICATE})
 """Always sent to one person by name: one that names a channel was not written by the bot."""
 
 SHARED = "the channel is shared with another company"

@@ -10,7 +10,10 @@ from typing import Any
 from bot import __version__
 from bot.domain.privacy.erasures import FOUND_BY, CheckLeft, Copies, Standing
 from bot.domain.privacy.holds import Stay
+from bot.privacy import signing
+from storage import audit
 from storage.engine.chain import Head
+from storage.engine.database import Transaction
 
 KIND = "certificate of an erasure"
 FORMAT = 1
@@ -30,6 +33,15 @@ _STAYS: Mapping[Stay, str] = {
     Stay.ALTERED: "its record was altered beside the bot; see docs/operations.md",
 }
 _BACKUP_RULE = "KYC_BACKUP_EVERY, KYC_BACKUP_KEEP"
+
+
+def signed(tx: Transaction, standing: Standing, *, at: datetime) -> bytes:
+    """The document as a file; `handed_over` has its line in the audit trail."""
+    return signing.sign(document(standing, audit.head(tx), at=at), tx.sealer)
+
+
+def handed_over(tx: Transaction, erasure_id: str, *, to: str, at: datetime) -> None:
+    audit.record(tx, at=at, actor=to, act="certificate.made", detail=erasure_id)
 
 
 def document(standing: Standing, head: Head, *, at: datetime) -> dict[str, Any]:

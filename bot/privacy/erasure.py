@@ -18,6 +18,7 @@ import structlog
 from bot.access.process import Process
 from bot.access.rights import Right
 from bot.domain.check.references import parse_reference, reference
+from bot.domain.outbox import PostKind
 from bot.domain.privacy.clocks import Clock, Retention
 from bot.domain.privacy.erasures import CheckLeft, Copies, Erased, Erasure, FoundBy, RecordKept, Standing, Wish
 from bot.domain.privacy.holds import CAUSES
@@ -25,11 +26,16 @@ from bot.domain.privacy.slack_removals import SlackRemoval
 from bot.errors import Refusal, Refused
 from bot.privacy import slack_asks
 from bot.settings import BackupSettings
-from storage import audit, blind_index, checks, erasures, holds, keys, retention, slack_removals, trail_people
+from storage import audit, blind_index, checks, erasures, holds, keys, outbox, retention, slack_removals, trail_people
 from storage.engine import backup
 from storage.engine.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
+
+FIRST, LAST = "first", "last"
+"""Which of the two certificates a post brings."""
+CERTIFIED_AFTER = timedelta(seconds=30)
+"""By then the check is erased, and most of what Slack shows of it: a list of what is to come would be worth little."""
 
 
 def find(tx: Transaction, wish: Wish) -> list[str]:
@@ -61,12 +67,15 @@ def known(tx: Transaction, wish: Wish) -> Erasure | None:
     return next((one for one in erasures.open_ones(tx) if prints & set(one.looked_for)), None)
 
 
-def begin(tx: Transaction, wish: Wish, *, number: int, by: str, now: datetime) -> Erasure | None:
+def begin(
+    tx: Transaction, wish: Wish, *, number: int, by: str, now: datetime, certified: bool = False
+) -> Erasure | None:
     """Take on what was asked for; None where nothing is known of the customer.
 
     `number` is random, for the id. The same wish again, and a wish for checks that are all on one list, give the
-    erasure that is there; checks that came since join it. Raises WrongKey where a bot at work would not know what this
-    process writes.
+    erasure that is there; checks that came since join it. With `certified`, `by` is a user and gets the certificate by
+    direct message, once however often they ask. Raises WrongKey where a bot at work would not know what this process
+    writes.
     """
     keys.require_begun(tx)
     refs, before = find(tx, wish), known(tx, wish)
@@ -95,7 +104,28 @@ def begin(tx: Transaction, wish: Wish, *, number: int, by: str, now: datetime) -
             erasures.keep(tx, erasure)
     for ref in new:
         audit.record(tx, at=now, actor=by, act="erasure.asked", ref=ref, detail=erasure.id)
+    if certified and by not in erasure.certified:
+        erasure = replace(erasure, certified=(*erasure.certified, by))
+        erasures.keep(tx, erasure)
+        _certify(tx, erasure, by, now=now)
     return erasure
+
+
+def _certify(tx: Transaction, erasure: Erasure, user: str, *, now: datetime) -> None:
+    """Have the certificate sent: the last one once nothing is left to be done, or else one that says what stays.
+
+    It is about no check, whose messages are erased and wait for each other.
+    """
+    is_last = erasure.done_at is not None
+    outbox.enqueue(
+        tx,
+        PostKind.CERTIFICATE,
+        key=f"{erasure.id}:{user}{':done' if is_last else ''}",
+        destination=user,
+        payload={"erasure": erasure.id, "what": LAST if is_last else FIRST},
+        now=now,
+        due_at=now if is_last else now + CERTIFIED_AFTER,
+    )
 
 
 async def carry_out(database: Database, erasure_id: str, wanted: Retention, *, now: Callable[[], datetime]) -> bool:
@@ -222,6 +252,8 @@ def _finish(tx: Transaction, erasure: Erasure, *, now: datetime) -> Erasure:
     done = replace(current, looked_for=(), done_at=now)
     erasures.keep(tx, done)
     audit.record(tx, at=now, actor=audit.BOT, act="erasure.done", detail=done.id)
+    for user in done.certified:
+        _certify(tx, done, user, now=now)
     return done
 
 
@@ -259,7 +291,7 @@ class Erasures(Process):
         await self.may_forget(user, ref)
         wish = Wish(found_by=FoundBy.REF, value=ref)
         number, now = self.rng.getrandbits(64), self.now()
-        began = await self.database.write(begin, wish, number=number, by=user, now=now)
+        began = await self.database.write(begin, wish, number=number, by=user, now=now, certified=True)
         if began is not None:
             await carry_out(self.database, began.id, self.settings.retention, now=self.now)
             log.info("erasure.asked", ref=ref, erasure=began.id)

@@ -44,7 +44,8 @@ from bot.outbox.links import Links
 from bot.outbox.look_ups import LookUps
 from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import ThreadPosts
-from bot.privacy import signing
+from bot.privacy import certificate_posts, signing
+from bot.privacy.certificate_posts import CertificatePosts
 from bot.privacy.erased_posts import ErasedPosts
 from bot.privacy.erasure import Erasures
 from bot.privacy.head_posts import HeadPosts
@@ -369,9 +370,15 @@ async def build(
             **HeadPosts(**process).builders(),
             **ExportPosts(**process, slack=slack).builders(),
             **removals.posts.builders(),
+            **CertificatePosts(**process, slack=slack).builders(),
             PostKind.ANSWER: answer_delivery.build,
         },
-        followers={**exports.followers(), **summaries.followers(), **batch_commits.followers()},
+        followers={
+            **exports.followers(),
+            **summaries.followers(),
+            **batch_commits.followers(),
+            **certificate_posts.followers(),
+        },
         rate_limiter=RateLimiter(
             usual=timedelta(seconds=1 / settings.slack_posts_per_second),
             steady=steady,

@@ -53,6 +53,8 @@ class Erasure:
     looked_for: Sequence[str] = field(repr=False)
     """Keyed prints of what was looked for, so that the same wish finds this again; empty once it is done."""
     done_at: datetime | None = None
+    certified: Sequence[str] = ()
+    """Who gets the certificate by direct message: the users who asked in Slack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

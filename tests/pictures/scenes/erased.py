@@ -5,16 +5,38 @@ from datetime import timedelta
 
 from bot.domain.check.states import State
 from bot.domain.outbox import PostKind
-from bot.domain.privacy.erasures import CheckLeft, Erased, RecordKept
+from bot.domain.privacy.erasures import CheckLeft, Copies, Erased, Erasure, FoundBy, RecordKept, Standing
 from bot.domain.privacy.holds import CAUSES, HoldCause, Stay
 from bot.domain.results.codes import ResultStory
+from bot.outbox.builders import File
+from bot.privacy import certificate, signing
 from bot.slack.blocks import erased, forget, holds, photos, private, record, thread
 from bot.slack.blocks.erased import ToDelete
-from tests.pictures.people import NOW
+from storage.engine.chain import Head
+from storage.engine.sealing import Sealer
+from tests.pictures.people import MUSA, NOW
 from tests.pictures.scene import Place, Scene, Sheet
 from tests.pictures.scenes.samples import CHECK_BVN, ENTRY, LINK, ended, reading
 
 _FILE = "https://acme-compliance.slack.com/files/U0AMINA0001/F0{}"
+
+
+def _certificate(caption: str, check: CheckLeft) -> Scene:
+    asked = Erasure(
+        id="F-6C3W8N",
+        found_by=FoundBy.REF,
+        asked_by=MUSA,
+        asked_at=NOW,
+        checks={check.ref: check.erased},
+        looked_for=(),
+    )
+    copies = Copies(backups=(), backups_until=None, set_aside=())
+    standing = Standing(erasure=asked, checks=[check], copies=copies, log_emptied=True)
+    head = Head(seq=4_711, chain="0" * 64)
+    signed = signing.sign(certificate.document(standing, head, at=NOW), Sealer([bytes(range(32))]))
+    name = f"certificate-{asked.id}{'-done' if standing.is_whole else ''}.json"
+    file = File(channel="D0", thread_ts=None, name=name, data=signed, comment=forget.certificate(standing))
+    return Scene(caption=caption, shows=file, kinds=[PostKind.CERTIFICATE], place=Place.DIRECT)
 
 
 def sheets() -> list[Sheet]:
@@ -25,6 +47,7 @@ def sheets() -> list[Sheet]:
     ]
     kept = RecordKept(until=NOW + timedelta(days=5 * 365), rule="KYC_RETENTION_RECORD, 5y")
     left = CheckLeft(ref=CHECK_BVN.ref, erased=None, stay=None, record=kept)
+    done = replace(left, erased=Erased(at=NOW, gone={}))
     approved = ended(State.APPROVED, reading(ResultStory.CONFIRMED))
     gone = replace(approved, id_info={}, customer_reference="", photos_erased_at=NOW, personal_erased_at=NOW)
     return [
@@ -59,14 +82,21 @@ def sheets() -> list[Sheet]:
                 ),
                 Scene(
                     caption="Confirmed, while something stays",
-                    shows=forget.done(replace(left, stay=Stay.HELD, causes=[CAUSES[HoldCause.LEGAL]])),
+                    shows=forget.done(replace(left, stay=Stay.HELD, causes=[CAUSES[HoldCause.LEGAL]]), certified=True),
                     place=Place.PRIVATE,
                 ),
                 Scene(
                     caption="Erased",
-                    shows=forget.done(replace(left, erased=Erased(at=NOW, gone={}), in_slack=["file: due"])),
+                    shows=forget.done(replace(done, in_slack=["file: due"]), certified=True),
                     place=Place.PRIVATE,
                 ),
+                Scene(
+                    caption="/kyc forget of one that was erased before",
+                    shows=forget.done(done),
+                    place=Place.PRIVATE,
+                ),
+                _certificate("The certificate, half a minute later", replace(done, in_slack=["file: no_user_token"])),
+                _certificate("The last one, once nothing is left", done),
                 Scene(
                     caption="/kyc hold",
                     shows=holds.held(CHECK_BVN.ref, HoldCause.RELATIONSHIP, is_new=True),
