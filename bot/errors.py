@@ -5,6 +5,7 @@ KycError
 ├── CannotListen             a port is taken, or may not be used; exit 1
 ├── DatabaseFault            the database cannot be used; exit 1
 │   ├── DatabaseUnusable     SQLite cannot read or write now: a full disk, a lock, a device
+│   ├── DatabaseBusy         more waits to be stored than can be soon: nothing is lost by trying again
 │   ├── DatabaseInUse        another bot holds the lock
 │   ├── DatabaseNewer        written by a newer version of the bot
 │   └── WrongKey             sealed with a key that is not configured
@@ -70,6 +71,10 @@ class DatabaseFault(KycError):
 
 class DatabaseUnusable(DatabaseFault):
     """SQLite cannot read or write now: a full disk, a lock, a device. Whatever was to be stored is not at fault."""
+
+
+class DatabaseBusy(DatabaseFault):
+    """More waits to be stored than can be soon. Nothing of what was asked is kept: whoever asked may ask again."""
 
 
 class DatabaseInUse(DatabaseFault):

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from bot.errors import DatabaseBusy
 from bot.runtime.connections import Connections
 from bot.runtime.factory import Bot
 from bot.runtime.health import Degraded
@@ -20,6 +21,8 @@ from handlers.slack_shapes import is_readable
 
 SLACK_MAX_BYTES = 1024 * 1024
 """Slack's own views end at 250 kB; nothing that it sends comes near this."""
+BUSY_SECONDS = 5
+"""After which a request is to be brought again that came while too much waited to be stored."""
 BODY_SECONDS = 30.0
 """Longest that a callback may take to come in: a few kilobytes, or with photos a few megabytes."""
 
@@ -79,10 +82,15 @@ def _both(path: str, endpoint: Callable[[Request], Awaitable[Response]], **more:
 
 
 def _application(routes: list[Route]) -> Starlette:
-    made = Starlette(routes=routes)
+    made = Starlette(routes=routes, exception_handlers={DatabaseBusy: _busy})
     # It would redirect to another slash, at whatever host the request names.
     made.router.redirect_slashes = False
     return made
+
+
+def _busy(_request: Request, _fault: Exception) -> Response:
+    """Nothing of the request is stored: the sender may bring it again, and hears when."""
+    return Response(status_code=503, headers={"Retry-After": str(BUSY_SECONDS)})
 
 
 def admin(bot: Bot, connections: Connections) -> ASGIApp:

@@ -15,7 +15,7 @@ from slack_bolt.async_app import AsyncBoltContext
 from bot.access.rights import Right
 from bot.domain.installation import origin_of
 from bot.domain.outbox import Message
-from bot.errors import Refusal, Refused, SlackError
+from bot.errors import DatabaseBusy, Refusal, Refused, SlackError
 from bot.runtime.factory import Bot
 from bot.slack.blocks import ids, private, refusals
 from handlers import modals
@@ -96,6 +96,11 @@ async def failed(error: Exception, body: dict[str, Any], context: AsyncBoltConte
         said, plain, field = refusals.refusal_message(no), refusals.plain_sentence(no), FIELDS.get(no.code)
         if has_lost := modals.sees_no_more(body, no):
             modals.take_away(bot, body, no)
+    elif isinstance(error, DatabaseBusy):
+        # No fault of anything: what they did is stored as soon as they do it again.
+        log.warning("listener.busy", kind=kind)
+        plain, field, has_lost = private.BUSY, None, False
+        said = private.answer(plain)
     else:
         code = new_fault_code()
         log.error("listener.failed", code=code, kind=kind, exc_info=error)
@@ -109,7 +114,7 @@ async def failed(error: Exception, body: dict[str, Any], context: AsyncBoltConte
         reply(context["bot"], body, said)
     if context.ack.response is not None:
         return context.ack.response
-    if kind == "event_callback" and is_for_inbox(body):
+    if kind == "event_callback" and (is_for_inbox(body) or isinstance(error, DatabaseBusy)):
         # Not stored, so not acknowledged: Slack brings it again, and nobody's question is lost. In Socket Mode, Bolt
         # leaves out the ack of whatever is no 200.
         return BoltResponse(status=500, body="")

@@ -12,6 +12,8 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from storage.engine.lanes import behind
+
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
@@ -55,7 +57,8 @@ class WorkerPool(Generic[T]):
         self._stopping = False
 
     def start(self) -> None:
-        self._loop = asyncio.create_task(self._run(), name=f"pool-{self._name}")
+        with behind():
+            self._loop = asyncio.create_task(self._run(), name=f"pool-{self._name}")
 
     def wake(self) -> None:
         self._awake.set()
@@ -247,7 +250,8 @@ class Scheduler:
     async def _run(self, job: Callable[[], Awaitable[object]], name: str, interval: timedelta) -> None:
         self._due_at.pop(name, None)
         try:
-            await job()
+            with behind():
+                await job()
         except Exception:
             # The next run may succeed; the scheduler itself must continue.
             log.exception("schedule.job_failed", job=name)
@@ -279,7 +283,8 @@ class BackgroundTasks:
     @staticmethod
     async def _run(work: Coroutine[Any, Any, None]) -> None:
         try:
-            await work
+            with behind():
+                await work
         except Exception:
             # Nobody awaits it, so nothing else would report its failure.
             log.exception("background.failed")

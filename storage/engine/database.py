@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -24,6 +23,7 @@ from bot.errors import DatabaseFault
 from storage.engine import macs, shape
 from storage.engine.connection import connect, create_private, unusable_as_fault
 from storage.engine.group import CommitGroup, Connection, Records, WriteJob
+from storage.engine.lanes import Lanes, is_behind
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction, any_moment, from_text, load, moment_or_none, params, to_text
 from storage.engine.writer_macs import WriterMacs
@@ -37,6 +37,8 @@ log = structlog.get_logger(__name__)
 
 GROUP_LIMIT = 256
 """Most functions in one commit: the first of them waits for the last."""
+GROUP_SECONDS = 0.015
+"""No function joins a commit whose first began so long ago: with the MACs and the disk it takes three times as long."""
 
 
 class Database:
@@ -47,6 +49,7 @@ class Database:
         connections: _Connections,
         writer_thread: ThreadPoolExecutor,
         on_commit: Callable[[int, float], None] | None,
+        group_seconds: float,
     ) -> None:
         """Use `open`."""
         self._on_altered: Callable[[list[str]], None] | None = None
@@ -54,9 +57,10 @@ class Database:
         self._writer_thread = writer_thread
         self._reader_threads = ThreadPoolExecutor(len(connections.readers), "database-reader")
         self._on_commit = on_commit
+        self._group_seconds = group_seconds
         self._loop = asyncio.get_running_loop()
         self._subscribers: dict[str, list[Callable[[], None]]] = {}
-        self._waiting: deque[WriteJob] = deque()
+        self._waiting = Lanes()
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing: asyncio.Task[None] | None = None
@@ -72,6 +76,7 @@ class Database:
         readers: int = 2,
         busy_timeout: timedelta = timedelta(seconds=5),
         on_commit: Callable[[int, float], None] | None = None,
+        group_seconds: float = GROUP_SECONDS,
     ) -> Database:
         """Open or create the file, and run `migrate` on the writer thread before anything else.
 
@@ -84,7 +89,7 @@ class Database:
         thread = ThreadPoolExecutor(1, "database-writer")
         try:
             await asyncio.get_running_loop().run_in_executor(thread, connections.open, migrate, as_it_is, readers)
-            return cls(connections, thread, on_commit)
+            return cls(connections, thread, on_commit, group_seconds)
         except BaseException as error:
             thread.submit(connections.close)
             thread.shutdown(wait=isinstance(error, Exception))  # a cancelled caller waits for no migration
@@ -95,7 +100,7 @@ class Database:
 
         A cancelled caller takes nothing back: the function runs, and is stored, all the same.
         Raises what `fn` raises (it alone is rolled back), and DatabaseFault if the database is closed, cannot be
-        used, or the commit fails: then nothing is stored.
+        used, or the commit fails, DatabaseBusy if too many wait for it already: then nothing is stored.
         """
         return await asyncio.shield(self._enqueue(lambda transaction: fn(transaction, *args, **kwargs)))
 
@@ -105,14 +110,14 @@ class Database:
         """Run `fn` with the next commit, and wait for nothing: for what must not delay an answer.
 
         It is stored before `close` ends; a kill within the next moment loses it. A failure is logged. Raises
-        DatabaseFault if the database is closed.
+        DatabaseFault if the database is closed, DatabaseBusy if too many wait for it already.
         """
         self._enqueue(lambda transaction: fn(transaction, *args, **kwargs)).add_done_callback(_log_failure)
 
     def _enqueue(self, call: Callable[[Transaction], T]) -> asyncio.Future[T]:
         self._refuse_if_closed()
         answered: asyncio.Future[T] = self._loop.create_future()
-        self._waiting.append(WriteJob(call, answered))
+        self._waiting.add(WriteJob(call, answered, is_behind()))
         if self._idle.is_set():
             self._idle.clear()
             # Not at once: whoever else writes in this turn of the loop joins the group.
@@ -185,13 +190,14 @@ class Database:
         self._writer_thread.shutdown()
 
     def _begin_group(self) -> None:
-        group = CommitGroup([self._waiting.popleft() for _ in range(min(len(self._waiting), GROUP_LIMIT))])
+        group = CommitGroup(self._waiting.take(GROUP_LIMIT), self._group_seconds)
         self._loop.run_in_executor(self._writer_thread, self._connections.writer.commit, group).add_done_callback(
             self._answer
         )
 
     def _answer(self, done: asyncio.Future[CommitGroup]) -> None:
         group = done.result()
+        self._waiting.put_back(group.left)
         for job in group.jobs:
             if job.error is None:
                 job.answered.set_result(job.result)

@@ -34,6 +34,8 @@ class WriteJob:
 
     call: Call
     answered: asyncio.Future[Any]
+    is_behind: bool = False
+    """Nobody waits for it: others go first."""
     result: object = None
     error: BaseException | None = None
     """What the caller gets instead."""
@@ -44,6 +46,10 @@ class CommitGroup:
     """Functions that are committed together, and what came of them."""
 
     jobs: list[WriteJob]
+    patience: float
+    """No function is begun so many seconds after the first was: whoever comes meanwhile waits for all of them."""
+    left: list[WriteJob] = field(default_factory=list)
+    """The last of its functions, which have not run for want of time, and are of the next group."""
     topics: list[str] = field(default_factory=list)
     told: list[LogEvent] = field(default_factory=list)
     """To be logged once they are stored."""
@@ -110,8 +116,7 @@ class Connection:
                 self._shape.require()
             if self._macs:
                 self._macs.begin_group()
-            for job in group.jobs:
-                self._write(job, group)
+            self._run_all(group)
             if self._macs:
                 self._macs.make()
             self.db.conn.execute("COMMIT /* writer */")
@@ -122,6 +127,14 @@ class Connection:
             self._give_up(group, error)
         group.seconds = time.perf_counter() - started
         return group
+
+    def _run_all(self, group: CommitGroup) -> None:
+        until = time.perf_counter() + group.patience
+        for number, job in enumerate(group.jobs):
+            if number and time.perf_counter() > until:
+                group.jobs, group.left = group.jobs[:number], group.jobs[number:]
+                break
+            self._write(job, group)
 
     def _write(self, job: WriteJob, group: CommitGroup) -> None:
         woken: list[str] = []

@@ -40,6 +40,7 @@ FAULT = (
 FAULT_OF_A_CLICK = (
     "Something went wrong on our side; your click changed nothing. Reference {code}. The admins can see it."
 )
+BUSY = "There is more to do now than I can store; nothing was sent or changed. Try again in a moment."
 EXPIRED = "The form timed out. Try again."
 EXPIRED_DETAILS = "Details timed out. Try again."
 CANCELLED = "{ref} is cancelled. Nothing was charged."

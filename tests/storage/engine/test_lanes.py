@@ -1,0 +1,106 @@
+"""Whose turn it is at the writer: what somebody waits for first, nobody never, and no more than can be stored soon."""
+
+import asyncio
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.errors import DatabaseBusy
+from storage.engine.database import Database
+from storage.engine.group import WriteJob
+from storage.engine.lanes import TURN, WAITING_LIMIT, Lanes, behind, is_behind
+from tests.storage.engine.test_database import Held, add, bodies, opened
+
+pytestmark = pytest.mark.anyio
+
+
+async def in_turn(database: Database, *, first: int, late: int) -> list[str]:
+    """Writes of both lanes, all of them waiting at once, those of the lane behind asked for before; as they ran."""
+    async with Held(database):
+        with behind():
+            tasks = [asyncio.create_task(database.write(add, f"behind {number}")) for number in range(late)]
+        tasks += [asyncio.create_task(database.write(add, f"first {number}")) for number in range(first)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    return await database.read(bodies)
+
+
+async def test_what_somebody_waits_for_goes_first(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        order = await in_turn(database, first=3, late=30)
+    assert order[:3] == ["first 0", "first 1", "first 2"]
+    assert order[3:] == [f"behind {number}" for number in range(30)]
+
+
+@pytest.mark.parametrize("group_seconds", [0.0, 30.0], ids=["one in a commit", "all in one commit"])
+async def test_nobody_is_kept_waiting_for_ever(tmp_path: Path, group_seconds: float) -> None:
+    async with opened(tmp_path / "kyc.db", group_seconds=group_seconds) as database:
+        order = await in_turn(database, first=5 * TURN, late=3)
+    places = [place for place, body in enumerate(order) if body.startswith("behind")]
+    assert [later - sooner for sooner, later in pairwise(places)] == [TURN, TURN]
+    assert places[0] < TURN
+
+
+async def test_a_commit_ends_when_its_time_is_up_and_the_rest_is_of_the_next(tmp_path: Path) -> None:
+    sizes: list[int] = []
+    async with opened(
+        tmp_path / "kyc.db", group_seconds=0.0, on_commit=lambda size, _seconds: sizes.append(size)
+    ) as database:
+        numbers = await asyncio.gather(*(database.write(add, str(number)) for number in range(50)))
+        assert await database.read(bodies) == [str(number) for number in range(50)]
+    assert numbers == [1] * 50
+    assert sizes == [1] * 50
+
+
+async def test_more_than_can_be_stored_soon_is_refused_and_what_waited_is_stored(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        async with Held(database):
+            tasks = [asyncio.create_task(database.write(add, str(number))) for number in range(WAITING_LIMIT)]
+            await asyncio.sleep(0)
+            with pytest.raises(DatabaseBusy, match="nothing was stored"):
+                await database.write(add, "too much")
+            with pytest.raises(DatabaseBusy):
+                database.write_later(add, "too much")
+            with behind():
+                tasks.append(asyncio.create_task(database.write(add, "behind")))
+                await asyncio.sleep(0)
+        await asyncio.gather(*tasks)
+        stored = await database.read(bodies)
+        assert len(stored) == WAITING_LIMIT + 1
+        assert "too much" not in stored
+        assert await database.write(add, "again") == 1
+
+
+async def test_what_is_created_behind_stays_there_and_nothing_else_does() -> None:
+    async def lane() -> bool:
+        return is_behind()
+
+    with behind():
+        within = asyncio.create_task(lane())
+    without = asyncio.create_task(lane())
+    assert (await within, await without) == (True, False)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["first", "behind", "take"]), st.integers(0, 9), st.integers(0, 9))))
+async def test_each_is_taken_once_and_in_its_order(walk: list[tuple[str, int, int]]) -> None:
+    lanes, given_, ran = Lanes(), Counter[bool](), []
+    for step, many, runs in walk:
+        if step == "take":
+            taken = lanes.take(many)
+            assert len(taken) <= many
+            ran += taken[:runs]
+            lanes.put_back(taken[runs:])
+            continue
+        for _ in range(many):
+            job = WriteJob(str, asyncio.get_running_loop().create_future(), is_behind=step == "behind")
+            job.result = given_[job.is_behind]
+            given_[job.is_behind] += 1
+            lanes.add(job)
+    ran += lanes.take(len(lanes))
+    assert not len(lanes)
+    for lane in (False, True):
+        assert [job.result for job in ran if job.is_behind is lane] == list(range(given_[lane]))
