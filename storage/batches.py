@@ -194,11 +194,19 @@ def rows_known(tx: Transaction, batch_id: str) -> frozenset[int]:
 
 def unsent(tx: Transaction, batch_id: str, *, limit: int) -> list[str]:
     """Checks of a batch that can still be cancelled."""
-    found = tx.column(
-        "SELECT ref FROM verifications WHERE batch = :id AND state = 'requested' ORDER BY batch_row", id=batch_id
-    )
-    altered = tx.altered(found)
-    return [ref for ref in found if ref not in altered][:limit]
+    # The condition of the index `verifications_under_way`, which whatever is cancelled leaves.
+    sql = """
+        SELECT ref, batch_row FROM verifications
+        WHERE batch = :id AND state IN ('requested', 'submitting', 'processing') AND state = 'requested'
+          AND batch_row > :last ORDER BY batch_row LIMIT :limit
+        """
+    found: list[str] = []
+    last = -1
+    while len(found) < limit and (rows := tx.rows(sql, id=batch_id, last=last, limit=limit)):
+        altered = tx.altered([row["ref"] for row in rows])
+        found += [row["ref"] for row in rows if row["ref"] not in altered]
+        last = rows[-1]["batch_row"]
+    return found[:limit]
 
 
 def half_cancelled(tx: Transaction) -> list[str]:

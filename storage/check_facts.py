@@ -100,9 +100,11 @@ def _person(tx: Transaction, ref: str) -> str:
 def settled(tx: Transaction, since: datetime, until: datetime) -> list[RoundFact]:
     """Rounds that have ended or were decided, and were asked or settled from `since` up to, not including, `until`."""
     sql = """
+        SELECT * FROM facts WHERE settled_at IS NOT NULL AND asked_at >= :since AND asked_at < :until
+        UNION ALL
         SELECT * FROM facts
-        WHERE settled_at IS NOT NULL
-          AND ((asked_at >= :since AND asked_at < :until) OR (settled_at >= :since AND settled_at < :until))
+        WHERE settled_at IS NOT NULL AND settled_at >= :since AND settled_at < :until
+          AND NOT (asked_at >= :since AND asked_at < :until)
         """
     rows = tx.rows(sql, since=since, until=until)
     if tx.macs is None:
@@ -126,7 +128,8 @@ def still_open(tx: Transaction) -> list[RoundFact]:
         f"""
         SELECT {_OF_A_CHECK}, f.review_at, COALESCE(f.person, v.ref) AS person
         FROM verifications v LEFT JOIN facts f ON f.ref = v.ref AND f.round = v.round
-        WHERE v.state IN ('requested', 'submitting', 'processing', 'in_review') AND v.ended_at IS NULL
+        WHERE v.state IN ('requested', 'submitting', 'processing', 'in_review')
+          AND (v.state <> 'in_review' OR v.ended_at IS NULL) AND v.ended_at IS NULL
         """
     )
     return _intact(tx, rows)

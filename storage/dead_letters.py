@@ -19,17 +19,25 @@ class DeadLetter:
     at: datetime
 
 
+# CROSS JOIN: from what is stuck to the jobs that it is about, and not the other way.
+_RECEIPTS = """
+    SELECT r.id, 'receipt' AS kind, a.ref, r.fate || ' ' || r.code AS why, r.received_at AS at
+    FROM receipts r CROSS JOIN attempts a ON a.job_id = r.job_id
+    WHERE r.fate IN ('refused', 'misfit', 'old_attempt')
+"""
+_POSTS = """
+    SELECT p.id, 'post' AS kind, COALESCE(p.ref, '') AS ref, COALESCE(p.error, '') AS why, p.created_at AS at
+    FROM posts p WHERE p.state = 'failed'
+"""
+
+
 def listing(tx: Transaction) -> list[DeadLetter]:
     """Everything that waits, oldest first."""
-    rows = tx.rows(
-        """
-        SELECT r.id AS id, 'receipt' AS kind, a.ref AS ref, r.fate || ' ' || r.code AS why, r.received_at AS at
-        FROM receipts r JOIN attempts a ON a.job_id = r.job_id
-        WHERE r.fate IN ('refused', 'misfit', 'old_attempt')
-        UNION ALL
-        SELECT p.id, 'post', COALESCE(p.ref, ''), COALESCE(p.error, ''), p.created_at
-        FROM posts p WHERE p.state = 'failed'
-        ORDER BY at, id
-        """
-    )
+    rows = tx.rows(f"{_RECEIPTS} UNION ALL {_POSTS} ORDER BY at, id")
     return [load(DeadLetter, row) for row in rows]
+
+
+def find(tx: Transaction, stuck_id: str) -> DeadLetter | None:
+    """One of them."""
+    row = tx.row(f"{_RECEIPTS} AND r.id = :id UNION ALL {_POSTS} AND p.id = :id", id=stuck_id)
+    return load(DeadLetter, row) if row is not None else None

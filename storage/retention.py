@@ -81,7 +81,8 @@ def erase_file(tx: Transaction, batch_id: str) -> int:
 def ended_files(tx: Transaction, *, ended_before: datetime) -> list[str]:
     """Files that ended by then and of which still something is known."""
     sql = f"""
-        SELECT id FROM batches WHERE reading_sealed IS NOT NULL AND state IN {_ENDED_BATCH} AND ended_at <= :before
+        SELECT id FROM batches
+        WHERE reading_sealed IS NOT NULL AND ended_at IS NOT NULL AND state IN {_ENDED_BATCH} AND ended_at <= :before
         """
     return tx.column(sql, before=ended_before)
 

@@ -73,10 +73,8 @@ def decided(
     tx: Transaction, ref: str, round_: int, number: int | None = None, *, sealed: bool = True
 ) -> ReviewDecision | None:
     """One decision, by default the latest of the round."""
-    sql = """
-        SELECT * FROM decisions WHERE ref = :ref AND round = :round AND (:number IS NULL OR number = :number)
-        ORDER BY number DESC LIMIT 1
-        """
+    that = "" if number is None else "AND number = :number"
+    sql = f"SELECT * FROM decisions WHERE ref = :ref AND round = :round {that} ORDER BY number DESC LIMIT 1"
     row = tx.row(sql, ref=ref, round=round_, number=number)
     if row is None or tx.altered([ref]):
         return None

@@ -1,15 +1,20 @@
 """Finding checks again: by what they are, page by page, newest first."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.domain.check.check import Check, Cursor, SearchFilter
-from bot.domain.check.states import State
+from bot.domain.check.states import FINAL, State
 from storage import blind_index, checks
 from storage.engine.database import Transaction
 
 MOST_KEYED = 200
 """Checks of one number, reference or job that are looked at; more than any customer has."""
+
+_UNSETTLED = """
+    v.state IN ('requested', 'submitting', 'processing', 'in_review')
+      AND (v.state <> 'in_review' OR v.ended_at IS NULL)"""
+"""Word by word as the index `verifications_unsettled` has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,31 +51,63 @@ def _opened(tx: Transaction, ref: str, opens_for: str | None) -> Check:
 
 def _refs(tx: Transaction, wanted: SearchFilter, limit: int, cursor: Cursor | None) -> list[str]:
     newer = cursor is not None and cursor.newer
-    # Both are ours: the direction is one of two texts, and a state is a word of the table.
-    compare, order = (">", "ASC") if newer else ("<", "DESC")
-    states = ", ".join(f"'{state.value}'" for state in (wanted.states if wanted.states is not None else State))
     refs = list(wanted.refs)[:MOST_KEYED] if wanted.refs is not None else None
-    among = "" if refs is None else f"AND v.ref IN ({', '.join(f':r{n}' for n in range(len(refs))) or 'NULL'})"
-    return tx.column(
-        f"""
-        SELECT v.ref FROM verifications v
-        WHERE (:requester IS NULL OR v.requester = :requester) {among}
-          AND (v.state IN ({states or "NULL"}) AND (:undecided = 0 OR v.decision IS NULL)
-            OR :undecided = 1
-              AND (v.ref, v.round) IN (SELECT w.ref, w.round FROM reviews w WHERE w.state = 'open'))
-          AND (:since IS NULL OR v.asked_at >= :since) AND (:until IS NULL OR v.asked_at < :until)
-          AND (:ref IS NULL OR v.asked_at {compare} :at OR (v.asked_at = :at AND v.ref {compare} :ref))
-        ORDER BY v.asked_at {order}, v.ref {order} LIMIT :limit
-        """,
-        requester=wanted.requester,
-        undecided=wanted.undecided,
-        since=wanted.since,
-        until=wanted.until,
-        at=cursor.asked_at if cursor else None,
-        ref=cursor.ref if cursor else None,
-        limit=limit,
-        **{f"r{n}": ref for n, ref in enumerate(refs or ())},
-    )
+    conditions, values = _conditions(wanted, refs, cursor)
+    # Ours: the direction is one of two texts.
+    order = "ASC" if newer else "DESC"
+    found: set[tuple[str, str]] = set()
+    for source, kind in _sources(wanted, is_keyed=refs is not None):
+        sql = f"""
+            SELECT v.asked_at, v.ref FROM {source} WHERE {" AND ".join([kind, *conditions])}
+            ORDER BY v.asked_at {order}, v.ref {order} LIMIT :limit
+            """
+        found.update((row["asked_at"], row["ref"]) for row in tx.rows(sql, limit=limit, **values))
+    return [ref for _asked_at, ref in sorted(found, reverse=not newer)[:limit]]
+
+
+def _conditions(
+    wanted: SearchFilter, refs: Sequence[str] | None, cursor: Cursor | None
+) -> tuple[list[str], dict[str, object]]:
+    """What holds for every source, and its parameters; of what is not asked for nothing is said."""
+    values: dict[str, object] = {f"r{n}": ref for n, ref in enumerate(refs or ())}
+    conditions = [] if refs is None else [f"v.ref IN ({', '.join(f':{name}' for name in values) or 'NULL'})"]
+    for name, condition in (
+        ("requester", "v.requester = :requester"),
+        ("since", "v.asked_at >= :since"),
+        ("until", "v.asked_at < :until"),
+    ):
+        if (value := getattr(wanted, name)) is not None:
+            conditions.append(condition)
+            values[name] = value
+    if cursor is not None:
+        conditions.append(f"(v.asked_at, v.ref) {'>' if cursor.newer else '<'} (:at, :ref)")
+        values |= {"at": cursor.asked_at, "ref": cursor.ref}
+    return conditions, values
+
+
+def _sources(wanted: SearchFilter, *, is_keyed: bool) -> Iterator[tuple[str, str]]:
+    """Tables and conditions that each read along an index of their own; what they find together is wanted."""
+    states = frozenset(wanted.states) if wanted.states is not None else None
+    undecided = "v.decision IS NULL" if wanted.undecided else "1 = 1"
+    if is_keyed or states is None:
+        yield "verifications v", f"{undecided} AND {_among(states)}"
+    else:
+        if still_open := states - FINAL:
+            yield "verifications v", f"{_UNSETTLED} AND {undecided} AND {_among(still_open)}"
+        # Of those in review, what a person has decided has ended.
+        ended = states & (FINAL if wanted.undecided else {*FINAL, State.IN_REVIEW})
+        for state in sorted(ended):
+            yield "verifications v", f"v.state = '{state.value}' AND v.ended_at IS NOT NULL AND {undecided}"
+    if wanted.undecided:
+        # CROSS JOIN: by the open reviews, which are few.
+        yield "reviews w CROSS JOIN verifications v ON v.ref = w.ref AND v.round = w.round", "w.state = 'open'"
+
+
+def _among(states: Collection[State] | None) -> str:
+    if states is None:
+        return "1 = 1"
+    words = ", ".join(f"'{state.value}'" for state in sorted(states))
+    return f"v.state IN ({words or 'NULL'})"
 
 
 def newest(tx: Transaction, refs: Collection[str], *, requester: str | None = None) -> tuple[str, ...]:
@@ -92,8 +129,10 @@ def by_reference(tx: Transaction, reference: str) -> set[str]:
 
 def by_job(tx: Transaction, job_id: str) -> set[str]:
     """By Smile ID's id of a job, or by ours."""
-    jobs = "SELECT ref FROM attempts WHERE job_id = :job OR smile_job_id = :job LIMIT :most"
-    return set(tx.column(jobs, job=job_id.strip(), most=MOST_KEYED))
+    ours = "SELECT ref FROM attempts WHERE job_id = :job"
+    theirs = "SELECT ref FROM attempts WHERE smile_job_id = :job AND smile_job_id <> '' LIMIT :most"
+    job = job_id.strip()
+    return {*tx.column(ours, job=job), *tx.column(theirs, job=job, most=MOST_KEYED)}
 
 
 def _by(tx: Transaction, column: str, wanted: Collection[str]) -> set[str]:

@@ -149,7 +149,8 @@ def leave(
 
 def try_all_again(tx: Transaction, *, at: datetime) -> int:
     """All that was refused is due now: an operator has done something about it, a new token say."""
-    return tx.run("UPDATE slack_removals SET due_at = :at WHERE state = 'left' AND due_at > :at", at=at)
+    sql = f"UPDATE slack_removals SET due_at = :at WHERE {_OPEN} AND state = 'left' AND due_at > :at"
+    return tx.run(sql, at=at)
 
 
 def tidy(tx: Transaction, *, before: datetime, most: int = 1_000) -> int:

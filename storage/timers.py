@@ -13,8 +13,9 @@ from storage.engine.database import Transaction, from_text, to_text
 
 _SEEN = "seen_at"
 """Kept in `meta`: how late it was when the bot was last alive."""
-_OPEN = "state IN ('requested', 'submitting', 'processing', 'in_review')"
-"""Word by word as the index on open checks has it."""
+_OPEN = """state IN ('requested', 'submitting', 'processing', 'in_review')
+    AND (state <> 'in_review' OR ended_at IS NULL)"""
+"""Word by word as the index `verifications_unsettled` has it."""
 
 
 def move(tx: Transaction, *, by: timedelta, before: datetime, now: datetime) -> None:
@@ -31,7 +32,8 @@ def move(tx: Transaction, *, by: timedelta, before: datetime, now: datetime) -> 
         # CROSS JOIN: SQLite, which knows no figures of our tables, would go through every attempt that ever was.
         f"""job_id IN (SELECT job_id FROM attempts WHERE ask_at IS NOT NULL
                        UNION ALL
-                       SELECT a.job_id FROM verifications v CROSS JOIN attempts a ON a.ref = v.ref WHERE v.{_OPEN})""",
+                       SELECT a.job_id FROM (SELECT ref FROM verifications WHERE {_OPEN}) v
+                       CROSS JOIN attempts a ON a.ref = v.ref)""",
         by,
     )
     _shift(tx, "posts", ("id",), ("due_at", "leased_until", "in_doubt_since", "created_at"), "state = 'due'", by)

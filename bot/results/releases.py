@@ -17,7 +17,7 @@ def release(tx: Transaction, stuck_id: str, *, now: datetime) -> DeadLetter | No
     the newest key yet.
     """
     keys.require_begun(tx)
-    found = next((row for row in dead_letters.listing(tx) if row.id == stuck_id), None)
+    found = dead_letters.find(tx, stuck_id)
     if found is None:
         return None
     if found.kind == "receipt":

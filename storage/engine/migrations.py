@@ -989,3 +989,48 @@ def m0027_erasures(db: Database) -> None:
         "CREATE INDEX erasures_open ON erasures (asked_at) WHERE done_at IS NULL",
     ):
         db.execute(statement)
+
+
+@migrations()
+def m0028_indexes(db: Database) -> None:
+    """What is returned is found along an index, however much is stored; and indexes that nothing reads are gone.
+
+    Pages follow each other by time and reference. What has ended is found by its state, once it has: an index costs a
+    write for each move of a row that stands in it. A partial index is read by statements that repeat its condition.
+    """
+    unsettled = "state IN ('requested', 'submitting', 'processing', 'in_review')"
+    for statement in (
+        "DROP INDEX verifications_asked",
+        "CREATE INDEX verifications_by_time ON verifications (asked_at, ref)",
+        "DROP INDEX verifications_requester",
+        "CREATE INDEX verifications_of_requester ON verifications (requester, asked_at, ref)",
+        "CREATE INDEX verifications_ended_as ON verifications (state, asked_at, ref) WHERE ended_at IS NOT NULL",
+        """
+        CREATE INDEX verifications_of_requester_ended_as ON verifications (requester, state, asked_at, ref)
+        WHERE ended_at IS NOT NULL
+        """,
+        # What a person has decided stays in review for ever, and is no open work.
+        "DROP INDEX verifications_open",
+        f"""
+        CREATE INDEX verifications_unsettled ON verifications (asked_at, ref)
+        WHERE {unsettled} AND (state <> 'in_review' OR ended_at IS NULL)
+        """,
+        "DROP INDEX verifications_number",  # `verifications_person` begins with the same column
+        "DROP INDEX verifications_under_way",
+        """
+        CREATE INDEX verifications_under_way ON verifications (batch, batch_row)
+        WHERE batch IS NOT NULL AND state IN ('requested', 'submitting', 'processing')
+        """,
+        "CREATE INDEX attempts_smile_job ON attempts (smile_job_id) WHERE smile_job_id <> ''",
+        # Where rows refer to a message that is deleted: SQLite would read all of them for each.
+        "CREATE INDEX attempts_claim ON attempts (claim_receipt) WHERE claim_receipt IS NOT NULL",
+        "CREATE INDEX posts_receipt ON posts (receipt) WHERE receipt IS NOT NULL",
+        "CREATE INDEX posts_failed ON posts (created_at, id) WHERE state = 'failed'",
+        """
+        CREATE INDEX receipts_stuck ON receipts (received_at, id)
+        WHERE fate IN ('refused', 'misfit', 'old_attempt')
+        """,
+        "CREATE INDEX batches_read ON batches (ended_at) WHERE reading_sealed IS NOT NULL AND ended_at IS NOT NULL",
+        "CREATE INDEX batches_previews ON batches (asked_at) WHERE state = 'preview'",
+    ):
+        db.execute(statement)

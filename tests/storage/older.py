@@ -26,6 +26,29 @@ def without_views(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def before_indexes(db: sqlite3.Connection) -> None:
+    """Before migration m0028."""
+    new = ("by_time", "of_requester", "ended_as", "of_requester_ended_as", "unsettled", "under_way")
+    for statement in (
+        *(f"DROP INDEX verifications_{name}" for name in new),
+        *(f"DROP INDEX {name}" for name in ("attempts_smile_job", "attempts_claim", "posts_receipt", "posts_failed")),
+        *(f"DROP INDEX {name}" for name in ("receipts_stuck", "batches_read", "batches_previews")),
+        "CREATE INDEX verifications_asked ON verifications (asked_at)",
+        "CREATE INDEX verifications_requester ON verifications (requester, asked_at)",
+        "CREATE INDEX verifications_number ON verifications (number_print)",
+        """
+        CREATE INDEX verifications_open ON verifications (asked_at)
+        WHERE state IN ('requested', 'submitting', 'processing', 'in_review')
+        """,
+        """
+        CREATE INDEX verifications_under_way ON verifications (batch)
+        WHERE batch IS NOT NULL AND state IN ('requested', 'submitting', 'processing')
+        """,
+        "DELETE FROM _sqlite_migrations WHERE name = 'm0028_indexes'",
+    ):
+        db.execute(statement)
+
+
 def before_erasures(db: sqlite3.Connection) -> None:
     """Before migration m0027."""
     db.execute("DROP TABLE erasures")

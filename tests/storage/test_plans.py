@@ -1,52 +1,38 @@
-"""What is asked each second, or with each form, reads along indexes: however many checks have ended, it costs the same.
+"""Whatever storage asks reads along indexes: however many checks have ended, it costs the same.
 
-Every statement that a storage function runs is explained by SQLite itself, on a file like one that is years old.
+SQLite itself explains every statement that the table modules and the MACs send, on a file like one that is years old,
+before and after it knows figures of its tables.
 """
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
-from bot.domain.check.check import PhotoKind, PhotoRef, Request
-from bot.domain.check.states import State
-from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
-from bot.domain.privacy.clocks import Clock
-from bot.domain.results.codes import Outcome
-from bot.domain.results.trust_rules import Disposition, Source
-from bot.outbox import refresh
-from bot.runtime.metrics import read_gauges
-from bot.submission import checkpoints, lifecycle
-from storage import (
-    attempts,
-    batches,
-    checks,
-    deliveries,
-    due,
-    inbox,
-    leases,
-    outbox,
-    preflight_holds,
-    receipts,
-    retention,
-    reviews,
-    slack_requests,
-    timers,
-)
-from storage.engine.database import Database, Transaction
-from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
 from tests import large_file
+from tests.storage import asked
+from tests.storage.asked import Asking, Statement
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-NOW = datetime.now(UTC)
-SOON = NOW + timedelta(minutes=5)
-SMALL = frozenset({"homes", "inbox", "meta", "check_counts", "notice_choices", "slack_requests"})
-"""Tables with a row for each person, state, setting or unanswered message: no number of checks makes them long."""
+SMALL: Mapping[str, str] = {
+    "homes": "a row for each person who opened a Home tab",
+    "inbox": "messages that wait for their answer",
+    "meta": "what there is one of",
+    "check_counts": "a row for each state",
+    "notice_choices": "a row for each person who chose",
+    "slack_requests": "ids of two days",
+    "erasures": "a row for each wish; which one a check belongs to stands in sealed lists alone",
+    "purges": "a row for each day",
+    "temp.touched_checks": "what one commit touches",
+    "pragma_table_info": "columns of one table",
+}
+"""Tables that no number of checks makes long."""
 OF_OPEN_ONES = frozenset(
     {
         "attempts_leased",
@@ -54,228 +40,168 @@ OF_OPEN_ONES = frozenset(
         "batches_cancelled",
         "batches_due",
         "batches_sending",
+        "batches_waiting",
+        "erasures_open",
+        "holds_running",
         "posts_due",
+        "posts_failed",
         "posts_waiting",
+        "receipts_stuck",
         "reviews_open",
         "reviews_replies",
         "slack_removals_due",
         "slack_removals_open",
         "verifications_leased",
-        "verifications_open",
+        "verifications_unsettled",
     }
 )
-"""Partial indexes, of what is open or of files: reading one from end to end reads no more than there is to do."""
-
-BEHIND_A_VIOLATION = frozenset({"SCAN posts", "SCAN attempts"})
-"""Rows that refer to a message: with a trigger on its table, SQLite plans to look for those that a new message mends,
-and steps over it (`FkIfZero`) as long as no statement has broken a reference."""
-
-
-class Explaining(Transaction):
-    """Has SQLite explain each statement before it runs."""
-
-    __slots__ = ("plans",)
-
-    @classmethod
-    def of(cls, tx: Transaction) -> "Explaining":
-        mine = cls(tx.db, tx.sealer, [], macs=tx.macs)
-        mine.plans = []
-        return mine
-
-    plans: list[tuple[str, list[str]]]
-
-    def _execute(self, sql: str, params: dict[str, object]) -> object:  # type: ignore[override]
-        with_names = dict.fromkeys(params)
-        plan = self.db.conn.execute(f"EXPLAIN QUERY PLAN {sql}", with_names).fetchall()
-        self.plans.append((sql, [line for *_numbers, line in plan]))
-        return super()._execute(sql, params)
-
-
-def faults(sql: str, plan: Sequence[str], *, sorts: bool) -> list[str]:
-    """The lines that read a whole table, or a whole index of ended rows, or sort.
-
-    With `sorts` those may that belong to one check or one person: found by what they are equal to.
-    """
-    searches = [line for line in plan if "SEARCH" in line]
-    few = sorts and searches and all("=?" in line and not re.search("[<>]", line) for line in searches)
-    found = []
-    for line in plan:
-        if sql.startswith("INSERT INTO receipts") and line in BEHIND_A_VIOLATION:
-            continue
-        scan = re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?", line)
-        if scan and scan[1] not in SMALL and scan[2] not in OF_OPEN_ONES:
-            found.append(line)
-        if "TEMP B-TREE" in line and not few:
-            found.append(line)
-    return found
-
-
-class Explained(Exception):
-    """Carries the plans out, and has what was tried rolled back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Some:
-    """Checks that went through the bot itself, so that what is sealed opens; their references are shorter."""
-
-    single: str
-    """At Smile ID."""
-    row: str
-    """Of a batch, not sent."""
-
-    @classmethod
-    def found(cls, tx: Transaction) -> "Some":
-        single = tx.row(
-            "SELECT ref FROM verifications WHERE batch IS NULL AND state = 'processing' AND length(ref) = 8"
-        )
-        row = tx.row("SELECT ref FROM verifications WHERE batch = :id AND state = 'requested'", id=a_batch(tx))
-        assert single is not None
-        assert row is not None
-        return cls(single["ref"], row["ref"])
-
-
-def a_batch(tx: Transaction) -> str:
-    row = tx.row("SELECT id FROM batches WHERE length(id) = 8")
-    assert row is not None
-    return str(row["id"])
-
-
-def begin_again(tx: Transaction) -> None:
-    """A batch is on its way: half its rows are sent, and the others wait."""
-    tx.run("UPDATE batches SET state = 'sending', ended_at = NULL WHERE id = :id", id=a_batch(tx))
-    tx.run(
-        """
-        UPDATE verifications SET state = 'requested', verdict_outcome = NULL, ended_at = NULL, due_at = asked_at
-        WHERE batch = :id AND batch_row % 2 = 0
-        """,
-        id=a_batch(tx),
-    )
-
-
-def ask(tx: Transaction) -> None:
-    photo = PhotoRef(kind=PhotoKind.SELFIE, position=0, file_id="F-invented")
-    form = Request(
-        requester="U0AMINA0001",
-        team="T0ACME00001",
-        channel="C0KYCREQ001",
-        thread_ts=None,
-        view_id="V-invented",
-        country="NG",
-        id_type="BVN",
-        id_info={"id_number": "00000000000"},
-        customer_reference="CUST-invented",
-        photos=(photo,),
-        consent_at=NOW,
-    )
-    prints = checks.prints_of(tx, "NG", "00000000000", "CUST-invented")
-    for requester in (None, form.requester):
-        since = NOW - timedelta(days=30)
-        assert preflight_holds.earlier(tx, prints, since=since, but=None, requester=requester) is not None
-    lifecycle.accept(tx, form, ref="K-ASKED0", now=NOW, budget=None)
-    preflight_holds.same_selfie(tx, "K-ASKED0", "0" * 64, since=NOW - timedelta(days=30))
-
-
-def hear(tx: Transaction, ref: str) -> None:
-    """A callback with a final result, up to the message in the thread."""
-    attempt = attempts.latest(tx, ref)
-    assert attempt is not None
-    attempts.by_token(tx, attempt.callback_token, now=NOW)
-    receipts.keep(
-        tx,
-        receipt_id="invented",
-        job_id=attempt.job_id,
-        source=Source.CALLBACK,
-        code="0810",
-        body_sha256="0" * 64,
-        body={"ResultCode": "0810"},
-        fate=Disposition.CLAIMED,
-        now=NOW,
-    )
-    attempts.claim_result(tx, attempt.job_id, receipt="invented", outcome=Outcome.REJECTED, now=NOW)
-    attempts.end_claim(tx, attempt.job_id)
-    checks.move(tx, ref, State.REJECTED, now=NOW)
-    refresh.check_changed(tx, ref, now=NOW)
-    outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL, now=NOW)
-    outbox.enqueue(
-        tx, PostKind.RESULT, key=attempt.job_id, ref=ref, destination="C0KYCREQ001", receipt="invented", now=NOW
-    )
-    outbox.told_codes(tx, attempt.job_id)
-    receipts.told(tx, attempt.job_id)
-
-
-Asked = Callable[[Transaction, Some], object]
-
-EACH_SECOND: Mapping[str, Asked] = {
-    "checks to be sent": lambda tx, _: due.claim_due(tx, now=NOW, until=SOON, limit=32, of_batches=6),
-    "results to be asked for": lambda tx, _: attempts.claim_due(tx, now=NOW, until=SOON, limit=8),
-    "batches to be read": lambda tx, _: batches.claim_due(tx, now=NOW, until=SOON, limit=2),
-    "posts to be delivered": lambda tx, _: deliveries.claim_due(tx, now=NOW, until=SOON, limit=8),
-    "messages to be answered": lambda tx, _: inbox.claim_due(tx, now=NOW, until=SOON, limit=8),
-    "metrics and readiness": lambda tx, _: read_gauges(tx, NOW),
+"""Partial indexes of what is open, or waits for people: reading one from end to end reads no more than there is."""
+FROM_AN_END: Mapping[str, str] = {
+    "exports.py page": "a page in the order of asking",
+    "search.py _refs": "a page in the order of asking",
+    "engine/chain.py last": "the last line of the trail",
+    "engine/chain.py record_all": "the last line of the trail",
 }
-EACH_FORM: Mapping[str, Asked] = {
-    "a form": lambda tx, _: ask(tx),
-    "one of Slack's requests": lambda tx, _: slack_requests.take(tx, "invented", now=NOW),
-    "photos that were checked": lambda tx, some: checkpoints.photos_checked(
-        tx, checks.get(tx, some.single), [], now=NOW
-    ),
-    "a result": lambda tx, some: hear(tx, some.single),
-    "a row of a batch that moves": lambda tx, some: checks.move(tx, some.row, State.SUBMITTING, now=NOW),
-    "progress of a row of a batch": lambda tx, some: refresh.check_changed(tx, some.row, now=NOW),
+"""They read as many rows as they give, along a key or an index in their own order, and sort nothing."""
+WHOLE: Mapping[str, str] = {
+    "engine/sealed_values.py key_ids": "whether a lost key is needed; by a start with other keys, and `rekey`",
+    "engine/sealed_values.py _counts": "the same",
+    "rekey.py count": "`kyc-bot rekey` goes through all checks",
+    "rekey.py finish": "once, at its end",
+    "rekey.py _older": "what is left at the end of `kyc-bot rekey`; before, page by page",
+    "rekey.py remains": "the same",
+    "rekey.py renew_others": "values that belong to no check, by their key",
+    "trail_people.py forget_looks_of_older_keys": "once, at the end of `kyc-bot rekey`",
+    "erasures.py countries": "once for each wish to erase, along one narrow index",
+    "exports.py count": "counts a span of days, once for each export, along an index of times",
+    "engine/macs.py _select": "of a table with fewer rows than the list has checks",
 }
-EACH_MINUTE: Mapping[str, Asked] = {
-    "questions without an answer": lambda tx, _: preflight_holds.unanswered(tx, now=NOW),
-    "batches half cancelled": lambda tx, _: batches.half_cancelled(tx),
-    "checks that Smile ID forgot": lambda tx, _: reviews.waiting_at_smile_id(tx, sent_before=NOW),
-    "replies to be read": lambda tx, _: reviews.replies_due(tx),
+"""What may read all there is, or sort it, and why."""
+PAGES: Mapping[str, str] = {
+    "engine/macs.py refs_after": "a page of checks",
+    "trail_check.py compare_records": "a page of checks",
+    "looks.py not_listed": "the newest lines of the trail",
+    "trail.py touches": "a span of lines",
+    "outbox.py uploads_about": "ids that begin with a file's",
 }
-AT_THE_START: Mapping[str, Asked] = {
-    "leases of the bot that was": lambda tx, _: leases.release_all(tx, now=NOW),
-    "attempts in doubt": lambda tx, _: attempts.doubt_open_ones(tx, since=NOW),
-    "timers when the machine's clock was set": lambda tx, _: timers.move(
-        tx, by=timedelta(hours=1), before=NOW, now=NOW + timedelta(hours=1)
-    ),
+"""They sort the few rows that a limit or a span leaves."""
+NOT_REACHED: Mapping[str, str] = {
+    "engine/chain.py append": "a restore",
+    "engine/chain.py begin": "an upgrade",
+    "engine/chain.py _older_lines": "an upgrade, and its proof",
+    "engine/macs.py exists": "the start",
+    "engine/macs.py under_older_keys": "`kyc-bot rekey`",
+    "engine/macs.py renew": "`kyc-bot rekey`",
+    "engine/record_versions.py add_line": "a restore",
+    "engine/record_versions.py versions_in": "the start",
+    "engine/writer_macs.py begin": "the start",
+    "erasures.py take_again": "a restore",
+    "erasures.py _holds_person": "a restore",
+    "meta.py read_installation": "`kyc-bot check`, of a file that is only looked at",
+    "purges.py read_last": "the same",
+    "rekey.py renew_checks": "`kyc-bot rekey`: only a MAC of an older key is renewed",
+    "rekey.py _renew": "the same",
 }
-EACH_NIGHT: Mapping[str, Asked] = {
-    f"what is over its time: {clock.value}": lambda tx, _, clock=clock: retention.ended(  # type: ignore[misc]
-        tx, clock, until=NOW, after=(NOW - timedelta(days=9), "K-"), most=500
-    )
-    for clock in Clock
-}
-ALL: Mapping[str, Asked] = {**EACH_SECOND, **EACH_FORM, **EACH_MINUTE, **AT_THE_START, **EACH_NIGHT}
+"""What no call of this test sends: commands beside a bot, restores and upgrades."""
 
 
 @pytest.fixture(scope="module")
-async def database(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Database]:
+async def everything(tmp_path_factory: pytest.TempPathFactory) -> Sequence[tuple[Statement, list[str]]]:
+    """Every statement once for each of its plans."""
     path = tmp_path_factory.mktemp("plans") / "kyc.db"
-    await asyncio.to_thread(large_file.make, path, checks=200, open_checks=10)
-    opened = await Database.open(path, sealer=Sealer.from_text([large_file.KEY]), migrate=migrate)
-    yield opened
-    await opened.close()
+    await asyncio.to_thread(large_file.make, path, checks=300, open_checks=10)
+    return await asyncio.to_thread(lambda: list(_explained(path)))
 
 
-@pytest.mark.parametrize("what", ALL)
-async def test_what_is_asked_again_and_again_reads_along_indexes(database: Database, what: str) -> None:
-    def explain(tx: Transaction) -> None:
-        begin_again(tx)
-        some = Some.found(tx)
-        explaining = Explaining.of(tx)
-        ALL[what](explaining, some)
-        raise Explained(explaining.plans)
+def _explained(path: Path) -> Iterator[tuple[Statement, list[str]]]:
+    with asked.asking(path, Sealer.from_text([large_file.KEY])) as asking:
+        sent = list(_sent(asking))
+        # Each text once, and once each line that sends: some send what another one has sent.
+        each = {one.sql: one for one in sent} | {f"{one.file}:{one.line}": one for one in sent}
+        for figures in ("", "ANALYZE"):
+            asking.connection.execute(figures).close()
+            for statement in each.values():
+                yield statement, plan(asking.connection, statement)
 
-    with pytest.raises(Explained) as explained:
-        await database.write(explain)
-    (plans,) = explained.value.args
-    assert plans
-    wrong = {sql: found for sql, plan in plans if (found := faults(sql, plan, sorts=what in EACH_FORM))}
+
+def _sent(asking: Asking) -> Iterator[Statement]:
+    for calls in asked.calls(asking.known).values():
+        for call in calls:
+            yield from asking.once(call)
+    for story in asked.stories(asking.known).values():
+        yield from asking.once(story)
+
+
+def plan(connection: sqlite3.Connection, statement: Statement) -> list[str]:
+    """As SQLite plans it for whatever parameters."""
+    params = statement.params
+    nothing = dict.fromkeys(params) if isinstance(params, dict) else [None] * len(params)  # type: ignore[arg-type]
+    with closing(connection.execute(f"EXPLAIN QUERY PLAN {statement.sql}", nothing)) as cursor:
+        return [row[3] for row in cursor.fetchall()]
+
+
+def faults(statement: Statement, lines: Sequence[str]) -> list[str]:
+    """The lines that read a whole table, or a whole index of ended rows, or sort what is not one check's or one's."""
+    where = f"{statement.file} {statement.function}"
+    searches = [line for line in lines if "SEARCH" in line]
+    few = all("=?" in line and not re.search("[<>]", line) for line in searches)
+    scans = [line for line in lines if line.startswith("SCAN") and not _is_short(statement, line)]
+    sorts = [line for line in lines if "TEMP B-TREE" in line]
+    if where in FROM_AN_END and not sorts:
+        scans = []
+    if where in PAGES or (few and not scans):
+        sorts = []
+    return [] if where in WHOLE else scans + sorts
+
+
+def _is_short(statement: Statement, line: str) -> bool:
+    """Of rows that another line found, of a small table, or of what is open."""
+    found = re.match(r"SCAN (\S+)(?: .*?USING (?:COVERING )?INDEX (\w+))?", line)
+    assert found is not None
+    alias, index = found.groups()
+    names = re.findall(r"(?:FROM|JOIN|UPDATE|INTO)\s+([\w.]+)(?:\s+(?:AS\s+)?(\w+))?", statement.sql)
+    table = next((table for table, other in names if alias in (table, other)), alias)
+    return line.startswith("SCAN (") or table in SMALL or index in OF_OPEN_ONES or f") {alias}\n" in statement.sql
+
+
+async def test_every_statement_of_storage_reads_along_indexes(
+    everything: Sequence[tuple[Statement, list[str]]],
+) -> None:
+    wrong = {
+        f"{one.file}:{one.line} {one.function}": found for one, lines in everything if (found := faults(one, lines))
+    }
     assert wrong == {}
 
 
-async def test_a_statement_that_reads_a_whole_table_is_found_out(database: Database) -> None:
-    def explain(tx: Transaction) -> list[str]:
-        explaining = Explaining.of(tx)
-        explaining.rows("SELECT state, COUNT(*) FROM verifications v GROUP BY v.state")
-        ((sql, plan),) = explaining.plans
-        return faults(sql, plan, sorts=True)
+async def test_every_statement_of_storage_was_asked(everything: Sequence[tuple[Statement, list[str]]]) -> None:
+    reached = {(one.file, one.line) for one, _lines in everything}
+    missing = {
+        f"{file} {function}"
+        for (file, function), calls in asked.sites().items()
+        for lines in calls
+        if not any((file, line) in reached for line in lines)
+    }
+    assert missing == set(NOT_REACHED)
 
-    assert await database.read(explain) == ["SCAN v", "USE TEMP B-TREE FOR GROUP BY"]
+
+async def test_no_exception_is_kept_that_nothing_needs(everything: Sequence[tuple[Statement, list[str]]]) -> None:
+    needed = {f"{one.file} {one.function}" for one, lines in everything if _is_suspect(lines)}
+    assert {*FROM_AN_END, *WHOLE, *PAGES} <= needed
+    scanned = {line for _one, lines in everything for line in lines if line.startswith("SCAN")}
+    assert {index for index in OF_OPEN_ONES if not any(index in line for line in scanned)} <= {
+        "attempts_leased",
+        "slack_removals_due",
+        "verifications_leased",
+    }
+
+
+def _is_suspect(lines: Sequence[str]) -> bool:
+    return any(line.startswith("SCAN") or "TEMP B-TREE" in line for line in lines)
+
+
+async def test_a_statement_that_reads_a_whole_table_is_found_out() -> None:
+    sql = "SELECT state, COUNT(*) FROM verifications v GROUP BY v.state"
+    statement = Statement(sql, {}, "checks.py", 1, "counted")
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("CREATE TABLE verifications (ref TEXT PRIMARY KEY, state TEXT)")
+        assert faults(statement, plan(db, statement)) == ["SCAN v", "USE TEMP B-TREE FOR GROUP BY"]
