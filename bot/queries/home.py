@@ -145,7 +145,7 @@ class HomeTab(Process):
         if records is yes:
             queue = await self._queue(person, choices, is_reviewer=reviewer is yes, overrides=admin is yes)
         if manager is yes:
-            figures = await self.database.read(self._figures)
+            figures = await self.database.read_long(self._figures)
         is_unsure = Permission.UNKNOWN in (requester, reviewer, manager, records)
         view = home.home(own=own, queue=queue, figures=figures, ask=self.access.an_admin(), unsure=is_unsure)
         sees = {name for name, permission in (("queue", records), ("today", manager)) if permission is yes}

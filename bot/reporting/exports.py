@@ -40,7 +40,7 @@ class Exports(Process):
         asked = parse(typed, today=now.astimezone(zone).date())
         since, until = asked.period.span(zone) if asked.period else (None, now)
         until = min(until, now)
-        total = await self.database.read(exports.count, ExportRange(since=since, until=until))
+        total = await self.database.read_long(exports.count, ExportRange(since=since, until=until))
         if not total:
             raise Refused(Refusal.EXPORT_EMPTY)
         if total > self.most:

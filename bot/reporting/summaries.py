@@ -125,7 +125,8 @@ class Summaries(Process):
         return await self._answer(from_payload(payload), payload)
 
     async def _answer(self, asked: SummaryRequest, button: Mapping[str, str]) -> SummaryAnswer:
-        report = await self.database.read(report_reader.read, asked, settings=self.settings, as_of=self.now())
+        now = self.now()
+        report = await self.database.read_long(report_reader.read, asked, settings=self.settings, as_of=now)
         links = await self.links.of(waiting.ref for waiting in report.backlog.named)
         return SummaryAnswer(report=report, links=links, today=self.today(), button=button)
 

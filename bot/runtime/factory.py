@@ -209,7 +209,7 @@ class Bot:
 
     async def figures(self) -> bytes:
         """The metrics, with gauges read from the database now."""
-        gauges = await self.database.read(read_gauges, self.now())
+        gauges = await self.database.read_long(read_gauges, self.now())
         waits = {**gauges.oldest_due, "outbox": gauges.outbox_lag}
         self.health.note(Degraded.LATE, ", ".join(kind for kind, wait in waits.items() if wait > LATE) or None)
         return self.metrics.render(gauges)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -55,7 +55,9 @@ class Database:
         self._on_altered: Callable[[list[str]], None] | None = None
         self._connections = connections
         self._writer_thread = writer_thread
-        self._reader_threads = ThreadPoolExecutor(len(connections.readers), "database-reader")
+        # Two rooms: a listener never waits for a thread that goes through a whole table.
+        self._readers = _Readers(connections.readers, "database-reader")
+        self._long_readers = _Readers(connections.long_readers, "database-long-reader")
         self._on_commit = on_commit
         self._group_seconds = group_seconds
         self._loop = asyncio.get_running_loop()
@@ -79,6 +81,8 @@ class Database:
         group_seconds: float = GROUP_SECONDS,
     ) -> Database:
         """Open or create the file, and run `migrate` on the writer thread before anything else.
+
+        So many `readers` serve what is quick, and as many what takes long.
 
         A file taken `as_it_is` must have been migrated before: a command beside a bot leaves that to the bot.
 
@@ -127,13 +131,20 @@ class Database:
     async def read(self, fn: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn` on a snapshot that holds every write awaited before; it never waits for the writer.
 
+        Nor does what somebody waits for wait for what runs `behind`, which has connections of its own.
         Raises what `fn` raises, RuntimeError if it tries to write, DatabaseFault as `write` does.
         """
+        readers = self._long_readers if is_behind() else self._readers
+        return await self._read_on(readers, lambda transaction: fn(transaction, *args, **kwargs))
+
+    async def read_long(self, fn: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for figures and counts: what takes long beside a large file, though somebody waits for it."""
+        return await self._read_on(self._long_readers, lambda transaction: fn(transaction, *args, **kwargs))
+
+    async def _read_on(self, readers: _Readers, call: Callable[[Transaction], T]) -> T:
         self._refuse_if_closed()
         try:
-            return await self._loop.run_in_executor(
-                self._reader_threads, self._read, lambda transaction: fn(transaction, *args, **kwargs)
-            )
+            return await self._loop.run_in_executor(readers.threads, readers.read, call)
         finally:
             self._tell_altered()
 
@@ -185,7 +196,8 @@ class Database:
 
     async def _close(self) -> None:
         await self._idle.wait()
-        await asyncio.to_thread(self._reader_threads.shutdown)
+        for readers in (self._readers, self._long_readers):
+            await asyncio.to_thread(readers.threads.shutdown)
         await self._loop.run_in_executor(self._writer_thread, self._connections.close)
         self._writer_thread.shutdown()
 
@@ -217,14 +229,26 @@ class Database:
         else:
             self._idle.set()
 
-    def _read(self, call: Callable[[Transaction], T]) -> T:
-        with unusable_as_fault(), self._connections.lend_reader() as reader:
-            return reader.read(call)
-
 
 def _log_failure(done: asyncio.Future[object]) -> None:
     if not done.cancelled() and (error := done.exception()) is not None:
         log.error("database.not_written", exc_info=error)
+
+
+class _Readers:
+    """Connections that read, and as many threads."""
+
+    def __init__(self, connections: Sequence[Connection], name: str) -> None:
+        self._free = list(connections)
+        self.threads = ThreadPoolExecutor(len(self._free), name)
+
+    def read(self, call: Callable[[Transaction], T]) -> T:
+        reader = self._free.pop()  # as many connections as threads: one is always there
+        try:
+            with unusable_as_fault():
+                return reader.read(call)
+        finally:
+            self._free.append(reader)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -237,6 +261,7 @@ class _Connections:
     records: Records = field(init=False, default_factory=Records)
     writer: Connection = field(init=False)
     readers: list[Connection] = field(init=False, default_factory=list)
+    long_readers: list[Connection] = field(init=False, default_factory=list)
     _opened: list[sqlite_utils.Database] = field(init=False, default_factory=list)
 
     def open(self, migrate: Callable[[sqlite_utils.Database, Sealer], None], as_it_is: bool, readers: int) -> None:
@@ -249,16 +274,22 @@ class _Connections:
                 raise RuntimeError("the migrations left a transaction open")
             if not macs.exists(db.conn):
                 self.writer = Connection(db, self.sealer)
-                self.readers += [Connection(self._reader(), self.sealer) for _ in range(readers)]
+                self.readers, self.long_readers = (
+                    [Connection(self._reader(), self.sealer) for _ in range(readers)] for _room in range(2)
+                )
                 return
             wanted = shape.made_by(migrate)
             guard = shape.ShapeGuard(db.conn, wanted)
             guard.require()
             self.writer = Connection(db, self.sealer, macs=self._writer_macs(db), shape=guard)
-            for _ in range(readers):
-                db = self._reader()
-                guard = shape.ShapeGuard(db.conn, wanted)
-                self.readers.append(Connection(db, self.sealer, records=self.records, shape=guard))
+            self.readers, self.long_readers = (
+                [self._guarded_reader(wanted) for _ in range(readers)] for _room in range(2)
+            )
+
+    def _guarded_reader(self, wanted: shape.Shape) -> Connection:
+        db = self._reader()
+        guard = shape.ShapeGuard(db.conn, wanted)
+        return Connection(db, self.sealer, records=self.records, shape=guard)
 
     def _reader(self) -> sqlite_utils.Database:
         db = self._connect(any_thread=True)
@@ -271,14 +302,6 @@ class _Connections:
         found = WriterMacs(db.conn, witness.conn, self.sealer, versions=self.records.versions, found=self.records.found)
         found.begin()
         return found
-
-    @contextmanager
-    def lend_reader(self) -> Iterator[Connection]:
-        reader = self.readers.pop()  # as many connections as threads: one is always there
-        try:
-            yield reader
-        finally:
-            self.readers.append(reader)
 
     def empty_log(self) -> bool:
         try:

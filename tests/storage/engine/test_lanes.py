@@ -1,6 +1,7 @@
 """Whose turn it is at the writer: what somebody waits for first, nobody never, and no more than can be stored soon."""
 
 import asyncio
+import threading
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -10,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import DatabaseBusy
-from storage.engine.database import Database
+from storage.engine.database import Database, Transaction
 from storage.engine.group import WriteJob
 from storage.engine.lanes import TURN, WAITING_LIMIT, Lanes, behind, is_behind
+from tests.patience import GIVE_UP_SECONDS
 from tests.storage.engine.test_database import Held, add, bodies, opened
 
 pytestmark = pytest.mark.anyio
@@ -83,6 +85,31 @@ async def test_what_is_created_behind_stays_there_and_nothing_else_does() -> Non
         within = asyncio.create_task(lane())
     without = asyncio.create_task(lane())
     assert (await within, await without) == (True, False)
+
+
+@pytest.mark.parametrize("is_said", [True, False], ids=["behind", "read_long"])
+async def test_what_reads_for_long_keeps_nobody_waiting(tmp_path: Path, is_said: bool) -> None:
+    async with opened(tmp_path / "kyc.db", readers=2) as database:
+        await database.write(add, "stored")
+        under_way, release = threading.Barrier(3), threading.Event()
+
+        def read_all(tx: Transaction) -> list[str]:
+            under_way.wait(GIVE_UP_SECONDS)
+            release.wait(GIVE_UP_SECONDS)
+            return bodies(tx)
+
+        if is_said:
+            with behind():
+                tasks = [asyncio.create_task(database.read(read_all)) for _ in range(4)]
+        else:
+            tasks = [asyncio.create_task(database.read_long(read_all)) for _ in range(4)]
+        await asyncio.to_thread(under_way.wait, GIVE_UP_SECONDS)
+        # As many as there are connections for it are under way, and two wait for them.
+        assert await asyncio.gather(*(database.read(bodies) for _ in range(10))) == [["stored"]] * 10
+        release.set()
+        under_way.abort()
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        assert found[:2] == [["stored"], ["stored"]]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["first", "behind", "take"]), st.integers(0, 9), st.integers(0, 9))))
