@@ -5,13 +5,13 @@ libraries below would otherwise read the environment by a rule of its own.
 """
 
 import asyncio
-import functools
 import ipaddress
 import re
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ import httpx
 
 from bot.errors import SettingsFault
 from bot.network.direct import DirectBackend, DirectResolver, DirectRule, NotPublic, Resolve, by_the_system
+from bot.network.pools import AT_ONCE, Pools
 from bot.settings import NetworkSettings, is_loopback
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
@@ -69,9 +70,9 @@ class Outbound:
         proxy = self.proxy_for(url)
         return f"through the proxy {address_of(proxy)}" if proxy else "directly"
 
-    def http(self, *, timeout: httpx.Timeout, limits: httpx.Limits | None = None) -> httpx.AsyncClient:
-        """A client for Smile ID and files. Enter it, or close it."""
-        return httpx.AsyncClient(transport=_Routed(self, limits or httpx.Limits()), timeout=timeout, trust_env=False)
+    def http(self, *, timeout: httpx.Timeout, connections: int = AT_ONCE) -> httpx.AsyncClient:
+        """A client for Smile ID and files, with at most so many connections to each host. Enter it, or close it."""
+        return httpx.AsyncClient(transport=_Routed(self, connections), timeout=timeout, trust_env=False)
 
     def session(self, *, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
         """A session for Slack. aiohttp takes the proxy with each request: hand it `proxy_for` its address."""
@@ -163,15 +164,14 @@ class _Direct(httpx.AsyncHTTPTransport):
 
 
 class _Routed(httpx.AsyncBaseTransport):
-    """Two of httpx's own transports, whose exceptions say what was sent; the address decides between them."""
+    """Two kinds of httpx's own transports, whose exceptions say what was sent; the address decides between them."""
 
-    def __init__(self, outbound: Outbound, limits: httpx.Limits) -> None:
+    def __init__(self, outbound: Outbound, connections: int) -> None:
         self._proxy_for: Callable[[str], str | None] = outbound.proxy_for
-        self._direct = _Direct(outbound, limits)
+        self._direct = Pools(partial(_Direct, outbound), connections=connections)
         self._proxied = None
         if outbound.proxy:
-            proxy = _httpx_proxy(outbound.proxy, outbound.tls)
-            self._proxied = httpx.AsyncHTTPTransport(verify=outbound.tls, limits=limits, proxy=proxy, trust_env=False)
+            self._proxied = Pools(partial(_through_the_proxy, outbound), connections=connections)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self._proxied is None or self._proxy_for(str(request.url)) is None:
@@ -194,9 +194,11 @@ class _Routed(httpx.AsyncBaseTransport):
             await self._proxied.aclose()
 
 
-def _httpx_proxy(url: str, tls: ssl.SSLContext) -> httpx.Proxy:
+def _through_the_proxy(outbound: Outbound, limits: httpx.Limits) -> httpx.AsyncHTTPTransport:
+    url = outbound.proxy or ""
     # httpcore refuses a context for a proxy that is spoken to in plain.
-    return httpx.Proxy(url, ssl_context=tls if urlsplit(url).scheme == "https" else None)
+    proxy = httpx.Proxy(url, ssl_context=outbound.tls if urlsplit(url).scheme == "https" else None)
+    return httpx.AsyncHTTPTransport(verify=outbound.tls, limits=limits, proxy=proxy, trust_env=False)
 
 
 def address_of(proxy: str) -> str:
@@ -259,7 +261,7 @@ def _of_the_machine(paths: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
     return ssl.create_default_context() if has_any else httpx.create_ssl_context(trust_env=False)
 
 
-_shared = functools.cache(_of_the_machine)
+_shared = cache(_of_the_machine)
 
 
 def load_authorities(context: ssl.SSLContext, ca_file: Path) -> None:

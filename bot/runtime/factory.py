@@ -116,6 +116,8 @@ T = TypeVar("T")
 SUBMISSIONS_AT_ONCE = 32
 ANSWERS_AT_ONCE = 16
 """Each of them mostly waits for Slack."""
+CONNECTIONS = 128
+"""To each host, of the client for Smile ID, and of the one for files."""
 LATE = timedelta(minutes=5)
 """Work that has been due for longer is reported at `/readyz`."""
 
@@ -615,8 +617,7 @@ def _copy(path: Path) -> str:
 
 
 async def _http(stack: AsyncExitStack, outbound: Outbound, timeout: httpx.Timeout) -> httpx.AsyncClient:
-    limits = httpx.Limits(max_connections=SUBMISSIONS_AT_ONCE, max_keepalive_connections=8)
-    return await stack.enter_async_context(outbound.http(timeout=timeout, limits=limits))
+    return await stack.enter_async_context(outbound.http(timeout=timeout, connections=CONNECTIONS))
 
 
 def _pool(
