@@ -192,6 +192,8 @@ class SlackRemovals(Process):
                 self._is_person_ours = False
                 self.note(f"Slack does not take it ({no.code})")
                 raise _StaysError(rules.LETS_NO_MORE, author=author, place=place) from no
+            if no.code in rules.UNSEEN and place.link:
+                raise _StaysError(rules.CANNOT_SEE, author=author, place=place) from no
             if rules.verdict_of(Removal.FILE, no.code, refuses_us=False) is Verdict.LEFT:
                 raise _StaysError(no.code, author=author, place=place) from no
             raise

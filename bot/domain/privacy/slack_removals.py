@@ -111,6 +111,8 @@ DELETED_INSTEAD = frozenset({"cant_update_message", "edit_window_closed"})
 NOBODY_LETS = "no_user_token"
 """Nobody let the bot delete other people's files."""
 LETS_NO_MORE = "user_token_refused"
+CANNOT_SEE = "user_token_cannot_see"
+"""Who let the bot delete files does not see this one, as a photo of a form: it is there, for the bot sees it."""
 STILL_WRITTEN = "still_written"
 """A person's message: only its author can delete it."""
 SHARED = "shared"
@@ -119,7 +121,7 @@ UNSEEN = frozenset({"file_not_found", "not_visible", "access_denied", "channel_n
 """The bot cannot see whether it is there."""
 FOR_ITS_AUTHOR = frozenset(
     {
-        *(NOBODY_LETS, LETS_NO_MORE, STILL_WRITTEN),
+        *(NOBODY_LETS, LETS_NO_MORE, CANNOT_SEE, STILL_WRITTEN),
         *("cant_delete_file", "delete_not_allowed", "file_deleting_disabled"),
     }
 )

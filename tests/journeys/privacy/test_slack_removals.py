@@ -125,7 +125,10 @@ async def test_a_token_of_an_admin_deletes_what_it_sees_and_no_photo_before_its_
         # A photo of a form is nobody's to see but its sender's and the bot's.
         await forget(world, other)
         (left,) = await pending(world, other)
-        assert (left.why, left.author) == ("file_not_found", ANALYST)
+        assert (left.why, left.author) == ("user_token_cannot_see", ANALYST)
+        world.clock.move(minutes=6)
+        await world.work()
+        assert len([text for text in world.direct(ANALYST) if "Still in Slack: 1 file of yours" in text]) == 1
         assert token not in repr(world.bot.settings)
         assert token not in (await world.bot.figures()).decode()
 
@@ -298,7 +301,7 @@ async def test_photos_that_were_posted_in_the_thread_go_with_the_others(tmp_path
         # What is no picture may be anything, and what stands elsewhere is of another matter.
         assert deleted(world) == [shared.id]
         left = await pending(world, ref)
-        assert [(one.what, one.why) for one in left] == [(Removal.FILE, "file_not_found")]
+        assert [(one.what, one.why) for one in left] == [(Removal.FILE, "user_token_cannot_see")]
 
 
 async def test_a_home_tab_shows_nothing_of_it_however_long_ago_it_was_opened(tmp_path: Path) -> None:
