@@ -51,7 +51,10 @@ async def purge(database: Database, wanted: Retention, *, actor: str, now: Calla
                 refreshed += len(refs)
                 await database.write(step.take, number, refs)
     await database.write(_forget_what_has_no_check, wanted, actor=actor, now=began)
-    return await database.write(purges.end, number, now=now())
+    done = await database.write(purges.end, number, now=now())
+    # Until then it still lies there. A reader may be in the way: the next night empties it, if nothing did before.
+    await database.empty_log()
+    return done
 
 
 async def survey(database: Database, wanted: Retention, *, now: datetime) -> Counts:
