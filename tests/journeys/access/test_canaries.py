@@ -181,7 +181,7 @@ async def read_all(world: Journey, surfaces: Surfaces, folder: Path, logged: str
     surfaces.read_slack(world)
     surfaces.read_smile_id(world)
     surfaces.read("log", logged)
-    await _read_monitors(world, surfaces)
+    await read_monitors(world, surfaces)
 
 
 def found_in(surfaces: Surfaces, capfd: pytest.CaptureFixture[str]) -> dict[str, set[str]]:
@@ -419,7 +419,7 @@ async def _reported(world: Journey) -> None:
     await world.work()
 
 
-async def _read_monitors(world: Journey, surfaces: Surfaces) -> None:
+async def read_monitors(world: Journey, surfaces: Surfaces) -> None:
     transport = httpx.ASGITransport(app=admin(world.bot, connections_of_monitors(world.bot)))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         for path in ("/metrics", "/readyz"):
