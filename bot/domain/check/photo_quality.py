@@ -49,10 +49,17 @@ class PhotoQuality:
     """A hash that copies of one picture share, however they were saved."""
 
 
-def assess(image: Image.Image) -> PhotoQuality:
-    width, height = image.size
+def enough_for(size: tuple[int, int]) -> tuple[int, int]:
+    """How small a decoder may hand in a picture of this size."""
+    factor = _spare(size)
+    return max(1, size[0] // factor), max(1, size[1] // factor)
+
+
+def assess(image: Image.Image, *, size: tuple[int, int] | None = None) -> PhotoQuality:
+    """`size` is that of the photo where its picture was scaled down as `enough_for` allows."""
+    width, height = size or image.size
     # Reduced first, by whole factors: of 50 megapixels nothing here needs more than a few hundred thousand.
-    reduced = image if image.mode == "P" else image.reduce(max(1, max(width, height) // (2 * _WORK)))
+    reduced = image if image.mode in ("1", "P") else image.reduce(_spare(image.size))
     grey = reduced.convert("L")
     grey.thumbnail((_WORK, _WORK))
     flaws = []
@@ -69,6 +76,11 @@ def assess(image: Image.Image) -> PhotoQuality:
         # In the dark, and in glaring light, there are no edges to see: that has been said.
         flaws.append(Flaw.BLURRED)
     return PhotoQuality(flaws=tuple(flaws), picture=_hash(grey))
+
+
+def _spare(size: tuple[int, int]) -> int:
+    """By which whole factor a picture is larger than what is looked at."""
+    return max(1, max(size) // _WORK)
 
 
 def sharpness(grey: Image.Image) -> float:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from PIL import Image, ImageChops, ImageCms, ImageStat
+from PIL import Image, ImageChops, ImageCms, ImageFilter, ImageStat
 
 from bot.domain.check.colour_profiles import known_profile
+from bot.domain.check.photo_quality import assess, same_pictures
 from bot.domain.check.photos import Photo, count_pixels, prepare
 from bot.errors import PhotoUnusable
 from tests.domain.check.faulty_photos import SHOWN_BY_EVERY_VIEWER
@@ -179,3 +180,45 @@ def test_a_damaged_file_leaves_as_it_is_displayed_or_is_refused_with_a_reason(da
         assert difference(opened(answer), as_shown(data)) < 4
     else:
         assert answer.endswith(".")
+
+
+# A smaller decode, where the compressed picture stays
+
+
+FACE = Image.open(io.BytesIO(SELFIE)).convert("RGB")
+LARGE = [
+    saved(FACE, quality=50),
+    saved(FACE, quality=50, progressive=True),
+    saved(FACE, quality=50, subsampling=0, restart_marker_blocks=40),
+    saved(FACE.convert("L"), quality=50),
+]
+"""Decoded at half their size, where the compressed picture stays."""
+
+
+@pytest.mark.slow
+@given(damaged(LARGE, little=True))
+@settings(max_examples=50)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_what_a_smaller_decode_has_passed_decodes_as_a_whole(data: bytes) -> None:
+    answer = photo_or_words(data)
+
+    if isinstance(answer, Photo):
+        assert opened(answer).size == (answer.width, answer.height)
+
+
+@pytest.mark.parametrize("kind", range(len(LARGE)))
+@pytest.mark.parametrize("missing", [3, 40, 400, 4000])
+def test_a_large_photo_that_is_cut_off_does_not_leave_in_part(kind: int, missing: int) -> None:
+    assert isinstance(photo_or_words(LARGE[kind][:-missing]), str)
+
+
+@pytest.mark.parametrize("side", [400, 768, 1280])
+@pytest.mark.parametrize("kind", [{}, {"progressive": True}, {"keep_rgb": True}])
+@pytest.mark.parametrize("blur", [0, 8])
+def test_a_photo_is_judged_alike_whether_it_is_cut_or_decoded_whole(side: int, kind: dict[str, Any], blur: int) -> None:
+    picture = FACE.filter(ImageFilter.GaussianBlur(blur)).resize((side * 3 // 4, side))
+    data = saved(picture, quality=90, **kind)
+    cut, whole = prepare(data).quality, assess(as_shown(data))
+
+    assert cut.flaws == whole.flaws
+    assert same_pictures([cut.picture, whole.picture, cut.picture, whole.picture])
