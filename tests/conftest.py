@@ -62,7 +62,7 @@ def pytest_collection(session: pytest.Session) -> None:
     worker = getattr(session.config, "workerinput", None)
     if worker is None:
         return
-    folders = [folder for arg in session.config.args if (folder := Path(arg).resolve()).is_dir()]
+    folders = [folder for arg in session.config.args if (folder := Path(arg).resolve()).is_relative_to(HERE)]
     files = sorted(path.relative_to(HERE) for folder in folders for path in folder.rglob("test_*.py"))
     files = [path for path in files if path.parts[0] not in _left_out(session.config)]
     for path in files[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:

@@ -12,6 +12,7 @@ from storage import audit
 from storage.engine.database import Database
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
+from tests import fresh_file
 from tests.storage.engine.test_macs import NOON, beside, fill, unguarded_trail
 
 KEY = Sealer.new_key()
@@ -24,7 +25,7 @@ def run(path: Path, *arguments: str) -> Result:
 
 def begun(path: Path) -> None:
     async def work() -> None:
-        database = await Database.open(path, sealer=Sealer.from_text([KEY]), migrate=migrate)
+        database = await Database.open(fresh_file.lay(path), sealer=Sealer.from_text([KEY]), migrate=migrate)
         await database.write(fill, "K-1")
         await database.write(audit.record, at=NOON, actor="U1", act="summary.opened")
         await database.close()

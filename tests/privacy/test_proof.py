@@ -14,6 +14,7 @@ from storage import retention
 from storage.engine.database import Database, to_text
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
+from tests import fresh_file
 from tests.journeys.world import journey
 from tests.storage.engine.test_macs import NOON, fill
 
@@ -30,7 +31,7 @@ def run(*arguments: str, path: Path | None = None) -> Result:
 
 def database_with(path: Path, *work: Any) -> None:
     async def go() -> None:
-        database = await Database.open(path, sealer=SEALER, migrate=migrate)
+        database = await Database.open(fresh_file.lay(path), sealer=SEALER, migrate=migrate)
         for call in work:
             await database.write(call)
         await database.close()

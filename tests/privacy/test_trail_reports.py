@@ -17,6 +17,7 @@ from storage import audit
 from storage.engine.database import Database, Transaction
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
+from tests import fresh_file
 from tests.storage.engine.test_macs import fill
 
 KEY = Sealer.new_key()
@@ -28,7 +29,9 @@ def prepare(folder: Path, *calls: Callable[[Transaction], object]) -> Path:
     """A database in which these were written, one commit each."""
 
     async def write() -> None:
-        database = await Database.open(folder / "kyc.db", sealer=Sealer.from_text([KEY]), migrate=migrate)
+        database = await Database.open(
+            fresh_file.lay(folder / "kyc.db"), sealer=Sealer.from_text([KEY]), migrate=migrate
+        )
         for call in calls:
             await database.write(call)
         await database.close()

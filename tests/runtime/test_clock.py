@@ -18,6 +18,7 @@ from bot.runtime.workers import Scheduler, _Every
 from storage.engine.database import Database
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
+from tests import fresh_file
 from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -52,7 +53,7 @@ class Watched:
 @asynccontextmanager
 async def watched(folder: Path, machine: Machine) -> AsyncIterator[Watched]:
     database = await Database.open(
-        folder / "kyc.db",
+        fresh_file.lay(folder / "kyc.db"),
         sealer=Sealer.from_text([Sealer.new_key()]),
         migrate=migrate,
         busy_timeout=timedelta(milliseconds=50),

@@ -38,6 +38,7 @@ from storage.engine.inspect import examine
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
 from storage.engine.upkeep import BATCH
+from tests import fresh_file
 from tests.storage.older import before_prints
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -58,7 +59,7 @@ HEX = re.compile(rb"(?=([0-9a-f]{64}))")
 @asynccontextmanager
 async def opened(path: Path, sealer: Sealer = BEFORE) -> AsyncIterator[Database]:
     database = await Database.open(
-        path, sealer=sealer, migrate=migrate, busy_timeout=timedelta(milliseconds=50), readers=1
+        fresh_file.lay(path), sealer=sealer, migrate=migrate, busy_timeout=timedelta(milliseconds=50), readers=1
     )
     try:
         yield database

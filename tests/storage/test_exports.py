@@ -14,6 +14,7 @@ from storage import exports
 from storage.engine.database import Database
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
+from tests import fresh_file
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +35,7 @@ EXPORT = Export(
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[Database]:
     sealer = Sealer.from_text([Sealer.new_key()])
-    database = await Database.open(folder / "kyc.db", sealer=sealer, migrate=migrate)
+    database = await Database.open(fresh_file.lay(folder / "kyc.db"), sealer=sealer, migrate=migrate)
     try:
         yield database
     finally:

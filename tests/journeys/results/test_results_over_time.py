@@ -513,7 +513,7 @@ async def test_an_old_provisional_message_of_the_history_is_not_told_after_a_new
 
 async def test_a_lost_callback_is_made_good_ten_seconds_after_sending(tmp_path: Path) -> None:
     """As Smile ID's own SDKs ask under their `return_job_status`."""
-    async with journey(tmp_path, story="silent") as world:
+    async with journey(tmp_path, story="silent", clock=StoppedClock()) as world:
         ref = await world.ask()
         await world.work()
         await world.smile_id.wait_for(lambda: bool(world.job().record))

@@ -21,6 +21,7 @@ from storage.engine.inspect import require_whole
 from storage.engine.lock import DatabaseLock
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
+from tests import fresh_file
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +33,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 async def act(path: Path, at: datetime, times: int = 1) -> None:
     """Have something recorded in a database, made if it is not there."""
-    database = await Database.open(path, sealer=SEALER, migrate=migrate)
+    database = await Database.open(fresh_file.lay(path), sealer=SEALER, migrate=migrate)
     try:
         await database.write(meta.check_key)
         for _ in range(times):

@@ -37,6 +37,7 @@ from storage.engine.covered import COVERED, ELSEWHERE
 from storage.engine.database import Database, Transaction
 from storage.engine.migrations import migrate, migrations
 from storage.engine.sealing import Sealer
+from tests import fresh_file
 from tests.storage.older import before_macs
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +62,7 @@ FIRST = {
 
 @asynccontextmanager
 async def opened(path: Path, sealer: Sealer = SEALER) -> AsyncIterator[Database]:
-    database = await Database.open(path, sealer=sealer, migrate=migrate)
+    database = await Database.open(fresh_file.lay(path), sealer=sealer, migrate=migrate)
     try:
         await database.write(meta.check_key)
         yield database
