@@ -10,14 +10,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bot.sandbox.demo.bot_process import GIVE_UP_SECONDS, DemoFailed, free_port, settings_for
+from bot.sandbox.demo.bot_process import GIVE_UP_SECONDS, KYC_BOT, DemoFailed, free_port, settings_for
 from bot.sandbox.demo.clock import ClockFile
 from bot.sandbox.demo.history import History, Progress
+from bot.sandbox.demo.leash import on_a_leash
 from bot.sandbox.demo.passage import Passage, until_next
-from bot.sandbox.demo.people import ROLES, SETTINGS, SUMMARY_TIME, ZONE, move_in
+from bot.sandbox.demo.people import MUSA, ROLES, SETTINGS, SUMMARY_TIME, ZONE, move_in
 from bot.sandbox.demo.supervisor import Supervisor, clocked_bot
 from bot.sandbox.demo.timeline import begins
-from bot.sandbox.desk import DeskPanel
+from bot.sandbox.desk import DeskPanel, Ran
 from bot.sandbox.page.app import Desk
 from bot.sandbox.page.serving import serve_page
 from bot.sandbox.slack import ClientRefuses, SlackSandbox
@@ -28,6 +29,8 @@ QUICK = Pace(callback_delay_seconds=0.02, review_delay_seconds=7 * 86_400)
 """While history is played nobody waits for Smile ID's machine, and its people speak when history lets them."""
 WATCHABLE = Pace(callback_delay_seconds=2.0, review_delay_seconds=20.0)
 """So that one sees what a check looks like before its result comes."""
+COMMAND_SECONDS = 60.0
+"""How long a command beside the bot may take."""
 _IN_A_MOMENT_SECONDS = 0.2
 PEOPLE_WAIT_SECONDS = 10.0
 """How long a click of somebody who looks on waits for the bot: Slack gives it three, a laptop may be busy."""
@@ -56,7 +59,9 @@ class Demo:
         self.bot = Supervisor(clocked_bot(clock.path), environment)
         self._preparing = "Starting the bot."
         self.reset_is_wanted = asyncio.Event()
+        self.admin = MUSA
         self._folder = folder
+        self._environment = environment
         self._passage = Passage(clock, self.bot, admin_url=self.admin_url)
         self._with_history = with_history
         self._watching: asyncio.Task[None] | None = None
@@ -86,6 +91,31 @@ class Demo:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
+
+    async def run(self, *arguments: str) -> Ran:
+        """`kyc-bot …` with the bot's own settings. Raises TimeoutError, and leaves no process then."""
+        process = await asyncio.create_subprocess_exec(
+            *on_a_leash([*KYC_BOT, *arguments]),
+            env=self._environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            said, _ = await asyncio.wait_for(process.communicate(), COMMAND_SECONDS)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return Ran(code=process.returncode or 0, said=said.decode(errors="replace").strip())
+
+    async def rest(self) -> bool:
+        """Return once the bot has nothing left to do or to say for now; False where it takes too long."""
+        try:
+            await self._passage.rest()
+        except DemoFailed:
+            return False
+        return True
 
     async def tonight(self) -> str:
         """Let time pass until the next summary is due; says in words what it is now."""

@@ -16,6 +16,7 @@ from bot.sandbox.desk import dropping, stored, stories, traffic
 from bot.sandbox.desk.breakages import BREAKAGES, Part
 from bot.sandbox.desk.breaking import Breaker
 from bot.sandbox.desk.demo import Demo
+from bot.sandbox.desk.erasing import Eraser
 from bot.sandbox.page.rendering import render
 from bot.sandbox.slack import SlackSandbox, User
 from bot.sandbox.smile_id import STORIES, SmileIDSandbox
@@ -43,6 +44,12 @@ class DeskPanel:
         self._smile_id = smile_id
         self._demo = demo
         self.breaker = Breaker(slack, smile_id, demo.bot, changed=slack.world.changes.tell)
+        self.eraser = Eraser(
+            slack,
+            demo,
+            mask=lambda words: traffic.masker_for(slack, smile_id).text(words),
+            changed=slack.world.changes.tell,
+        )
         self._views: dict[str, Callable[[], Awaitable[Markup]]] = {
             "requests": self._requests,
             "rows": self._rows,
@@ -71,6 +78,9 @@ class DeskPanel:
             Route("/speak", self._telling(self._let_people_speak), methods=["POST"]),
             Route("/break", self._telling(self._break), methods=["POST"]),
             Route("/mend", self._telling(self._mend), methods=["POST"]),
+            Route("/erase", self._telling(self._erase), methods=["POST"]),
+            Route("/erased", self._erased),
+            Route("/erased/{ref}", self._certificate),
             Route("/tonight", self._telling(self._tonight), methods=["POST"]),
             Route("/reset", self._telling(self._reset), methods=["POST"]),
             Route("/underneath/{view}", self._underneath),
@@ -110,6 +120,9 @@ class DeskPanel:
         self.breaker.mend(given.get("breakage"))
         return "Mended."
 
+    async def _erase(self, given: dict[str, Any]) -> str:
+        return await self.eraser.erase(str(given["ref"]))
+
     async def _tonight(self, _given: dict[str, Any]) -> str:
         return await self._demo.tonight()
 
@@ -117,6 +130,34 @@ class DeskPanel:
         self.breaker.mend()
         self._smile_id.next_story = self._smile_id.every_story = None
         return await self._demo.reset()
+
+    # Erasing a person
+
+    async def _erased(self, _request: Request) -> Response:
+        """Whom one may have erased, what is being done, and what became of whoever was."""
+        eraser, choices, sorry = self.eraser, [], ""
+        try:
+            choices = await eraser.choices()
+        except sqlite3.Error as fault:
+            sorry = f"The database cannot be read just now: {fault}."
+        shown = render(
+            "desk_erasing.html",
+            ref=eraser.ref,
+            steps=list(eraser.steps),
+            reports=list(reversed(eraser.reports.values())),
+            begun=[ref for ref in eraser.begun if ref != eraser.ref],
+            choices=choices,
+            sorry=sorry,
+            admin=self._slack.world.names.get(self._demo.admin, self._demo.admin),
+        )
+        return HTMLResponse(shown)
+
+    async def _certificate(self, request: Request) -> Response:
+        report = self.eraser.reports.get(request.path_params["ref"])
+        if report is None or not report.certificate:
+            raise HTTPException(404)
+        headers = {"Content-Disposition": f'attachment; filename="{report.ref}.certificate.json"'}
+        return Response(report.certificate, media_type="application/json", headers=headers)
 
     # Underneath
 

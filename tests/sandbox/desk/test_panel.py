@@ -139,9 +139,20 @@ async def test_night_and_reset_are_asked_of_the_demo(desk: Desk) -> None:
 
 
 async def test_only_the_page_itself_may_do_any_of_it(desk: Desk) -> None:
-    for act in ("story", "speak", "break", "mend", "tonight", "reset"):
+    for act in ("story", "speak", "break", "mend", "erase", "tonight", "reset"):
         assert (await desk.http.post(f"/desk/{act}", json={})).status_code == 403
         assert (await desk.http.get(f"/desk/{act}")).status_code == 405
+
+
+# Erasing a person
+
+
+async def test_nobody_is_erased_of_whom_nothing_is_known(desk: Desk) -> None:
+    assert "cannot be read just now" in (await desk.http.get("/desk/erased")).text
+    assert (await desk.http.get("/desk/erased/K-ZZZZZZ")).status_code == 404
+    assert not (await desk.post("erase"))["ok"]
+    assert "unable to open database file" in str(await desk.post("erase", ref="K-ZZZZZZ"))
+    assert desk.demo.asked == []
 
 
 # Underneath

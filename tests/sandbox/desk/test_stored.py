@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.desk import stored
-from tests.journeys.world import journey
+from tests.journeys.world import ADMIN, journey
 
 pytestmark = pytest.mark.anyio
 
@@ -45,6 +45,37 @@ async def test_the_audit_begins_with_the_last_act_of_a_person(tmp_path: Path) ->
     assert all(ref in line for line in lines)
     assert lines[-2].endswith("approved")
     assert "result.confirmed" in lines[-1]
+
+
+async def test_what_has_ended_and_is_not_erased_can_be_chosen_and_its_rows_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with journey(tmp_path) as world:
+        first = await world.ask()
+        await world.settle()
+        second = await world.ask(id_number="00000000004")
+        assert [one.ref for one in stored.finished(path)] == [first]
+        await world.settle()
+        world.clock.move(minutes=11)
+        await world.work()
+        assert [one.ref for one in stored.finished(path)] == [second, first]
+        before = stored.rows_of(path, first)
+        await world.slack.person(ADMIN).command(f"forget {first}")
+        await (await world.slack.person(ADMIN).modal()).submit()
+        await world.work()
+        assert [one.ref for one in stored.finished(path)] == [second]
+        after = stored.rows_of(path, first)
+        removals = stored.removals_of(path, first)
+        lines = stored.trail_after(path, 5)
+    assert len(before["photos"]) == 1
+    assert after["photos"] == {}
+    (was,), (now,) = before["verifications"].values(), after["verifications"].values()
+    assert was["applicant_sealed"]
+    assert now["applicant_sealed"] is None
+    assert before["attempts"].keys() == after["attempts"].keys() != set()
+    assert {one.what for one in removals} == {"thread", "message", "file"}
+    assert 0 < len(lines) <= stored.LINES
+    assert stored.trail_after(path, 4)[1:] == lines[: stored.LINES - 1]
+    assert stored.removals_of(path, "K-ZZZZZZ") == ()
 
 
 def test_a_database_without_checks_has_nothing_to_show(tmp_path: Path) -> None:

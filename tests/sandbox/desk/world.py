@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from bot.sandbox.desk import DeskPanel
+from bot.sandbox.desk import DeskPanel, Ran
 from bot.sandbox.desk.breaking import Breaker
 from bot.sandbox.page.serving import serve_page
 from bot.sandbox.slack import SlackSandbox
@@ -40,7 +40,15 @@ class NamedDemo:
     database: Path
     bot: NamedBot = field(default_factory=NamedBot)
     admin_url: str = NOWHERE
+    admin: str = "U0MUSA00001"
     asked: list[str] = field(default_factory=list)
+
+    async def run(self, *arguments: str) -> Ran:
+        self.asked.append(" ".join(arguments))
+        return Ran(code=1, said="There is no bot.")
+
+    async def rest(self) -> bool:
+        return True
 
     async def tonight(self) -> str:
         self.asked.append("tonight")
