@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -57,14 +58,15 @@ def _message_key(message: MessageIds) -> str:
     return f"{message.channel}:{message.ts}"
 
 
-def find(tx: Transaction, batch_id: str) -> Batch | None:
+def find(tx: Transaction, batch_id: str, *, sealed: bool = True) -> Batch | None:
+    """With `sealed=False` its preview, which may be long, is not opened: it is as if there were none."""
     row = tx.row("SELECT * FROM batches WHERE id = :id", id=batch_id)
-    return _batch(tx, row) if row is not None else None
+    return _batch(tx, row, sealed=sealed) if row is not None else None
 
 
-def get(tx: Transaction, batch_id: str) -> Batch:
-    """A batch that must exist."""
-    return _batch(tx, tx.one("SELECT * FROM batches WHERE id = :id", id=batch_id))
+def get(tx: Transaction, batch_id: str, *, sealed: bool = True) -> Batch:
+    """A batch that must exist; `sealed` as in `find`."""
+    return _batch(tx, tx.one("SELECT * FROM batches WHERE id = :id", id=batch_id), sealed=sealed)
 
 
 def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[str]:
@@ -187,9 +189,10 @@ def posted(tx: Transaction, batch_id: str, *, ts: str) -> None:
     tx.update("batches", "id = :id AND message_ts IS NULL", {"id": batch_id}, message_ts=ts)
 
 
-def rows_known(tx: Transaction, batch_id: str) -> frozenset[int]:
-    """Rows of the file that are checks already."""
-    return frozenset(tx.column("SELECT batch_row FROM verifications WHERE batch = :id", id=batch_id))
+def rows_known(tx: Transaction, batch_id: str, *, first: int, last: int) -> frozenset[int]:
+    """Rows of the file, from `first` to `last`, that are checks already."""
+    sql = "SELECT batch_row FROM verifications WHERE batch = :id AND batch_row BETWEEN :first AND :last"
+    return frozenset(tx.column(sql, id=batch_id, first=first, last=last))
 
 
 def unsent(tx: Transaction, batch_id: str, *, limit: int) -> list[str]:
@@ -226,20 +229,32 @@ def refs(tx: Transaction, batch_id: str) -> list[str]:
 
 
 def counts(tx: Transaction, batch_id: str) -> BatchCounts:
-    """How its rows stand."""
-    altered = tx.altered(refs(tx, batch_id))
-    but = ", ".join(f":r{n}" for n in range(len(altered)))
-    sql = f"""
+    """How its rows stand, as triggers have counted them; a row counts as altered once its record is known to be."""
+    known = tx.rows("SELECT what, held, n FROM batch_counts WHERE batch = :id", id=batch_id)
+    found = Counter({(row["what"], bool(row["held"])): row["n"] for row in known})
+    altered = [what for ref in tx.altered_so_far() if (what := _stands(tx, batch_id, ref)) is not None]
+    found.subtract(altered)
+    # Whoever altered a row may have done it past the triggers: nothing is fewer than none.
+    rows = [(what, held, max(0, n)) for (what, held), n in found.items()]
+    return replace(BatchCounts.of(rows), altered=len(altered))
+
+
+def _stands(tx: Transaction, batch_id: str, ref: str) -> tuple[str, bool] | None:
+    """Where one of its rows is counted; None for a check that is none of them."""
+    sql = """
         SELECT CASE WHEN v.decision IS NULL AND v.state = 'approved' AND v.record_match = 'differs' THEN 'differs'
                 WHEN v.decision IS NULL THEN v.state WHEN r.state = 'open' THEN 'in_review' ELSE 'decided' END
-                AS state,
-            CASE WHEN v.held IS NULL THEN 0 ELSE 1 END AS held, COUNT(*) AS n
+                AS what, v.held IS NOT NULL AS held
         FROM verifications v LEFT JOIN reviews r ON r.ref = v.ref AND r.round = v.round
-        WHERE v.batch = :id AND v.ref NOT IN ({but}) GROUP BY 1, 2
+        WHERE v.ref = :ref AND v.batch = :id
         """
-    rows = tx.rows(sql, id=batch_id, **{f"r{n}": ref for n, ref in enumerate(altered)})
-    found = [(row["state"], bool(row["held"]), row["n"]) for row in rows]
-    return replace(BatchCounts.of(found), altered=len(altered))
+    row = tx.row(sql, ref=ref, id=batch_id)
+    return (row["what"], bool(row["held"])) if row is not None else None
+
+
+def examine(tx: Transaction, batch_id: str) -> None:
+    """Compare the records of all its rows with their MACs: what is said of a file that has ended holds for each."""
+    tx.altered(refs(tx, batch_id))
 
 
 def is_under_way(tx: Transaction, batch_id: str) -> bool:
@@ -256,9 +271,9 @@ def is_under_way(tx: Transaction, batch_id: str) -> bool:
     return not altered.issuperset(tx.column(sql, id=batch_id, most=len(altered) + 1))
 
 
-def _batch(tx: Transaction, row: sqlite3.Row) -> Batch:
+def _batch(tx: Transaction, row: sqlite3.Row, *, sealed: bool) -> Batch:
     preview = {}
-    if row["reading_sealed"] is not None:
+    if sealed and row["reading_sealed"] is not None:
         preview = json.loads(tx.sealer.open(row["reading_sealed"], place=f"{_PLACE}:{row['id']}"))
     source = json.loads(row["files"])
     waits = row["state"] == "preview" and row["approval"] == "waiting"

@@ -52,11 +52,11 @@ def _opened(tx: Transaction, ref: str, opens_for: str | None) -> Check:
 def _refs(tx: Transaction, wanted: SearchFilter, limit: int, cursor: Cursor | None) -> list[str]:
     newer = cursor is not None and cursor.newer
     refs = list(wanted.refs)[:MOST_KEYED] if wanted.refs is not None else None
-    conditions, values = _conditions(wanted, refs, cursor)
     # Ours: the direction is one of two texts.
     order = "ASC" if newer else "DESC"
     found: set[tuple[str, str]] = set()
-    for source, kind in _sources(wanted, is_keyed=refs is not None):
+    for source, kind, is_short in _sources(wanted, is_keyed=refs is not None):
+        conditions, values = _conditions(wanted, refs, cursor, is_short=is_short)
         sql = f"""
             SELECT v.asked_at, v.ref FROM {source} WHERE {" AND ".join([kind, *conditions])}
             ORDER BY v.asked_at {order}, v.ref {order} LIMIT :limit
@@ -66,13 +66,15 @@ def _refs(tx: Transaction, wanted: SearchFilter, limit: int, cursor: Cursor | No
 
 
 def _conditions(
-    wanted: SearchFilter, refs: Sequence[str] | None, cursor: Cursor | None
+    wanted: SearchFilter, refs: Sequence[str] | None, cursor: Cursor | None, *, is_short: bool
 ) -> tuple[list[str], dict[str, object]]:
     """What holds for every source, and its parameters; of what is not asked for nothing is said."""
+    # The `+` of a short source: SQLite might else go through all that somebody has asked for, by their own index.
+    plus = "+" if is_short else ""
     values: dict[str, object] = {f"r{n}": ref for n, ref in enumerate(refs or ())}
     conditions = [] if refs is None else [f"v.ref IN ({', '.join(f':{name}' for name in values) or 'NULL'})"]
     for name, condition in (
-        ("requester", "v.requester = :requester"),
+        ("requester", f"{plus}v.requester = :requester"),
         ("since", "v.asked_at >= :since"),
         ("until", "v.asked_at < :until"),
     ):
@@ -85,22 +87,25 @@ def _conditions(
     return conditions, values
 
 
-def _sources(wanted: SearchFilter, *, is_keyed: bool) -> Iterator[tuple[str, str]]:
-    """Tables and conditions that each read along an index of their own; what they find together is wanted."""
+def _sources(wanted: SearchFilter, *, is_keyed: bool) -> Iterator[tuple[str, str, bool]]:
+    """Tables and conditions that each read along an index of their own; what they find together is wanted.
+
+    And whether there are few rows, whoever asked for them.
+    """
     states = frozenset(wanted.states) if wanted.states is not None else None
     undecided = "v.decision IS NULL" if wanted.undecided else "1 = 1"
     if is_keyed or states is None:
-        yield "verifications v", f"{undecided} AND {_among(states)}"
+        yield "verifications v", f"{undecided} AND {_among(states)}", is_keyed
     else:
         if still_open := states - FINAL:
-            yield "verifications v", f"{_UNSETTLED} AND {undecided} AND {_among(still_open)}"
+            yield "verifications v", f"{_UNSETTLED} AND {undecided} AND {_among(still_open)}", True
         # Of those in review, what a person has decided has ended.
         ended = states & (FINAL if wanted.undecided else {*FINAL, State.IN_REVIEW})
         for state in sorted(ended):
-            yield "verifications v", f"v.state = '{state.value}' AND v.ended_at IS NOT NULL AND {undecided}"
+            yield "verifications v", f"v.state = '{state.value}' AND v.ended_at IS NOT NULL AND {undecided}", False
     if wanted.undecided:
         # CROSS JOIN: by the open reviews, which are few.
-        yield "reviews w CROSS JOIN verifications v ON v.ref = w.ref AND v.round = w.round", "w.state = 'open'"
+        yield "reviews w CROSS JOIN verifications v ON v.ref = w.ref AND v.round = w.round", "w.state = 'open'", True
 
 
 def _among(states: Collection[State] | None) -> str:

@@ -147,7 +147,7 @@ def refuse(tx: Transaction, batch_id: str, fault: str, *, now: datetime) -> None
 
 
 def _open(tx: Transaction, batch_id: str, *, now: datetime) -> str:
-    channel = batches.get(tx, batch_id).channel
+    channel = batches.get(tx, batch_id, sealed=False).channel
     outbox.enqueue(tx, PostKind.BATCH, key=batch_id, destination=channel, payload={"batch": batch_id}, now=now)
     refresh.batch_changed(tx, batch_id, now=now)
     return channel
@@ -162,7 +162,7 @@ def move(
     audit.record(tx, at=now, actor=by, act="batch.moved", ref=batch_id, detail=target.value)
     if target is BatchState.CANCELLED:
         # Rows that are checks are given back one by one, as far as they can be cancelled.
-        spending.keep_of_file(tx, batch_id, checks=len(batches.rows_known(tx, batch_id)))
+        spending.keep_of_file(tx, batch_id, checks=batches.counts(tx, batch_id).total)
         refresh.approval_changed(tx, batch_id, now=now)
     refresh.batch_changed(tx, batch_id, now=now)
     return True

@@ -259,10 +259,11 @@ class Batches(Process):
     def _insert(
         self, tx: Transaction, batch: Batch, applicants: Sequence[Applicant], suppliers: Sequence[str], now: datetime
     ) -> None:
-        if batches.get(tx, batch.id).state is not BatchState.CONFIRMED:
+        if batches.get(tx, batch.id, sealed=False).state is not BatchState.CONFIRMED:
             # The requester cancelled it between two chunks.
             return
-        known = batches.rows_known(tx, batch.id)
+        rows = [one.row for one in applicants]
+        known = batches.rows_known(tx, batch.id, first=min(rows), last=max(rows))
         for applicant in (one for one in applicants if one.row not in known):
             ref = free_reference(tx, self.rng)
             lifecycle.accept(tx, _request(batch, applicant), ref=ref, now=now, budget=None)

@@ -54,7 +54,7 @@ def _cards(tx: Transaction, ref: str, *, now: datetime, but: str | None = None) 
 
 def batch_changed(tx: Transaction, batch_id: str, *, now: datetime) -> None:
     """Update a file's message; when all its rows have ended, end the batch and post its results."""
-    batch = batches.get(tx, batch_id)
+    batch = batches.get(tx, batch_id, sealed=False)
     # Every move of a row calls this: the rows are counted only when none is under way, not once for each of them.
     if batch.state in _ENDING and not batches.is_under_way(tx, batch_id):
         counts = batches.counts(tx, batch_id)

@@ -218,7 +218,12 @@ def _is_chosen_time(check: Check, now: datetime) -> bool:
 
 def _batch(tx: Transaction, post: Post) -> Message | None:
     found = batches.find(tx, post.payload["batch"])
-    return batch.message(found, batches.counts(tx, found.id)) if found is not None else None
+    if found is None:
+        return None
+    if not batches.is_under_way(tx, found.id):
+        # Not for each update on the way: a long file would be gone through for each of its rows.
+        batches.examine(tx, found.id)
+    return batch.message(found, batches.counts(tx, found.id))
 
 
 def _approval(tx: Transaction, post: Post) -> Message | None:
@@ -240,6 +245,7 @@ def _file_of_batch(tx: Transaction, post: Post, settings: Settings) -> File | No
     if post.kind is PostKind.BATCH_FAULTS:
         data, comment = batch.faults_csv(found), batch.faults_comment(found)
     else:
+        batches.examine(tx, found.id)
         counts = batches.counts(tx, found.id)
         theirs = [checks.get(tx, ref) for ref in batches.refs(tx, found.id)]
         # Where the checks belong: unlike what the file's own row says, their MACs cover it.

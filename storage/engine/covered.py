@@ -167,6 +167,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
     {
         "meta": "what there is one of; secrets in it are sealed",
         "check_macs": "the MACs themselves",
+        "batch_counts": "how many rows of a file stand where, while it is on its way; at its end each is examined",
         "check_counts": "numbers for the metrics, by state; nobody is told them",
         "audit": "a chain (`chain`); of a check's lines, number and last one are covered (`LAST_ACT`)",
         "trail_people": "whom a line of the trail is about: the line itself holds the hash of it",

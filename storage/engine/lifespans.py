@@ -72,6 +72,7 @@ LIFESPANS: Mapping[str, Lifespan] = {
     ),
     "audit": Lifespan(why="lines are only added; they hold acts and references"),
     "trail_people": Lifespan(row=_PERSONAL, why="whom a line of the audit trail is about"),
+    "batch_counts": Lifespan(why="how many rows of a file stand where"),
     "check_counts": Lifespan(why="how many checks are in each state"),
     "erasures": Lifespan(
         kept={"list_sealed": "which checks were erased: a backup that is put back must lose them again"},

@@ -10,6 +10,7 @@ import inspect
 import re
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,7 @@ from bot.domain.review.review import Decision, Proposal, ReviewState, Subscripti
 from bot.errors import KycError
 from storage import (
     audit,
+    batches,
     check_facts,
     checks,
     deliveries,
@@ -130,6 +132,8 @@ class Asking:
     macs: WriterMacs
     sealer: Sealer
     known: Mapping[str, Any] = field(init=False, default_factory=dict)
+    seconds: float = field(init=False, default=0.0)
+    """Of the processor, for the last call without its commit."""
 
     def once(self, call: Callable[[Transaction], object]) -> Sequence[Statement]:
         """What one function asks, with the commit that would follow it; all of it is rolled back."""
@@ -139,8 +143,10 @@ class Asking:
         sent: list[Statement] = []
         self.connection.sent = sent
         try:
+            began = time.process_time()
             with suppress(*_EXPECTED):
                 call(tx)
+            self.seconds = time.process_time() - began
             if self.connection.in_transaction:
                 with suppress(*_EXPECTED):
                     self.macs.require_intact()
@@ -419,6 +425,7 @@ _OF_MODULE: Mapping[str, Mapping[str, Any]] = {
 _OF_FUNCTION: Mapping[str, Mapping[str, Any]] = {
     "attempts.by_token": {"token": "00" * 32},
     "audit.record_first": {"act": "check.opened"},
+    "batches.rows_known": {"first": 1, "last": 100},
     "checks.add": {"ref": "K-INVENT"},
     "checks.prints_of": {"number": "00000000000"},
     "checks.examine_after": {"last": ""},
@@ -538,8 +545,9 @@ def stories(known: Mapping[str, Any]) -> dict[str, Callable[[Transaction], objec
         deliveries.claim_due(tx, now=SOON, until=SOON, limit=8)
 
     def altered(tx: Transaction) -> None:
-        tx.altered_so_far({single})
+        tx.altered_so_far({single, waits})
         check_facts.altered(tx, since=SINCE, until=NOW)
+        batches.counts(tx, known["batch_id"])
 
     def erased_in_slack(tx: Transaction) -> None:
         slack_removals.keep_earlier(tx, waits, ("F1",), author=None, at=NOW)

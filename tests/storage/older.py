@@ -26,6 +26,18 @@ def without_views(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def before_batch_counts(db: sqlite3.Connection) -> None:
+    """Before migration m0030."""
+    of_rows = ("rows_counted", "rows_recounted", "rows_uncounted")
+    of_reviews = ("reviews_begun", "reviews_opened", "reviews_closed", "reviews_gone")
+    for statement in (
+        *(f"DROP TRIGGER batch_{name}" for name in (*of_rows, *of_reviews)),
+        "DROP TABLE batch_counts",
+        "DELETE FROM _sqlite_migrations WHERE name = 'm0030_batch_counts'",
+    ):
+        db.execute(statement)
+
+
 def before_indexes(db: sqlite3.Connection) -> None:
     """Before migration m0028."""
     new = ("by_time", "of_requester", "ended_as", "of_requester_ended_as", "unsettled", "under_way")

@@ -21,7 +21,7 @@ from storage.engine.migrations import migrate
 from tests.journeys.intake.test_preflight import blurred
 from tests.journeys.intake.test_rerun import run_again, sent_again
 from tests.journeys.world import Journey, journey
-from tests.storage.older import before_indexes, before_macs
+from tests.storage.older import before_batch_counts, before_indexes, before_macs
 
 pytestmark = pytest.mark.anyio
 
@@ -118,6 +118,7 @@ async def test_a_database_of_before_is_filled_in_as_it_would_have_been_noted(tmp
         backup.take(world.bot.settings.database, copy, world.sealer)
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         before_macs(connection, world.sealer)
+        before_batch_counts(connection)
         before_indexes(connection)
         for statement in (
             "DROP TABLE facts",
