@@ -13,16 +13,34 @@ from bot.runtime.factory import Bot
 from bot.slack.blocks import command_help, export, holds, private
 from bot.slack.blocks.command_help import HelpPart
 from handlers import check_form, checks, forget, review, search, summary
+from handlers.requests import user_of
 
 _Answer = Callable[[Bot, Mapping[str, Any], str], Awaitable[Message | None]]
 """Given the command and what follows its first word; None where a form has opened."""
 
 
 async def kyc(ack: AsyncAck, command: dict[str, Any], bot: Bot) -> None:
-    word, _, rest = " ".join(str(command.get("text") or "").split()).partition(" ")
+    word, rest = _typed(command)
     answer_word = _WORDS.get(word.casefold())
     message = await (answer_word(bot, command, rest) if answer_word else help_for(bot, command, unknown=word))
     await (answer(ack, message) if message else ack())
+
+
+async def only_reads(bot: Bot, command: Mapping[str, Any]) -> bool:
+    """Whether a repeat of this command may be answered like the first, so that nothing need be stored to know one.
+
+    Not what opens a form, since its trigger is spent, nor what shows others' checks, since each look is recorded once.
+    """
+    word, rest = _typed(command)
+    if word.casefold() == "list":
+        return await bot.search.lists_own_alone(user_of(command), rest)
+    return word.casefold() not in _WORDS or word.casefold() == "help"
+
+
+def _typed(command: Mapping[str, Any]) -> tuple[str, str]:
+    """The first word after `/kyc`, and the rest."""
+    word, _, rest = " ".join(str(command.get("text") or "").split()).partition(" ")
+    return word, rest
 
 
 async def answer(ack: AsyncAck, message: Message) -> None:

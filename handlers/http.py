@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
-from slack_bolt.async_app import AsyncApp
+from slack_bolt.adapter.starlette.async_handler import to_starlette_response
+from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -16,8 +16,8 @@ from bot.errors import DatabaseBusy
 from bot.runtime.connections import Connections
 from bot.runtime.factory import Bot
 from bot.runtime.health import Degraded
+from handlers import slack_shapes
 from handlers.http_guard import Guard, hosts_of
-from handlers.slack_shapes import is_readable
 
 SLACK_MAX_BYTES = 1024 * 1024
 """Slack's own views end at 250 kB; nothing that it sends comes near this."""
@@ -53,10 +53,8 @@ def web(bot: Bot, bolt: AsyncApp | None, connections: Connections, *, body_secon
 
     routes = [*_both("/smile-id/callback/{token}", callback, methods=["POST"]), *_both("/healthz", alive)]
     if bolt is not None:
-        handler = AsyncSlackRequestHandler(bolt)
 
         async def slack(request: Request) -> Response:
-            # Read within bounds first; Bolt then finds the body in the request.
             try:
                 async with asyncio.timeout(body_seconds):
                     body = await read_body(request, SLACK_MAX_BYTES)
@@ -64,8 +62,10 @@ def web(bot: Bot, bolt: AsyncApp | None, connections: Connections, *, body_secon
                 return Response(status_code=400)
             except TimeoutError:
                 return Response(status_code=408, headers={"Connection": "close"})
-            status = _status_at_the_door(bot, request, body)
-            return Response(status_code=status) if status else await handler.handle(request)
+            read = _read_at_the_door(bot, request, body)
+            if isinstance(read, int):
+                return Response(status_code=read)
+            return to_starlette_response(await bolt.async_dispatch(read))
 
         routes += _both("/slack/events", slack, methods=["POST"])
     return Guard(
@@ -116,18 +116,19 @@ def admin(bot: Bot, connections: Connections) -> ASGIApp:
     return Guard(pages, connections, hosts=None, on_refused=lambda _status: None)
 
 
-def _status_at_the_door(bot: Bot, request: Request, body: bytes | None) -> int | None:
-    """The status of a request in Slack's name that no listener hears of; None for one of Slack's."""
+def _read_at_the_door(bot: Bot, request: Request, body: bytes | None) -> AsyncBoltRequest | int:
+    """A request of Slack's, as Bolt reads it; the status of one in its name that no listener hears of."""
     if body is None:
         return 413
     if is_ssl_check(body):
         return 200
     if not bot.slack_door.lets_in(request.headers, body):
         return 401
-    if is_readable(body, request.headers):
-        return None
-    bot.slack_door.requests.refused("unreadable", None)
-    return 400
+    found = slack_shapes.read(body, request.headers)
+    if found is None:
+        bot.slack_door.requests.refused("unreadable", None)
+        return 400
+    return found
 
 
 def is_ssl_check(body: bytes) -> bool:

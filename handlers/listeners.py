@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
 from slack_bolt import BoltResponse
-from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.middleware.async_middleware import AsyncMiddleware
 
 from bot.domain.review.review import Decision
 from bot.runtime.factory import Bot
@@ -33,6 +34,7 @@ from handlers import (
     search,
     summary,
 )
+from handlers.listener_index import IndexedApp
 from handlers.replies import reply
 from handlers.requests import id_of, is_for_inbox, kind_of
 
@@ -55,7 +57,7 @@ def bolt(bot: Bot) -> AsyncApp:
     quiet.setLevel(logging.CRITICAL)
     quiet.propagate = False
     quiet.addHandler(logging.NullHandler())
-    app = AsyncApp(
+    app = IndexedApp(
         logger=quiet,
         signing_secret=secret.get_secret_value() if secret else "socket mode",
         client=bot.slack.client,
@@ -67,14 +69,31 @@ def bolt(bot: Bot) -> AsyncApp:
         attaching_conversation_kwargs_enabled=False,
     )
 
-    @app.middleware
-    async def attach(
-        body: dict[str, Any],
-        context: AsyncBoltContext,
-        next: Callable[[], Awaitable[None]],  # noqa: A002 - Bolt's name
+    app.middleware(_Door(bot))
+    _listen(app)
+    app.error(middleware.failed)
+    return app
+
+
+class _Door(AsyncMiddleware):
+    """Stands before every listener: what another workspace sent, who has no role, and repeats go no further.
+
+    No function for `app.middleware`: Bolt would look up all that one may ask for, with every request.
+    """
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+
+    async def async_process(
+        self,
+        *,
+        req: AsyncBoltRequest,
+        resp: BoltResponse,
+        next: Callable[[], Awaitable[BoltResponse]],  # noqa: A002 - Bolt's name
     ) -> BoltResponse | None:
-        context["bot"] = bot
-        context["began"] = asyncio.get_running_loop().time()
+        bot, body = self._bot, req.body
+        req.context["bot"] = bot
+        req.context["began"] = asyncio.get_running_loop().time()
         refusal = await middleware.refuse_foreign(bot, body)
         if refusal is not None:
             return refusal
@@ -83,17 +102,16 @@ def bolt(bot: Bot) -> AsyncApp:
             log.warning("slack.limits_events")
             return BoltResponse(status=200, body="")
         await middleware.require_role(bot, body)
-        context["has_role"] = True
-        request_id = None if is_for_inbox(body) else id_of(body)
+        req.context["has_role"] = True
+        request_id = None if is_for_inbox(body) or await _only_reads(bot, body) else id_of(body)
         if request_id is not None and not await bot.intake.is_first(request_id):
             log.info("slack.repeat", kind=kind_of(body))
             return BoltResponse(status=200, body="")
-        await next()
-        return None
+        return await next()
 
-    _listen(app)
-    app.error(middleware.failed)
-    return app
+
+async def _only_reads(bot: Bot, body: Mapping[str, Any]) -> bool:
+    return kind_of(body) == "command" and await commands.only_reads(bot, body)
 
 
 def _listen(app: AsyncApp) -> None:

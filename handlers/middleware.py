@@ -12,6 +12,7 @@ import structlog
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncBoltContext
 
+from bot.access.permissions import Permission
 from bot.access.rights import Right
 from bot.domain.installation import origin_of
 from bot.domain.outbox import Message
@@ -71,7 +72,9 @@ async def require_role(bot: Bot, body: Mapping[str, Any]) -> None:
     """Raises Refused for an act of somebody who has no role here, or of whom Slack does not say so in time."""
     if kind_of(body) not in _ACTS:
         return
-    (await bot.access.may(user_of(body), Right.ENTER)).require(bot.access.no_access())
+    permission = await bot.access.may(user_of(body), Right.ENTER)
+    if permission is not Permission.YES:
+        permission.require(bot.access.no_access())
 
 
 async def _respond(bot: Bot, url: str) -> None:

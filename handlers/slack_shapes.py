@@ -1,4 +1,4 @@
-"""Whether a signed body can be a request of Slack's at all, asked before Bolt and the listeners take it apart."""
+"""A signed body as Bolt's request, unless it can be none of Slack's; before Bolt and the listeners take it apart."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,14 +11,19 @@ _IDS_IN_EVENTS = frozenset({"user", "team", "channel", "enterprise"})
 """In an event they may be an id alone."""
 
 
-def is_readable(body: bytes, headers: Mapping[str, str]) -> bool:
-    """`headers` must not mind upper and lower case."""
+def read(body: bytes, headers: Mapping[str, str]) -> AsyncBoltRequest | None:
+    """None for what no request of Slack's looks like. `headers` must not mind upper and lower case."""
+    # No other header: Slack signs none, and Bolt obeys some of its own.
     content_type = headers.get("content-type", "")
     try:
         # Bolt's own reading: what it stumbles over is not ours to guess at.
-        read = AsyncBoltRequest(body=body.decode(), headers={"content-type": content_type}).body
+        request = AsyncBoltRequest(body=body.decode(), headers={"content-type": content_type})
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        return False
+        return None
+    return request if _is_readable(request.body) else None
+
+
+def _is_readable(read: Mapping[str, Any]) -> bool:
     return (
         _has_objects(read, _OBJECTS)
         and _has_its_event(read)

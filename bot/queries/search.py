@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
-from bot.access.permissions import Sight
+from bot.access.permissions import Permission, Sight
 from bot.access.process import Process
 from bot.access.rights import Right
 from bot.domain.check.check import Check, Cursor, SearchFilter
@@ -176,6 +176,14 @@ class CheckSearch(Process):
         )
         found = await self._found(scope, wanted, cursor, kinds="list")
         return Listing(shown=shown, offers=scope.filters, found=found)
+
+    async def lists_own_alone(self, user: str, typed: str) -> bool:
+        """Whether `list_checks` shows this person nothing of others, so that no look is recorded: whatever is typed."""
+        shown = typed.strip().casefold()
+        if shown not in OWN_FILTERS or shown == IN_REVIEW:
+            return False
+        # Who asks for no checks means everybody's by every word.
+        return await self.access.may(user, Right.START) is Permission.YES
 
     async def search(self, user: str, sought: SearchForm) -> SearchResult:
         """The first page of checks that match every field. What finds a customer finds own checks alone, unless this

@@ -6,7 +6,9 @@ from pathlib import Path
 from tests.benchmarks.figures import HEAD, Figure
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
-SUBJECTS: Mapping[str, str] = {}
+SUBJECTS: Mapping[str, str] = {
+    "slack": "Slack's requests",
+}
 """A module of this folder with a function `figures()`, and what its table is called."""
 
 

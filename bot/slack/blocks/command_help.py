@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
+from functools import cache
 
 from bot.domain.outbox import Message
 from bot.slack.blocks import kit
@@ -57,8 +58,17 @@ HELP = "\n".join([*(_HELP[part] for part in HelpPart), _THIS])
 
 def message(parts: Collection[HelpPart], *, unknown: str | None = None) -> Message:
     """Help for somebody with these tasks; `unknown` is a typed word that is no command."""
-    head = f"I don't know “{foreign(unknown)}”. " if unknown else ""
-    head += "These are the commands:"
+    return _for_parts(frozenset(parts)) if not unknown else _built(parts, f"I don't know “{foreign(unknown)}”. ")
+
+
+@cache
+def _for_parts(parts: frozenset[HelpPart]) -> Message:
+    """As there are few roles, there are few of these; making one costs as much as the rest of the answer."""
+    return _built(parts)
+
+
+def _built(parts: Collection[HelpPart], before: str = "") -> Message:
+    head = f"{before}These are the commands:"
     shown = [f"*{part.value}*\n{_HELP[part]}" for part in HelpPart if part in parts]
     shown[-1] += f"\n{_THIS}"
     text = spoken("\n".join([head, *shown]))

@@ -1,0 +1,74 @@
+"""Bolt's app with an index in front of its listeners: which of them can answer is known before it asks each in turn.
+
+Bolt asks some sixty matchers one after the other, and what comes last in the list waits for all of them.
+"""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from slack_bolt import BoltResponse
+from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
+
+MOST_KEYS = 1024
+"""There are a few hundred of our own; the oldest are forgotten first."""
+
+Key = tuple[str | None, ...]
+"""All that the matchers of `AsyncApp.command`, `action`, `view`, `event` … read of a request; None for what it lacks."""
+_OF_BODY = ("type", "command", "callback_id", "action_id")
+
+
+class IndexedApp(AsyncApp):
+    """The index is what Bolt's own matchers said of an earlier request with the same key, so it cannot differ from
+    them; these few listeners Bolt then asks again who answers.
+
+    A listener with another matcher beside, which may read anything, has no place here. Middleware, listeners and error
+    handlers must be there before the first request.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._apps: dict[Key, AsyncApp] = {}
+
+    async def async_dispatch(self, req: AsyncBoltRequest) -> BoltResponse:
+        return await AsyncApp.async_dispatch(await self._app_for(req.body), req)
+
+    async def _app_for(self, body: Mapping[str, Any]) -> AsyncApp:
+        try:
+            key = key_of(body)
+            return self._apps.get(key) or await self._learn(key, body)
+        except (ValueError, TypeError, LookupError, AttributeError):
+            # Nothing that Slack sends. Bolt asks its whole list, and answers as it does without an index.
+            return self
+
+    async def _learn(self, key: Key, body: Mapping[str, Any]) -> AsyncApp:
+        """This app with those listeners alone that match, in their order; all else is shared."""
+        # Of a request of its own: matchers leave a client in its context, where Bolt is yet to put one with our token.
+        asked, answer = AsyncBoltRequest(body=dict(body), mode="socket_mode"), BoltResponse(status=200)
+        matching = [one for one in self._async_listeners if await one.async_matches(req=asked, resp=answer)]
+        app = copy.copy(self)
+        app._async_listeners = matching  # noqa: SLF001 - Bolt has no other way to give it fewer
+        if len(self._apps) >= MOST_KEYS:
+            del self._apps[next(iter(self._apps))]
+        self._apps[key] = app
+        return app
+
+
+def key_of(body: Mapping[str, Any]) -> Key:
+    """The same for all requests that the same listeners match.
+
+    Raises ValueError, TypeError, LookupError or AttributeError for what has another shape than Slack's requests.
+    """
+    view, event = body.get("view", {}), body.get("event", {})
+    action = {"action_id": body["actions"][0]["action_id"]} if "actions" in body else {}
+    places = ((body, _OF_BODY), (view, ("type", "callback_id")), (event, ("type",)), (action, ("action_id",)))
+    return tuple(_id(place, name) for place, names in places for name in names)
+
+
+def _id(place: Mapping[str, Any], name: str) -> str | None:
+    # None is for what is not there: a matcher may tell that from an id that is null.
+    if name not in place:
+        return None
+    if not isinstance(place[name], str):
+        raise ValueError(f"{name} is no text")  # noqa: TRY004 - a wrong value of Slack's, no wrong call of ours
+    return place[name]
