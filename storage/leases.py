@@ -73,6 +73,7 @@ _OLDEST = {
     # Rows of batches are left out: they wait for each other.
     "submission": """due_at FROM verifications
         WHERE state IN ('requested', 'submitting') AND held IS NULL AND batch IS NULL""",
+    "callbacks": "received_at FROM receipts WHERE fate = 'kept'",
     "results": "ask_at FROM attempts WHERE 1 = 1",
     "homes": "due_at FROM homes WHERE 1 = 1",
     "inbox": "due_at FROM inbox WHERE 1 = 1",

@@ -4,13 +4,17 @@ import hashlib
 import json
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.results.attempt import Receipt
 from bot.domain.results.trust_rules import Disposition, Source
 from storage import blind_index
 from storage.engine.database import Transaction, load
+
+CALLBACKS = "callbacks"
+"""Topic woken when a callback was kept that is to be settled."""
 
 REFUSED_KEPT = 20
 """How many refused messages are kept per job: enough to see what happened, too few to fill the disk.
@@ -40,6 +44,26 @@ _ACTION, _OUTCOME = re.compile(r"[A-Za-z_]{1,64}"), re.compile(r"[A-Za-z][A-Za-z
 _LONGEST_OF_RECORD = 64
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The receipt of a message that was to be kept."""
+
+    id: str
+    is_new: bool
+    """False for a repeat, however it was signed."""
+    is_settled: bool
+    """Whether a ruling was made on it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsettled:
+    """A callback that was kept and does its part in a moment."""
+
+    id: str
+    job_id: str
+    ref: str
+
+
 def keep(
     tx: Transaction,
     *,
@@ -51,16 +75,16 @@ def keep(
     body: Mapping[str, object] | str,
     fate: Disposition,
     now: datetime,
-) -> tuple[str, bool]:
+) -> Kept:
     """Store a message, one that could not be parsed as its text.
 
-    Returns its receipt's id and whether it is new; a repeat, however signed, is not. Of a check whose personal data
-    was erased only what belongs to the record is kept.
+    Of a check whose personal data was erased only what belongs to the record is kept. One that is `Disposition.KEPT`
+    wakes whoever settles it.
     """
     body, body_sha256 = _as_kept(tx, job_id, body, body_sha256)
     known = _find(tx, job_id, code, body_sha256)
     if known is not None:
-        return known, False
+        return known
     text = body if isinstance(body, str) else json.dumps(without_pictures(body))
     body_print, sha256_sealed = blind_index.make(tx.sealer, blind_index.BODY, body_sha256, row=receipt_id)
     tx.insert(
@@ -75,7 +99,9 @@ def keep(
         fate=fate,
         received_at=now,
     )
-    return receipt_id, True
+    if fate is Disposition.KEPT:
+        tx.wake(CALLBACKS)
+    return Kept(id=receipt_id, is_new=True, is_settled=False)
 
 
 def has_room(tx: Transaction, *, job_id: str, code: str, body_sha256: str, body: Mapping[str, object] | str) -> bool:
@@ -121,7 +147,7 @@ def keep_refused(
         return False
     if body is None or refused["bytes"] + len(body.encode(errors="surrogatepass")) > REFUSED_BYTES_KEPT:
         body = json.dumps({"bytes": size})
-    _id, is_new = keep(
+    kept = keep(
         tx,
         receipt_id=receipt_id,
         job_id=job_id,
@@ -132,7 +158,7 @@ def keep_refused(
         fate=Disposition.REFUSED,
         now=now,
     )
-    return is_new
+    return kept.is_new
 
 
 def _as_kept(
@@ -145,17 +171,17 @@ def _as_kept(
     return rest, digest(rest)
 
 
-def _find(tx: Transaction, job_id: str, code: str, body_sha256: str) -> str | None:
+def _find(tx: Transaction, job_id: str, code: str, body_sha256: str) -> Kept | None:
     """The receipt of this very message, under whichever key its print was made.
 
     The schema's UNIQUE sees the prints of one key alone. Nothing comes between this look and the insert after it: both
     run inside one transaction, and there is one writer.
     """
     for print_ in tx.sealer.fingerprints(body_sha256, purpose=blind_index.BODY.purpose):
-        same = "SELECT id FROM receipts WHERE job_id = :job_id AND code = :code AND body_print = :print"
-        known: str | None = tx.value(same, job_id=job_id, code=code, print=print_)
+        same = "SELECT id, fate FROM receipts WHERE job_id = :job_id AND code = :code AND body_print = :print"
+        known = tx.row(same, job_id=job_id, code=code, print=print_)
         if known is not None:
-            return known
+            return Kept(id=known["id"], is_new=False, is_settled=known["fate"] != Disposition.KEPT)
     return None
 
 
@@ -226,6 +252,21 @@ def replace_body(tx: Transaction, receipt_id: str, body: Mapping[str, object], *
         body_sha256_sealed=sha256_sealed,
         body_print=body_print,
     )
+
+
+def unsettled(tx: Transaction, *, limit: int, but: Collection[str] = ()) -> list[Unsettled]:
+    """Up to `limit` callbacks that are to be settled, oldest first, without those whose receipts are `but`."""
+    # CROSS JOIN: along the index of what waits, to its jobs.
+    sql = """
+        SELECT r.id, r.job_id, a.ref FROM receipts r CROSS JOIN attempts a ON a.job_id = r.job_id
+        WHERE r.fate = 'kept' ORDER BY r.received_at, r.id LIMIT :most
+        """
+    rows = tx.rows(sql, most=limit + len(but))
+    return [load(Unsettled, row) for row in rows if row["id"] not in but][:limit]
+
+
+def is_unsettled(tx: Transaction, receipt_id: str) -> bool:
+    return tx.exists("SELECT 1 FROM receipts WHERE id = :id AND fate = 'kept'", id=receipt_id)
 
 
 def set_fate(tx: Transaction, receipt_id: str, fate: Disposition) -> None:

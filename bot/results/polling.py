@@ -14,7 +14,7 @@ from bot.domain.check.states import POLLED_REASONS, State
 from bot.domain.outbox import AdminAlert
 from bot.domain.results.attempt import Attempt
 from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
-from bot.domain.results.trust_rules import Source, pick_record, settle_unconfirmed
+from bot.domain.results.trust_rules import pick_record, settle_unconfirmed
 from bot.errors import Fault, SmileIDError, SmileIDRefused
 from bot.outbox import alerts, refresh
 from bot.results.announcements import ReceivedMessage
@@ -68,8 +68,13 @@ class StatusPoller(Process):
     def _settle(self, tx: Transaction, attempt: Attempt, record: Record, now: datetime) -> None:
         found = [message for message in record.messages if message.is_about(attempt, strictly=False)]
         has_told = (attempt.claim_outcome or checks.get(tx, attempt.ref).verdict_outcome) is not None
+        settled = set()
         for number, past in _order([message.reading for message in found], has_told=has_told):
-            self.settlement.settle(tx, attempt.job_id, found[number], source=Source.JOB_STATUS, now=now, past=past)
+            # The last result stands in the history as well; said a second time, it does nothing.
+            once = (found[number].digest, past)
+            if once not in settled:
+                settled.add(once)
+                self.settlement.settle(tx, attempt.job_id, found[number], now=now, past=past)
 
     def _apply_timeouts(self, tx: Transaction, job_id: str, now: datetime) -> None:
         """Report a result that stays unconfirmed, and long waits; schedule the next request."""

@@ -39,27 +39,54 @@ class Settlement:
     settings: Settings
     rng: random.Random
 
-    def settle(
-        self, tx: Transaction, job_id: str, message: ResultMessage, *, source: Source, now: datetime, past: bool = False
-    ) -> Disposition | None:
-        """Keep one message and apply it. None for a repeat.
+    def keep(self, tx: Transaction, job_id: str, message: ResultMessage, *, now: datetime) -> bool:
+        """Store a callback that is trusted as far as callbacks are, for `settle_kept`; False for a repeat."""
+        return self._keep(tx, job_id, message, source=Source.CALLBACK, fate=Disposition.KEPT, now=now).is_new
 
-        A repeated callback does nothing. Smile ID's own record is applied each time, since the very message that a
-        callback claimed is what confirms it. What is `past` is kept and not reported.
-        """
-        receipt_id, is_new = self._keep(tx, job_id, message, source=source, now=now)
-        if not is_new and source is Source.CALLBACK:
+    def settle_kept(self, tx: Transaction, kept: receipts.Unsettled, *, now: datetime) -> Disposition | None:
+        """Apply a callback that was kept. None if that was done meanwhile: it may be tried twice at once."""
+        if not receipts.is_unsettled(tx, kept.id):
             return None
+        attempt = attempts.get(tx, kept.job_id)
+        check = checks.get(tx, attempt.ref)
+        # Nothing of an altered record is opened, and nothing moves it.
+        receipt = None if check.is_altered else receipts.find(tx, kept.id)
+        if receipt is None:
+            receipts.set_fate(tx, kept.id, Disposition.MISFIT)
+            return Disposition.MISFIT
+        message = self.smile_id.read_message(receipt.body)
+        received = ReceivedMessage(check=check, attempt=attempt, reading=message.reading, receipt=kept.id, at=now)
+        return self._settle(tx, received, message, source=Source.CALLBACK, is_new=True)
+
+    def settle(
+        self, tx: Transaction, job_id: str, message: ResultMessage, *, now: datetime, past: bool = False
+    ) -> Disposition:
+        """Keep one message of Smile ID's own record, and apply it.
+
+        It is applied each time, since the very message that a callback claimed is what confirms it. What is `past` is
+        kept and not reported.
+        """
+        kept = self._keep(tx, job_id, message, source=Source.JOB_STATUS, fate=Disposition.LATE, now=now)
+        is_new = not kept.is_settled
         if past:
+            if is_new:
+                receipts.set_fate(tx, kept.id, Disposition.LATE)
             return Disposition.LATE
-        attempt, reading = attempts.get(tx, job_id), message.reading
+        attempt = attempts.get(tx, job_id)
         check = checks.get(tx, attempt.ref)
         if check.is_altered:
             # Kept, and moves nothing: neither what the record says can be trusted, nor what it would say then.
             if is_new:
-                receipts.set_fate(tx, receipt_id, Disposition.MISFIT)
+                receipts.set_fate(tx, kept.id, Disposition.MISFIT)
             return Disposition.MISFIT
-        received = ReceivedMessage(check=check, attempt=attempt, reading=reading, receipt=receipt_id, at=now)
+        received = ReceivedMessage(check=check, attempt=attempt, reading=message.reading, receipt=kept.id, at=now)
+        return self._settle(tx, received, message, source=Source.JOB_STATUS, is_new=is_new)
+
+    def _settle(
+        self, tx: Transaction, received: ReceivedMessage, message: ResultMessage, *, source: Source, is_new: bool
+    ) -> Disposition:
+        """Apply what is kept; `is_new` if no ruling was made on it before."""
+        check, attempt, reading, receipt_id = received.check, received.attempt, received.reading, received.receipt
         if is_replaced(tx, attempt):
             receipts.set_fate(tx, receipt_id, Disposition.OLD_ATTEMPT)
             if attempt.round < check.round:
@@ -67,12 +94,13 @@ class Settlement:
             return Disposition.OLD_ATTEMPT
         if message.smile_job_id and source is Source.JOB_STATUS:
             # Only from Smile ID's own record: a forged callback could lock out the true ones with a wrong id.
-            attempts.learned_job(tx, job_id, message.smile_job_id)
+            attempts.learned_job(tx, attempt.job_id, message.smile_job_id)
         # Also with a final result: the authority's record may have come before the release that began to compare, and
         # a repeat may confirm what was claimed before it.
         if reading.is_final or (is_new and message.authority != Authority()):
             received = self._compare(tx, received)
-        ruling = rule(reading, source, situation_of(received.check, attempt, outbox.told_codes(tx, job_id)))
+        told = outbox.told_codes(tx, attempt.job_id)
+        ruling = rule(reading, source, situation_of(received.check, attempt, told))
         if is_new or ruling.fate is Disposition.COUNTED:
             receipts.set_fate(tx, receipt_id, ruling.fate)
         self.apply(tx, ruling, received)
@@ -110,10 +138,17 @@ class Settlement:
         return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
 
     def _keep(
-        self, tx: Transaction, job_id: str, message: ResultMessage, *, source: Source, now: datetime
-    ) -> tuple[str, bool]:
-        """The receipt's id, and whether it is new. It counts as late until a ruling says otherwise."""
-        receipt_id, is_new = receipts.keep(
+        self,
+        tx: Transaction,
+        job_id: str,
+        message: ResultMessage,
+        *,
+        source: Source,
+        fate: Disposition,
+        now: datetime,
+    ) -> receipts.Kept:
+        """Store a message with this fate until a ruling says otherwise; one that is new also in the audit trail."""
+        kept = receipts.keep(
             tx,
             receipt_id=self.new_id(),
             job_id=job_id,
@@ -121,15 +156,15 @@ class Settlement:
             code=message.reading.code,
             body_sha256=message.digest,
             body=message.body,
-            fate=Disposition.LATE,
+            fate=fate,
             now=now,
         )
-        if is_new:
+        if kept.is_new:
             # What is no code of Smile ID's may be any text.
             code = message.reading.code if _CODE.fullmatch(message.reading.code) else "unknown"
             detail, ref = f"{code}:{source.value}", attempts.get(tx, job_id).ref
             audit.record(tx, at=now, actor=audit.SMILE_ID, act="result.received", ref=ref, detail=detail)
-        return receipt_id, is_new
+        return kept
 
     def _compare(self, tx: Transaction, received: ReceivedMessage) -> ReceivedMessage:
         """Repeat the comparison with everything that is known of the authority's record by now."""

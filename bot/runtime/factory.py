@@ -67,6 +67,7 @@ from bot.results.announcements import Announcements
 from bot.results.callbacks import Callbacks
 from bot.results.polling import StatusPoller
 from bot.results.settlement import Settlement
+from bot.results.settling import CallbackSettler
 from bot.review.cards import ReviewCards
 from bot.review.decisions import ReviewDecisions
 from bot.review.photos import PhotoAccess
@@ -109,6 +110,7 @@ from storage.engine.sealing import Sealer
 from storage.home_tabs import HOMES
 from storage.inbox import INBOX
 from storage.outbox import OUTBOX
+from storage.receipts import CALLBACKS
 from storage.slack_removals import SLACK_REMOVALS
 
 T = TypeVar("T")
@@ -176,6 +178,7 @@ class Bot:
     answer_delivery: AnswerDelivery
     submission: SubmissionWorker
     callbacks: Callbacks
+    settler: CallbackSettler
     poller: StatusPoller
     outbox: Outbox
     slack_removals: SlackRemovals
@@ -352,7 +355,16 @@ async def build(
     settlement = Settlement(
         smile_id=smile_id, announcements=Announcements(access=access, settings=settings), settings=settings, rng=rng
     )
-    poller = StatusPoller(**process, smile_id=smile_id, settlement=settlement)
+    slack_door, callback_door = doors.make(
+        SlackSignature(settings.slack_signing_secret, slack_time=lambda: slack_clock.theirs(now()).timestamp()),
+        metrics=metrics,
+        health=health,
+        steady=steady,
+    )
+    settler, poller = (
+        CallbackSettler(**process, settlement=settlement, on_callback=callback_door.heard),
+        StatusPoller(**process, smile_id=smile_id, settlement=settlement),
+    )
     home, cards, removals = (
         HomeTab(**process, slack=slack, links=links, steady=steady),
         ReviewCards(**process, links=links, read=lambda receipt: smile_id.read_message(receipt.body).reading),
@@ -398,6 +410,8 @@ async def build(
         [
             # Of files so many rows are under way at once, and the next follows each that ends.
             pool("submission", SUBMISSION, submission, size=SUBMISSIONS_AT_ONCE, holds_back=True),
+            # Few at once: a callback that comes waits for the same writer, and Smile ID for its answer.
+            pool("callbacks", CALLBACKS, settler, size=4),
             pool("results", RESULTS, poller, size=8),
             pool("batches", BATCHES, batches, size=2),
             inbox_pool,
@@ -409,12 +423,6 @@ async def build(
         on_lag=metrics.tick,
     )
 
-    slack_door, callback_door = doors.make(
-        SlackSignature(settings.slack_signing_secret, slack_time=lambda: slack_clock.theirs(now()).timestamp()),
-        metrics=metrics,
-        health=health,
-        steady=steady,
-    )
     bot = Bot(
         settings=settings,
         timeouts=timeouts,
@@ -442,6 +450,7 @@ async def build(
         answer_delivery=answer_delivery,
         submission=submission,
         callbacks=Callbacks(**process, smile_id=smile_id, settlement=settlement, on_callback=callback_door.heard),
+        settler=settler,
         poller=poller,
         outbox=outbox,
         slack_removals=removals,

@@ -43,7 +43,7 @@ class Gauges(NamedTuple):
 
 
 def read_gauges(tx: Transaction, now: datetime) -> Gauges:
-    queues = ("submission", "results", "homes", "inbox")
+    queues = ("submission", "callbacks", "results", "homes", "inbox")
     oldest = {queue: leases.oldest_due(tx, queue, now=now) for queue in queues}
     return Gauges(
         checks.count_by_state(tx), oldest, leases.oldest_due(tx, "outbox", now=now), slack_removals.counts(tx)

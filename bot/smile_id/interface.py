@@ -182,6 +182,9 @@ class SmileID(Protocol):
     def read_callback(self, raw: bytes, headers: Mapping[str, str]) -> Delivery:
         """Read a callback and check its signatures; never raises. `headers` must not mind upper and lower case."""
 
+    def signature_of(self, headers: Mapping[str, str]) -> str:
+        """All that `read_callback` reads of the headers: with the same body and this, a delivery is read the same."""
+
     def read_message(self, kept: str) -> ResultMessage:
         """Read a `ResultMessage.body` that was kept as JSON, without pictures. Raises SmileIDAnswerInvalid."""
 

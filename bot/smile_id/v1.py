@@ -18,6 +18,8 @@ from bot.smile_id.client import V1Client
 from bot.smile_id.interface import Accepted, Arrival, Checkpoint, Delivery, JobRequest, Record, ResultMessage
 from bot.smile_id.signature import read_stamp
 
+_TIMESTAMP, _SIGNATURE = "Response-Timestamp", "Response-Signature"
+"""Headers; the body of a callback may hold both as well."""
 DEEPEST = 64
 """Levels of JSON that are read; Smile ID's own messages have five or six."""
 
@@ -73,7 +75,7 @@ class SmileIDV1:
         if body is None:
             return Delivery(body=None)
         pairs = (
-            (headers.get("Response-Timestamp"), headers.get("Response-Signature")),
+            (headers.get(_TIMESTAMP), headers.get(_SIGNATURE)),
             (body.get("timestamp"), body.get("signature")),
         )
         signed_at = [
@@ -82,6 +84,9 @@ class SmileIDV1:
             if self.client.is_signed(timestamp, signature) and (at := read_stamp(str(timestamp))) is not None
         ]
         return Delivery(body=body, signed_at=signed_at, message=self._find_message(body) if signed_at else None)
+
+    def signature_of(self, headers: Mapping[str, str]) -> str:
+        return json.dumps([headers.get(_TIMESTAMP), headers.get(_SIGNATURE)])
 
     def read_message(self, kept: str) -> ResultMessage:
         return self._message(json.loads(kept))

@@ -1037,6 +1037,12 @@ def m0028_indexes(db: Database) -> None:
 
 
 @migrations()
+def m0029_unsettled_receipts(db: Database) -> None:
+    """Callbacks that were answered and not settled. So far both was one transaction: there is none."""
+    db.execute("CREATE INDEX receipts_unsettled ON receipts (received_at, id) WHERE fate = 'kept'")
+
+
+@migrations()
 def m0030_batch_counts(db: Database) -> None:
     """How many rows of each file stand where, counted by triggers: the whole file is not read for each of its rows."""
     # As `storage.batches` tells them apart; what an open review says of a decided check stands in another table.

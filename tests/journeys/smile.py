@@ -65,16 +65,18 @@ async def waiting(folder: Path, *, story: str = "never", **more: Any) -> AsyncIt
 async def post(
     world: Journey, content: Any, *, url: str | None = None, headers: Mapping[str, str] | None = None
 ) -> int:
-    """Send raw content to a callback URL, the newest job's unless given; the status of the answer."""
+    """Send raw content to a callback URL, the newest job's unless given; the status of the answer, once settled."""
     async with httpx.AsyncClient(trust_env=False) as client:
         answer = await client.post(url or world.job().callback_url, content=content, headers=dict(headers or {}))
+    await world.heard()
     return answer.status_code
 
 
 async def call_back(world: Journey, code: str, text: str = "", **more: Any) -> None:
-    """Smile ID delivers a message about the newest job, properly signed."""
+    """Smile ID delivers a message about the newest job, properly signed, and it is settled."""
     job = world.job()
     assert await world.smile_id.send_callback(job.job_id, message(job, code, text, **more)) == 200
+    await world.heard()
 
 
 def put_on_record(world: Journey, code: str, text: str = "", **more: Any) -> None:

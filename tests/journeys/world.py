@@ -197,7 +197,8 @@ class Journey:
             did = False
             bot = self.bot
             # Each works what it claimed itself.
-            processes: Any = (bot.batches, bot.submission, bot.poller, bot.outbox, bot.home, bot.slack_removals)
+            results = (bot.settler, bot.poller)
+            processes: Any = (bot.batches, bot.submission, *results, bot.outbox, bot.home, bot.slack_removals)
             # Together, as one commit; what one of them brings about for another is claimed in the next round.
             claimed = await asyncio.gather(*(process.claim(32) for process in processes))
             for process, rows in zip(processes, claimed, strict=True):
@@ -211,6 +212,12 @@ class Journey:
                 # A conversation that was just posted in pauses for a millisecond.
                 await asyncio.sleep(0.003)
         raise AssertionError("the workers never came to rest")
+
+    async def heard(self) -> None:
+        """Let the callbacks that were answered do their part, and nothing else be worked."""
+        while kept := await self.bot.settler.claim(32):
+            for one in kept:
+                await self.bot.settler.work(one)
 
     async def answered(self) -> None:
         """Until everything that was asked is answered where it was asked, or left to the outbox, or given up."""

@@ -68,6 +68,9 @@ class OneCall:
     async def ask(self, attempt: Attempt) -> Record:
         return Record() if self.status == "processing" else Record(messages=[self._message({"status": self.status})])
 
+    def signature_of(self, headers: Mapping[str, str]) -> str:
+        return f"{headers.get('response-timestamp')} {headers.get('response-signature')}"
+
     def read_callback(self, raw: bytes, headers: Mapping[str, str]) -> Delivery:
         body, signed = json_object(raw), headers.get("response-timestamp", "")
         at = read_stamp(signed)

@@ -95,7 +95,7 @@ def ask(tx: Transaction, ref: str, *, number: str, selfie: str) -> str:
 
 
 def hear(tx: Transaction, job_id: str, said: str) -> tuple[str, bool]:
-    return receipts.keep(
+    kept = receipts.keep(
         tx,
         receipt_id=f"{job_id}:{said}:{tx.sealer.key_id}",
         job_id=job_id,
@@ -106,6 +106,7 @@ def hear(tx: Transaction, job_id: str, said: str) -> tuple[str, bool]:
         fate=Disposition.COUNTED,
         now=NOON,
     )
+    return kept.id, kept.is_new
 
 
 async def filled(path: Path, messages: int = 3) -> str:

@@ -53,6 +53,7 @@ OF_OPEN_ONES = frozenset(
         "slack_removals_open",
         "verifications_leased",
         "verifications_unsettled",
+        "receipts_unsettled",
     }
 )
 """Partial indexes of what is open, or waits for people: reading one from end to end reads no more than there is."""

@@ -132,7 +132,7 @@ async def as_before(database: Database) -> None:
 
     def hear_again(tx: Transaction) -> bool:
         job_id = attempts.of_check(tx, "K-0")[0].job_id
-        _id, is_new = receipts.keep(
+        kept = receipts.keep(
             tx,
             receipt_id="R-again",
             job_id=job_id,
@@ -143,7 +143,7 @@ async def as_before(database: Database) -> None:
             fate=Disposition.COUNTED,
             now=NOON,
         )
-        return is_new
+        return kept.is_new
 
     await database.read(look)
     assert not await database.write(hear_again)

@@ -81,7 +81,7 @@ def one_job(tx: Transaction, ref: str) -> str:
 
 
 def keep(tx: Transaction, receipt_id: str, job_id: str, body: Mapping[str, object]) -> bool:
-    _id, is_new = receipts.keep(
+    kept = receipts.keep(
         tx,
         receipt_id=receipt_id,
         job_id=job_id,
@@ -92,7 +92,7 @@ def keep(tx: Transaction, receipt_id: str, job_id: str, body: Mapping[str, objec
         fate=Disposition.LATE,
         now=NOON,
     )
-    return is_new
+    return kept.is_new
 
 
 @asynccontextmanager

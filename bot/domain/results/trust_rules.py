@@ -22,6 +22,8 @@ class Source(StrEnum):
 class Disposition(StrEnum):
     """How a message was treated; stored with it for operators."""
 
+    KEPT = "kept"
+    """It came by callback and was answered; what it does is settled next."""
     COUNTED = "counted"
     """It moved the check or was posted."""
     CLAIMED = "claimed"

@@ -87,7 +87,7 @@ def fill(tx: Transaction, ref: str) -> None:
     )
     checks.add(tx, request, ref=ref, now=NOON)
     job_id = attempts.record(tx, ref=ref, asked_at=NOON, now=NOON).job_id
-    receipt, _new = receipts.keep(
+    receipt = receipts.keep(
         tx,
         receipt_id=f"R-{ref}",
         job_id=job_id,
@@ -97,7 +97,7 @@ def fill(tx: Transaction, ref: str) -> None:
         body={"ResultCode": "0811"},
         fate=Disposition.COUNTED,
         now=NOON,
-    )
+    ).id
     for state, reason in ((State.SUBMITTING, None), (State.IN_REVIEW, ReviewReason.UNKNOWN_CODE)):
         checks.move(tx, ref, state, reason=reason, now=NOON)
     reviews.ensure(tx, ref, 1, now=NOON)
