@@ -94,13 +94,14 @@ def _specials(text: str) -> set[str]:
 
 
 def _walk(thing: object) -> Iterator[JSON]:
-    if isinstance(thing, dict):
-        yield thing
-        for item in thing.values():
-            yield from _walk(item)
-    elif isinstance(thing, list):
-        for item in thing:
-            yield from _walk(item)
+    waiting = [thing]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            yield one
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
 
 
 class _Reader:

@@ -32,10 +32,7 @@ PERSONAL = ("Aisha", "Inventedname", "00000000000", "CUST-WALK")
 """Of the invented customer: none of it may stand in anything that an outsider is shown."""
 POLITE = ("You don't have access yet.", "Only members of this workspace can use this app.")
 """One message for who has no role, whatever they try; another for who is of another workspace."""
-TABLES = tuple(
-    f'INSERT INTO "{table}"'
-    for table in ("verifications", "attempts", "photos", "batches", "reviews", "exports", "notice_choices", "audit")
-)
+TABLES = ("verifications", "attempts", "photos", "batches", "reviews", "exports", "notice_choices", "audit")
 
 
 @dataclass(slots=True)
@@ -404,7 +401,7 @@ async def test_to_an_outsider_nothing_opens_and_nothing_is_sent(
                 answer = await step(walk)
                 await world.answered()
                 await world.work()
-                told = [*(private_words(world) - heard).elements(), *shown_by(answer)]
+                told = [*told_since(world, heard), *shown_by(answer)]
                 assert state_of(world) == before, f"{listener} {number}: something changed"
                 assert not [word for word in PERSONAL if any(word in text for text in told)], (listener, told)
                 assert all(any(polite in text for polite in POLITE) for text in told if text), (listener, told)
@@ -433,7 +430,8 @@ def state_of(world: Journey) -> JSON:
     opened = ("views.open", "views.push", "views.update")
     with closing(sqlite3.connect(f"file:{world.bot.settings.database}?mode=ro", uri=True)) as db:
         # That somebody with another role was refused is on record, and nothing else.
-        rows = [line for line in db.iterdump() if line.startswith(TABLES) and "'act.refused'" not in line]
+        whole = {table: db.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES}  # noqa: S608
+        rows = [(table, *row) for table, found in whole.items() for row in found if "act.refused" not in row]
     return {
         "rows": rows,
         "channels": {
@@ -460,10 +458,16 @@ def home_without_words(world: Journey) -> str:
     return "" if "You don't have access yet." in shown else shown
 
 
-def private_words(world: Journey) -> Counter[str]:
-    """What this person alone was told, by ephemeral message or directly."""
-    whispered = [world.slack.plain(message) for message in world.slack.ephemerals(ANALYST)]
-    return Counter(whispered) + Counter(world.slack.plain(message) for message in world.slack.direct_messages(ANALYST))
+def private_words(world: Journey) -> Counter[tuple[str, str]]:
+    """What this person alone was told, by ephemeral message or directly: text and blocks of each."""
+    told = [*world.slack.ephemerals(ANALYST), *world.slack.direct_messages(ANALYST)]
+    return Counter((message.text, json.dumps(message.blocks)) for message in told)
+
+
+def told_since(world: Journey, heard: Counter[tuple[str, str]]) -> list[str]:
+    """What they were told beyond that, as read."""
+    news = (private_words(world) - heard).elements()
+    return [world.slack.plain({"text": text, "blocks": json.loads(blocks)}) for text, blocks in news]
 
 
 def shown_by(answer: Reply | Delivery | None) -> list[str]:

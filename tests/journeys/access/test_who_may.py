@@ -24,6 +24,7 @@ from tests.journeys.access.test_outsiders import (
     private_words,
     shown_by,
     state_of,
+    told_since,
 )
 from tests.journeys.world import ADMIN, PATIENT, REVIEWER, Journey, MovedClock, bot_between, journey
 
@@ -336,7 +337,7 @@ async def test_having_asked_is_no_right_once_the_requesters_role_is_lost(tmp_pat
                 answered = await step(walk)
                 await world.answered()
                 await world.work()
-                told = [*(private_words(world) - heard).elements(), *shown_by(answered)]
+                told = [*told_since(world, heard), *shown_by(answered)]
                 after = state_of(world)
                 if listener == "handlers.check_form.chosen":
                     # The form that stood open gives way to words.

@@ -104,14 +104,15 @@ def test_the_name_of_a_setting_can_be_copied_and_nothing_else_keeps_its_effect(t
 
 def texts_of(thing: Any) -> Iterator[tuple[str, str]]:
     """Every text object of blocks, with its kind."""
-    if isinstance(thing, dict):
-        if thing.get("type") in {"mrkdwn", "plain_text"}:
-            yield thing["type"], thing["text"]
-        for item in thing.values():
-            yield from texts_of(item)
-    elif isinstance(thing, list):
-        for item in thing:
-            yield from texts_of(item)
+    waiting = [thing]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            if one.get("type") in {"mrkdwn", "plain_text"}:
+                yield one["type"], one["text"]
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
 
 
 def is_harmless(said: Message, name: str) -> None:
