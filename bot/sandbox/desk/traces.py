@@ -3,6 +3,7 @@
 Pure: it compares what `stored` has read and what the stand-in of Slack shows.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from bot.sandbox.slack.world import JSON
 
 ERASED = "Erased on"
 """How a message of the bot begins whose customer is erased."""
+_LINK = re.compile(r" \(https?://[^)]*\)")
 LONGEST = 160
 """Characters of a message that are shown."""
 _TABLES: Mapping[str, str] = {
@@ -100,7 +102,8 @@ def _words(slack: SlackSandbox, channel: str, ts: str) -> str:
 
 def _said_of(slack: SlackSandbox, home: JSON | None, ref: str) -> str:
     blocks = [reading.plain([block], names=slack.world.names) for block in (home or {}).get("blocks", ())]
-    return "\n".join(words for words in blocks if ref in words)
+    # Where a link leads says nothing to a reader.
+    return "\n".join(_LINK.sub("", words) for words in blocks if ref in words)
 
 
 # What became of it
@@ -110,11 +113,11 @@ def thread(before: Traces, after: Traces, slack: SlackSandbox) -> Part:
     """The messages of the bot about the check, in each channel."""
     now = {place: after.messages.get(place, "") for place in before.messages}
     erased = sum(said.startswith(ERASED) or not said for said in now.values())
-    lines = []
-    for (channel, ts), said in before.messages.items():
+    lines: list[tuple[str, str]] = []
+    for number, ((channel, ts), said) in enumerate(before.messages.items(), start=1):
         where = slack.channels[channel]
-        at = "A direct message" if where.is_im else f"#{where.name}"
-        lines.append((at, f"“{_cut(now[channel, ts]) or 'deleted'}”, and before “{_cut(said)}”"))
+        at = f"Message {number}, {'a direct message' if where.is_im else f'in #{where.name}'}"
+        lines += [(at, f"now: {_cut(now[channel, ts]) or 'deleted'}"), (at, f"before: {_cut(said)}")]
     count = len(now)
     return Part(
         title="Thread",
@@ -125,11 +128,10 @@ def thread(before: Traces, after: Traces, slack: SlackSandbox) -> Part:
 
 def homes(before: Traces, after: Traces, names: Mapping[str, str]) -> Part:
     """The Home tabs on which the check stood."""
-    lines = []
+    lines: list[tuple[str, str]] = []
     for user, said in before.homes.items():
-        now = after.homes.get(user, "")
-        became = "as before" if now == said else f"“{_cut(now) or 'nothing'}”, and before “{_cut(said)}”"
-        lines.append((f"{names.get(user, user)}'s tab", became))
+        tab, now = f"{names.get(user, user)}'s tab", after.homes.get(user, "")
+        lines += [(tab, f"now: {_new_in(now, said)}"), (tab, f"before: {_new_in(said, now)}")]
     changed = sum(after.homes.get(user, "") != said for user, said in before.homes.items())
     count = len(before.homes)
     verdict = f"{changed} of {count} {'tab' if count == 1 else 'tabs'} drawn anew"
@@ -224,6 +226,11 @@ def _fate(one: Removal, author: str) -> str:
     if one.state != "left":
         return "not yet looked at"
     return f"still there: {_WHY.get(one.why, one.why.replace('_', ' ')).format(author=author)}"
+
+
+def _new_in(words: str, other: str) -> str:
+    """The lines that do not stand in the other as well."""
+    return _cut("\n".join(line for line in words.splitlines() if line not in other.splitlines())) or "the same"
 
 
 def _cut(words: str) -> str:

@@ -58,6 +58,9 @@ async def test_a_person_is_erased_and_everything_is_shown_for_what_it_is() -> No
             assert one.title in shown
 
         assert part(report, "Thread").verdict == "2 of 2 messages say “Erased on …”"
+        (now, was) = (words for _tab, words in part(report, "Home").lines)
+        assert "the customer's data is erased" in now
+        assert ending in was
         assert part(report, "Home").verdict == "1 of 1 tab drawn anew"
         assert ending not in everything_shown(it)
         rows = "\n".join(" ".join(line) for line in part(report, "Rows in the database").lines)

@@ -79,9 +79,14 @@ def test_what_slack_did_not_let_the_bot_erase_is_told_with_what_happens_next() -
 
 
 def test_a_home_tab_that_still_says_the_same_is_not_counted_as_drawn_anew() -> None:
-    before = Traces(rows={}, messages={}, homes={AMINA: "K-1 · BVN ending 000", "U2": "K-1"})
-    after = Traces(rows={}, messages={}, homes={AMINA: "K-1 · BVN", "U2": "K-1"})
+    before = Traces(rows={}, messages={}, homes={AMINA: "K-1\nBVN ending 000", "U2": "K-1"})
+    after = Traces(rows={}, messages={}, homes={AMINA: "K-1\nBVN", "U2": "K-1"})
     part = traces.homes(before, after, NAMES)
     assert part.verdict == "1 of 2 tabs drawn anew"
-    assert part.lines == [("amina's tab", "“K-1 · BVN”, and before “K-1 · BVN ending 000”"), ("U2's tab", "as before")]
+    assert part.lines == [
+        ("amina's tab", "now: BVN"),
+        ("amina's tab", "before: BVN ending 000"),
+        ("U2's tab", "now: the same"),
+        ("U2's tab", "before: the same"),
+    ]
     assert traces.homes(found(), found(), NAMES).verdict == "it stood on no Home tab"
