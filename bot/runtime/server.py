@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
@@ -35,8 +36,8 @@ log = structlog.get_logger(__name__)
 
 GRACE = timedelta(seconds=8)
 """How long work in progress may take to finish after a signal; the process ends within ten seconds."""
-DAMAGE_SCAN = timedelta(seconds=10)
-"""How long the database is searched for damage before it is worked on; a few GB take as long."""
+DAMAGE_SCAN = timedelta(seconds=1)
+"""How long the database is searched for damage before it is worked on; larger ones are searched behind the start."""
 RETRY_PRODUCTS = timedelta(minutes=1)
 MONITORS = 64
 """Connections to the admin port at once."""
@@ -84,7 +85,7 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     with DatabaseLock(settings.database):
-        inspect.require_whole(settings.database, patience=DAMAGE_SCAN)
+        is_whole = inspect.require_whole(settings.database, patience=DAMAGE_SCAN)
         async with AsyncExitStack() as stack:
             bot = await build(settings, stack, clock=clock or Clock())
             if bot.watch is not None:
@@ -119,6 +120,8 @@ async def serve(
             where = f"{settings.host}:{public.getsockname()[1]}, admin on 127.0.0.1:{admin.getsockname()[1]}"
             announce(f"kyc-bot listens on {where}")
             log.info("bot.started")
+            if not is_whole:
+                await stack.enter_async_context(swept_behind(settings.database, on_damage=stop.set))
             await stop.wait()
             log.info("bot.stopping")
             bot.health.stopping = True
@@ -126,6 +129,24 @@ async def serve(
             with suppress(DatabaseFault):  # its disk may be full: no reason to end otherwise than well
                 await bot.database.write(starts.ended, at=bot.now())
     log.info("bot.stopped")
+
+
+@asynccontextmanager
+async def swept_behind(database: Path, *, on_damage: Callable[[], None]) -> AsyncIterator[None]:
+    """Meanwhile a large database is searched for damage.
+
+    Raises DatabaseFault at the end if some was found: a bot that works on a damaged file stops, as it would not start.
+    """
+    sweep = inspect.Sweep(database)
+    running = asyncio.create_task(asyncio.to_thread(sweep.run), name="sweep")
+    running.add_done_callback(lambda done: on_damage() if done.exception() is not None else None)
+    try:
+        yield
+    finally:
+        while not running.done():
+            sweep.stop()
+            await asyncio.wait({running}, timeout=0.1)
+        log.info("database.swept", whole=running.result())
 
 
 async def _learn_products(bot: Bot) -> None:

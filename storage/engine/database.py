@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlite_utils
 import structlog
 
 from bot.errors import DatabaseFault
-from storage.engine import macs, shape
+from storage.engine import macs, record_versions, shape
 from storage.engine.connection import connect, create_private, unusable_as_fault
 from storage.engine.group import CommitGroup, Connection, Records, WriteJob
 from storage.engine.lanes import Lanes, is_behind
@@ -39,6 +40,10 @@ GROUP_LIMIT = 256
 """Most functions in one commit: the first of them waits for the last."""
 GROUP_SECONDS = 0.015
 """No function joins a commit whose first began so long ago: with the MACs and the disk it takes three times as long."""
+
+_BETWEEN_PAGES = 0.005
+_UNTIL_NEXT_TRY = 60.0
+"""Seconds, of what is read behind the start."""
 
 
 class Database:
@@ -66,6 +71,12 @@ class Database:
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing: asyncio.Task[None] | None = None
+        self._ending = Event()
+        self._learned: asyncio.Future[None] = self._loop.create_future()
+        if connections.has_much_to_learn:
+            self._learned = self._loop.run_in_executor(self._long_readers.threads, self._learn)
+        else:
+            self._learned.set_result(None)
 
     @classmethod
     async def open(
@@ -79,6 +90,7 @@ class Database:
         busy_timeout: timedelta = timedelta(seconds=5),
         on_commit: Callable[[int, float], None] | None = None,
         group_seconds: float = GROUP_SECONDS,
+        learn_at_once: int = record_versions.AT_ONCE,
     ) -> Database:
         """Open or create the file, and run `migrate` on the writer thread before anything else.
 
@@ -86,10 +98,11 @@ class Database:
 
         A file taken `as_it_is` must have been migrated before: a command beside a bot leaves that to the bot.
 
+        Of more than `learn_at_once` checks the versions are read afterwards (`learned`).
         `on_commit` hears, on the event loop, of each commit: how many functions it held, and its seconds.
         Raises DatabaseFault if the file cannot be used, and whatever `migrate` raises.
         """
-        connections = _Connections(path=path, sealer=sealer, busy_timeout=busy_timeout)
+        connections = _Connections(path=path, sealer=sealer, busy_timeout=busy_timeout, learn_at_once=learn_at_once)
         thread = ThreadPoolExecutor(1, "database-writer")
         try:
             await asyncio.get_running_loop().run_in_executor(thread, connections.open, migrate, as_it_is, readers)
@@ -163,6 +176,10 @@ class Database:
         """The audit trail did not end where the bot had left it."""
         return self._connections.records.found.is_cut
 
+    async def learned(self) -> None:
+        """Until the versions in the file are known, or the database is closed: `is_older` counts from then on."""
+        await asyncio.shield(self._learned)
+
     def on_altered(self, callback: Callable[[list[str]], None]) -> None:
         """Call back on the event loop with checks whose record proves altered, each of them once."""
         self._on_altered = callback
@@ -196,10 +213,27 @@ class Database:
 
     async def _close(self) -> None:
         await self._idle.wait()
+        self._ending.set()
         for readers in (self._readers, self._long_readers):
             await asyncio.to_thread(readers.threads.shutdown)
         await self._loop.run_in_executor(self._writer_thread, self._connections.close)
         self._writer_thread.shutdown()
+
+    def _learn(self) -> None:
+        """Which versions a large file holds, behind the start, in steps that leave the machine to others."""
+        records = self._connections.records
+
+        def learn(transaction: Transaction) -> None:
+            records.learn(transaction.db.conn, transaction.sealer, go_on=lambda: not self._ending.wait(_BETWEEN_PAGES))
+
+        while not self._ending.is_set():
+            try:
+                self._long_readers.read(learn)
+                return
+            except Exception:
+                # Its disk may be back by then; nothing else would read them before the next start.
+                log.exception("database.versions_not_read")
+                self._ending.wait(_UNTIL_NEXT_TRY)
 
     def _begin_group(self) -> None:
         group = CommitGroup(self._waiting.take(GROUP_LIMIT), self._group_seconds)
@@ -230,6 +264,15 @@ class Database:
             self._idle.set()
 
 
+@contextmanager
+def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
 def _log_failure(done: asyncio.Future[object]) -> None:
     if not done.cancelled() and (error := done.exception()) is not None:
         log.error("database.not_written", exc_info=error)
@@ -258,10 +301,13 @@ class _Connections:
     path: Path
     sealer: Sealer
     busy_timeout: timedelta
+    learn_at_once: int
     records: Records = field(init=False, default_factory=Records)
     writer: Connection = field(init=False)
     readers: list[Connection] = field(init=False, default_factory=list)
     long_readers: list[Connection] = field(init=False, default_factory=list)
+    has_much_to_learn: bool = field(init=False, default=False)
+    """So many records that their versions are to be read behind the start."""
     _opened: list[sqlite_utils.Database] = field(init=False, default_factory=list)
 
     def open(self, migrate: Callable[[sqlite_utils.Database, Sealer], None], as_it_is: bool, readers: int) -> None:
@@ -301,6 +347,10 @@ class _Connections:
         witness.conn.execute("PRAGMA query_only = ON")
         found = WriterMacs(db.conn, witness.conn, self.sealer, versions=self.records.versions, found=self.records.found)
         found.begin()
+        self.has_much_to_learn = not record_versions.are_at_most(db.conn, self.learn_at_once)
+        if not self.has_much_to_learn:
+            with _snapshot(witness.conn):
+                self.records.learn(witness.conn, self.sealer)
         return found
 
     def empty_log(self) -> bool:

@@ -64,6 +64,13 @@ class Records:
     versions: RecordVersions = field(default_factory=RecordVersions)
     found: Alterations = field(default_factory=Alterations)
 
+    def learn(
+        self, connection: sqlite3.Connection, sealer: Sealer, *, go_on: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Read which versions one snapshot has, that of the caller, and find out whether some record is older."""
+        if self.versions.learn(connection, sealer, go_on=go_on) is False:
+            self.found.is_older = True
+
     def of_snapshot(self, connection: sqlite3.Connection, sealer: Sealer) -> SnapshotMacs:
         """For a snapshot that has yet to begin."""
         return SnapshotMacs(connection, sealer, versions=self.versions, found=self.found)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +24,7 @@ from bot.domain.privacy.purge import Purge
 from bot.errors import DatabaseFault
 from storage import meta, purges
 from storage.engine import chain, first_macs, macs, owners, record_versions, shape, upkeep
-from storage.engine.connection import is_damage, read_any_text, unusable_as_fault
+from storage.engine.connection import create_private, is_damage, read_any_text, unusable_as_fault
 from storage.engine.migrations import applied_known, migrate, migrations
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction
@@ -30,7 +32,7 @@ from storage.engine.transaction import Transaction
 _BUSY_SECONDS = 3.0
 _BUSY_SECONDS_AT_START = 5.0
 """As the bot's own connections wait: a start has the time that somebody before a terminal has not."""
-_STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
+_TO_THE_END = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,23 +135,81 @@ def left_in_slack(path: Path) -> int:
         return 0
 
 
-def require_whole(path: Path, *, patience: timedelta) -> None:
+def require_whole(path: Path, *, patience: timedelta) -> bool:
     """Refuse a damaged database before a bot works on it; what else is wrong with it is found at opening.
 
-    Raises DatabaseFault with the way out. For the holder of the lock.
+    False if patience ended first: `Sweep` goes through all of it then. Where that has found damage, this looks
+    to the end. Raises DatabaseFault with the way out. For the holder of the lock.
     """
     path = path.resolve()
     if not path.is_file():
-        return
+        return True
+    mark, is_whole = _mark_of_damage(path), False
+    with (
+        _damage_told(path),
+        closing(_connect(path, idle=_is_idle(path), busy_seconds=_BUSY_SECONDS_AT_START)) as connection,
+    ):
+        is_whole = _sweep(connection, _TO_THE_END if mark.exists() else patience)
+        if is_whole:  # another file lies there now
+            mark.unlink(missing_ok=True)
+    return is_whole
+
+
+class Sweep:
+    """Searches a large database for damage beside the bot that works on it. Only reads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.resolve()
+        self._connection: sqlite3.Connection | None = None
+        self._is_stopped = False
+
+    def run(self) -> bool:
+        """Table by table, each on a snapshot of its own; false if it did not come to the end.
+
+        Raises DatabaseFault for damage, and leaves a mark beside the file: the next start looks to the end first.
+        """
+        is_whole = False
+        try:
+            with _damage_told(self._path), closing(_connect(self._path, idle=False)) as connection:
+                self._connection = connection
+                is_whole = self._look(connection)
+        except DatabaseFault:
+            create_private(_mark_of_damage(self._path))
+            raise
+        return is_whole
+
+    def stop(self) -> None:
+        """From another thread: end soon. Between two tables it may be missed: call it until the search has ended."""
+        self._is_stopped = True
+        if self._connection is not None:
+            self._connection.interrupt()
+
+    def _look(self, connection: sqlite3.Connection) -> bool:
+        tables = "SELECT name FROM pragma_table_list WHERE type = 'table' AND schema = 'main'"
+        for (name,) in connection.execute(tables).fetchall():
+            fault = None if self._is_stopped else _fault(connection, f"quick_check({_quoted(name)})")
+            if self._is_stopped:
+                return False  # what an interrupted search has found is none
+            if fault:
+                raise DatabaseFault(fault)
+        return True
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Says of damage alone what is to be done; of everything else the opening speaks."""
     try:
-        with closing(_connect(path, idle=_is_idle(path), busy_seconds=_BUSY_SECONDS_AT_START)) as connection:
-            _sweep(connection, patience)
+        yield
     except (DatabaseFault, sqlite3.Error) as error:
         if isinstance(error, DatabaseFault) or is_damage(error):
             raise DatabaseFault(
                 f"the database {path} is damaged, so the bot does not start; `kyc-bot restore FILE` puts a backup in "
                 "its place and keeps the damaged file beside it"
             ) from error
+
+
+def _mark_of_damage(path: Path) -> Path:
+    return _beside(path, "-damaged")
 
 
 def _require_place(path: Path) -> None:
@@ -220,20 +280,41 @@ def _key_opens(db: sqlite_utils.Database, sealer: Sealer) -> bool:
 
 def _sweep(connection: sqlite3.Connection, patience: timedelta, *, thorough: bool = False) -> bool:
     """Raises DatabaseFault for damage; false if the end was not reached in time."""
-    check = "PRAGMA integrity_check" if thorough else "PRAGMA quick_check"
-    until = time.monotonic() + patience.total_seconds()
-    connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK)
+    is_late = threading.Event()
+
+    def end() -> None:
+        is_late.set()
+        connection.interrupt()
+
+    # A progress handler would not be asked: SQLite looks at all pages within one step.
+    timer = threading.Timer(patience.total_seconds(), end)
+    timer.daemon = True
+    timer.start()
     try:
-        faults = [row for (row,) in connection.execute(check) if row != "ok"]
-        orphans = connection.execute("PRAGMA foreign_key_check").fetchone() if thorough else None
+        fault = _fault(connection, "integrity_check" if thorough else "quick_check")
+        if thorough and not fault:
+            fault = _fault(connection, "foreign_key_check")
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
             raise
         return False
-    if faults or orphans:
-        found_by = check.removeprefix("PRAGMA ") if faults else "foreign_key_check"
-        raise DatabaseFault(f"the database's file is damaged ({found_by})")
+    finally:
+        timer.cancel()
+    if is_late.is_set():
+        return False  # what an interrupted search has found is none
+    if fault:
+        raise DatabaseFault(fault)
     return True
+
+
+def _fault(connection: sqlite3.Connection, check: str) -> str | None:
+    rows = connection.execute(f"PRAGMA {check}")
+    is_damaged = any(row[0] != "ok" for row in rows)
+    return f"the database's file is damaged ({check.partition('(')[0]})" if is_damaged else None
+
+
+def _quoted(name: str) -> str:
+    return "'{}'".format(name.replace("'", "''"))
 
 
 def _examined(connection: sqlite3.Connection, sealer: Sealer, patience: timedelta) -> tuple[int, bool]:

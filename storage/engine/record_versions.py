@@ -16,7 +16,7 @@ import secrets
 import sqlite3
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -26,6 +26,10 @@ from storage.engine import chain
 from storage.engine.chain import GENESIS, NOWHERE, Head
 from storage.engine.sealing import Sealer
 
+AT_ONCE = 20_000
+"""Records whose versions a start reads before it is ready: a tenth of a second. More are read behind it."""
+_PAGE = 2_000
+_HIGHEST = (1 << 32) - 1
 _NAME, _PLACE = "macs", "meta.value:macs"
 _MODULUS = 1 << 256
 
@@ -37,17 +41,34 @@ class RecordVersions:
     """
 
     def __init__(self) -> None:
-        self._keys = array("Q")
-        self._at_start = array("L")
+        self._at_start = (array("Q"), array("L"))  # the records, sorted, and the version of each
         self._since: dict[str, tuple[int, int]] = {}
         self.commits = 1
         """Counts this process' commits: a snapshot from before one still shows the version before it."""
 
-    def begin(self, seen: Iterable[tuple[str, int]]) -> None:
-        """What the file holds at the start."""
-        pairs = sorted((_short(ref), version) for ref, version in seen)
-        self._keys = array("Q", (key for key, _version in pairs))
-        self._at_start = array("L", (version for _key, version in pairs))
+    def learn(
+        self, connection: sqlite3.Connection, sealer: Sealer, *, go_on: Callable[[], bool] = lambda: True
+    ) -> bool | None:
+        """Read all versions of one snapshot, that of the caller; whether they fit the sum that lies with them.
+
+        None as soon as `go_on`, asked after each page, says no; then nothing is learned. The bot may write meanwhile:
+        what it wrote is known anyway. An older record that is put back before the snapshot does not fit the sum, one
+        that is put back later is older than what is learned here.
+        """
+        kept, total, packed = RecordSum.read(connection, sealer), 0, list[int]()
+        for page in _pages_of_versions(connection):
+            # One number for both: a million pairs would take three times the memory while they are sorted.
+            packed += (_short(ref) << 32 | min(max(version, 0), _HIGHEST) for ref, version in page)
+            if kept is not None:
+                total += kept.sum_of(page)
+            if not go_on():
+                return None
+        packed.sort()
+        self._at_start = (
+            array("Q", (one >> 32 for one in packed)),
+            array("L", (one & _HIGHEST for one in packed)),
+        )
+        return kept.total == total % _MODULUS if kept is not None else not packed
 
     def keep(self, written: Mapping[str, int]) -> None:
         """A commit has made these the latest versions."""
@@ -65,9 +86,9 @@ class RecordVersions:
         return version < (known or self._version_at_start(ref))
 
     def _version_at_start(self, ref: str) -> int:
-        key = _short(ref)
-        at = bisect_left(self._keys, key)
-        return self._at_start[at] if at < len(self._keys) and self._keys[at] == key else 0
+        key, (keys, versions) = _short(ref), self._at_start
+        at = bisect_left(keys, key)
+        return versions[at] if at < len(keys) and keys[at] == key else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,13 +144,17 @@ class RecordSum:
 
     def with_versions(self, before: Mapping[str, int], after: Mapping[str, int], *, head: Head | None = None) -> Self:
         """After a commit that has made the versions `after` of those `before`, and perhaps added lines to the trail."""
-        change = sum(self._term(*one) for one in after.items()) - sum(self._term(*one) for one in before.items())
+        change = self.sum_of(after.items()) - self.sum_of(before.items())
         total = (self.total + change) % _MODULUS
         return replace(self, total=total, commits=self.commits + 1, head=head or self.head)
 
     def fits(self, versions: Iterable[tuple[str, int]]) -> bool:
         """Whether these are the checks and versions that it was made of."""
-        return sum(self._term(*one) for one in versions) % _MODULUS == self.total
+        return self.sum_of(versions) % _MODULUS == self.total
+
+    def sum_of(self, versions: Iterable[tuple[str, int]]) -> int:
+        """Of the terms of these checks and versions, not yet taken to the modulus."""
+        return sum(self._term(*one) for one in versions)
 
     def _term(self, ref: str, version: int) -> int:
         return int.from_bytes(hmac.digest(self.key, f"{version}:{ref}".encode(), "sha256"))
@@ -153,9 +178,36 @@ def add_line(connection: sqlite3.Connection, sealer: Sealer, *, at: str, actor: 
 
 
 def versions_in(connection: sqlite3.Connection) -> Iterator[tuple[str, int]]:
-    """Every check that has a MAC, and the version of its record."""
-    with closing(connection.execute("SELECT ref, version FROM check_macs")) as cursor:
-        yield from cursor
+    """Every check that has a MAC, and the version of its record; of one snapshot where the caller holds one."""
+    for page in _pages_of_versions(connection):
+        yield from page
+
+
+def are_at_most(connection: sqlite3.Connection, most: int) -> bool:
+    """Whether no more than `most` checks have a MAC."""
+    sql = "SELECT 1 FROM check_macs LIMIT 1 OFFSET ?"
+    with closing(connection.execute(sql, (most,))) as cursor:
+        return cursor.fetchone() is None
+
+
+def _pages_of_versions(connection: sqlite3.Connection) -> Iterator[list[tuple[str, int]]]:
+    # One row of JSON for each page: at each row SQLite lets go of Python's lock, and beside a busy loop a thread waits
+    # some milliseconds until it has it again.
+    # The end of a page goes back as bytes: what is no UTF-8 would sort otherwise than it reads.
+    sql = """
+        SELECT json_group_array(json_array(ref, version)), CAST(MAX(ref) AS BLOB) FROM
+            (SELECT ref, version FROM check_macs {where} ORDER BY ref LIMIT :most)
+        """
+    first, next_one = sql.format(where=""), sql.format(where="WHERE ref > CAST(:last AS TEXT)")
+    last: bytes | None = None
+    while True:
+        with closing(connection.cursor()) as cursor:
+            cursor.row_factory = None
+            parameters = {"most": _PAGE} if last is None else {"most": _PAGE, "last": last}
+            page, last = cursor.execute(first if last is None else next_one, parameters).fetchone()
+        if last is None:
+            return
+        yield [(ref, version) for ref, version in json.loads(page)]
 
 
 def fit(connection: sqlite3.Connection, sealer: Sealer) -> bool:

@@ -125,12 +125,11 @@ class WriterMacs:
         self._trail_before = chain.NOWHERE
 
     def begin(self) -> None:
-        """Start to note what is touched, and read which versions there are. Once, before any function runs."""
-        self._versions.begin(versions_in(self._connection))
+        """Start to note what is touched. Once, before any function runs."""
         kept = RecordSum.read(self._connection, self._sealer)
-        is_new = kept is None and next(versions_in(self._connection), None) is None
         self._sum = self._next_sum = kept or RecordSum.new()
-        self._found.is_older = not is_new and not self._sum.fits(versions_in(self._connection))
+        if kept is None and next(versions_in(self._connection), None) is not None:
+            self._found.is_older = True
         self._found.is_cut = self._sum.head != chain.last(self._connection)
         for statement in _note_touched():
             self._connection.execute(statement).close()

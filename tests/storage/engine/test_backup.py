@@ -1,5 +1,6 @@
 """Backups on real files: what they hold, what is refused, and a crash at every instruction that counts."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -14,14 +15,16 @@ from pathlib import Path
 import pytest
 
 from bot.errors import DatabaseFault, DatabaseInUse, DatabaseNewer, WrongKey
+from bot.runtime.server import swept_behind
 from storage import audit, meta
 from storage.engine import backup
 from storage.engine.database import Database
-from storage.engine.inspect import require_whole
+from storage.engine.inspect import Sweep, require_whole
 from storage.engine.lock import DatabaseLock
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
 from tests import fresh_file
+from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -195,6 +198,47 @@ async def test_a_damaged_database_is_set_aside_without_being_asked(tmp_path: Pat
     assert newest(path) == NOON
 
 
+def damage(path: Path) -> None:
+    """A page in the middle of the audit trail is written over."""
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'audit'").fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+
+
+async def test_damage_that_is_found_behind_the_start_stops_the_bot_and_the_next_start(tmp_path: Path) -> None:
+    path, copy = tmp_path / "kyc.db", tmp_path / "kyc.backup"
+    await act(path, NOON)
+    backup.take(path, copy, SEALER)
+    stop = asyncio.Event()
+    async with swept_behind(path, on_damage=stop.set):
+        await asyncio.sleep(0)
+    assert not stop.is_set()
+    damage(path)
+    with pytest.raises(DatabaseFault, match="kyc-bot restore"):
+        async with swept_behind(path, on_damage=stop.set):
+            await asyncio.wait_for(stop.wait(), GIVE_UP_SECONDS)
+    # The next start has no patience, and looks to the end all the same.
+    with pytest.raises(DatabaseFault, match="kyc-bot restore"):
+        require_whole(path, patience=timedelta(0))
+    backup.restore(copy, path, SEALER, now=NOON)
+    assert require_whole(path, patience=timedelta(0))
+    assert not path.with_name("kyc.db-damaged").exists()
+
+
+async def test_a_sweep_ends_when_the_bot_does(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    await act(path, NOON)
+    assert Sweep(path).run()
+    stopped = Sweep(path)
+    stopped.stop()
+    assert not stopped.run()
+    assert not path.with_name("kyc.db-damaged").exists()
+
+
 def test_a_clock_that_was_ahead_does_not_put_backups_off(tmp_path: Path) -> None:
     database = tmp_path / "kyc.db"
     for at in (NOON - timedelta(hours=3), NOON + timedelta(hours=5)):
@@ -219,6 +263,7 @@ RESTORER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from bot.runtime.server import swept_behind
 from storage.engine import backup
 from storage.engine.sealing import Sealer
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlite_utils
@@ -61,8 +62,8 @@ FIRST = {
 
 
 @asynccontextmanager
-async def opened(path: Path, sealer: Sealer = SEALER) -> AsyncIterator[Database]:
-    database = await Database.open(fresh_file.lay(path), sealer=sealer, migrate=migrate)
+async def opened(path: Path, sealer: Sealer = SEALER, **options: Any) -> AsyncIterator[Database]:
+    database = await Database.open(fresh_file.lay(path), sealer=sealer, migrate=migrate, **options)
     try:
         await database.write(meta.check_key)
         yield database
@@ -290,6 +291,62 @@ async def test_an_older_copy_put_back_while_no_bot_ran_does_not_fit_the_trail_no
             assert not (await database.read(checks.get, "K-1")).is_altered
             assert database.is_older
             await database.write(audit.record, at=NOON, actor="U1", act="details.opened", ref="K-2")
+
+
+async def test_of_a_large_file_an_older_copy_is_noticed_behind_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        await database.write(fill, "K-1")
+        await database.write(fill, "K-2")
+        older = rows(path, "K-1")
+        await database.write(checks.move, "K-1", State.REJECTED, now=NOON)
+        newer = rows(path, "K-1")
+    put_back(path, "K-1", older)
+    for _start in range(2):
+        async with opened(path, learn_at_once=1) as database:
+            # What is written before the versions are known hides nothing.
+            await database.write(audit.record, at=NOON, actor="U1", act="details.opened", ref="K-2")
+            await database.write(audit.record, at=NOON, actor="U1", act="details.opened", ref="K-1")
+            await database.learned()
+            assert database.is_older
+    assert newer != older
+
+
+async def test_who_writes_while_the_versions_of_a_large_file_are_read_is_not_taken_for_a_thief(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        for number in range(20):
+            await database.write(fill, f"K-{number}")
+    async with opened(path, learn_at_once=5) as database:
+        for number in range(20):
+            await database.write(checks.move, f"K-{number}", State.REJECTED, now=NOON)
+        await database.learned()
+        assert not database.is_older
+        assert not database.altered
+        older = rows(path, "K-1")
+        await database.write(audit.record, at=NOON, actor="U1", act="details.opened", ref="K-1")
+        put_back(path, "K-1", older)
+        assert (await database.read(checks.get, "K-1")).is_altered
+        # One that nobody has written since is known from the file.
+        older = rows(path, "K-2")
+    async with opened(path) as database:
+        await database.write(audit.record, at=NOON, actor="U1", act="details.opened", ref="K-2")
+    async with opened(path, learn_at_once=5) as database:
+        await database.learned()
+        put_back(path, "K-2", older)
+        assert (await database.read(checks.get, "K-2")).is_altered
+
+
+async def test_the_end_does_not_wait_until_all_versions_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        await database.write(fill, "K-1")
+    with closing(beside(path)) as db:
+        db.executemany("INSERT INTO check_macs VALUES (?, 1, '')", [(f"K-X{number}",) for number in range(40_000)])
+    async with opened(path, learn_at_once=5) as database:
+        await database.close()
+        await database.learned()
+        assert not database.is_older  # nothing was learned
 
 
 async def test_who_reads_while_it_is_written_sees_no_alteration(tmp_path: Path) -> None:
