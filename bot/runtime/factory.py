@@ -94,12 +94,13 @@ from bot.smile_id.client import CALL_SECONDS, TIMEOUT, V1Client
 from bot.smile_id.interface import SmileID
 from bot.smile_id.v1 import SmileIDV1
 from bot.submission.photo_decoder import PhotoDecoder
+from bot.submission.photo_memory import PhotoMemory
 from bot.submission.photos import PhotoLoader
 from bot.submission.preflight import Preflight
 from bot.submission.reconciliation import Reconciler
 from bot.submission.retries import RetryPolicy
 from bot.submission.sender import Sender
-from bot.submission.worker import PASS_SECONDS, SubmissionWorker
+from bot.submission.worker import CHECKS_AT_ONCE, PASS_SECONDS, SubmissionWorker
 from storage import meta
 from storage.attempts import RESULTS
 from storage.batches import BATCHES
@@ -115,10 +116,9 @@ from storage.slack_removals import SLACK_REMOVALS
 
 T = TypeVar("T")
 
-SUBMISSIONS_AT_ONCE = 32
 ANSWERS_AT_ONCE = 16
 """Each of them mostly waits for Slack."""
-CONNECTIONS = 128
+CONNECTIONS = CHECKS_AT_ONCE
 """To each host, of the client for Smile ID, and of the one for files."""
 LATE = timedelta(minutes=5)
 """Work that has been due for longer is reported at `/readyz`."""
@@ -346,6 +346,7 @@ async def build(
     submission = SubmissionWorker(
         **process,
         photo_loader=PhotoLoader(database=database, slack=slack, files=files, bundles=bundles, decoder=PhotoDecoder()),
+        memory=PhotoMemory(),
         preflight=Preflight(**process),
         retries=retries,
         reconciler=reconciler,
@@ -409,7 +410,7 @@ async def build(
     schedule = Scheduler(
         [
             # Of files so many rows are under way at once, and the next follows each that ends.
-            pool("submission", SUBMISSION, submission, size=SUBMISSIONS_AT_ONCE, holds_back=True),
+            pool("submission", SUBMISSION, submission, size=CHECKS_AT_ONCE, holds_back=True),
             # Few at once: a callback that comes waits for the same writer, and Smile ID for its answer.
             pool("callbacks", CALLBACKS, settler, size=4),
             pool("results", RESULTS, poller, size=8),

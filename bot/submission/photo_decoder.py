@@ -7,10 +7,10 @@ PNG 4, with transparency 8, grey 5, 16-bit grey 6.
 
 import asyncio
 import ctypes
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from bot.domain.check import photos
+from bot.submission.weighted_semaphore import WeightedSemaphore, suspended
 
 SMALL_PIXELS = 12_500_000
 """A photo of a phone in its normal mode is small; larger ones come from cameras, scanners and attackers."""
@@ -38,37 +38,6 @@ def return_freed_memory() -> None:
         mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
-class PixelBudget:
-    """A weighted semaphore. Strictly first come, first served, so that small requests cannot starve a large one."""
-
-    def __init__(self, pixels: int) -> None:
-        self.total = pixels
-        self.waiting = 0
-        """The number of requests in the queue."""
-        self._free = pixels
-        # The first in the queue holds the lock and waits for pixels. A lock is fair: the others get it in order.
-        self._first = asyncio.Lock()
-        self._freed = asyncio.Event()
-
-    async def take(self, pixels: int) -> None:
-        """Wait for a share, which the caller must `give_back`. Takes nothing when it is cancelled."""
-        if pixels > self.total:
-            raise ValueError("more than there ever will be")
-        self.waiting += 1
-        try:
-            async with self._first:
-                while pixels > self._free:
-                    self._freed.clear()
-                    await self._freed.wait()
-                self._free -= pixels
-        finally:
-            self.waiting -= 1
-
-    def give_back(self, pixels: int) -> None:
-        self._free += pixels
-        self._freed.set()
-
-
 class PhotoDecoder:
     """Prepares photos for Smile ID. There is one per process; a second would double the budget.
 
@@ -77,29 +46,16 @@ class PhotoDecoder:
 
     def __init__(self, *, prepare: Callable[[bytes], photos.Photo] = photos.prepare) -> None:
         self._prepare = prepare
-        self._small = PixelBudget(SMALL_AT_ONCE)
-        self._large = PixelBudget(LARGE_AT_ONCE)
+        self._small = WeightedSemaphore(SMALL_AT_ONCE)
+        self._large = WeightedSemaphore(LARGE_AT_ONCE)
 
     async def prepare(self, data: bytes, *, limit: asyncio.Timeout) -> photos.Photo:
         """Returns and raises what `photos.prepare` does. The time-out `limit` is suspended while the photo waits."""
         pixels = await asyncio.to_thread(photos.count_pixels, data)
         budget = self._small if pixels <= SMALL_PIXELS else self._large
-        with _suspended(limit):
+        with suspended(limit):
             await budget.take(pixels)
         decoding = asyncio.ensure_future(asyncio.to_thread(self._prepare, data))
         # A thread cannot be cancelled: it holds its memory until it is done, even when nobody waits for the photo.
         decoding.add_done_callback(lambda _done: budget.give_back(pixels))
         return await asyncio.shield(decoding)
-
-
-@contextmanager
-def _suspended(limit: asyncio.Timeout) -> Iterator[None]:
-    """Suspend a time-out: a check must not fail because of the photos that are ahead of its own."""
-    loop = asyncio.get_running_loop()
-    ends = limit.when()
-    left = None if ends is None else ends - loop.time()
-    limit.reschedule(None)
-    try:
-        yield
-    finally:
-        limit.reschedule(None if left is None else loop.time() + left)

@@ -4,22 +4,31 @@ A fault is raised, and names the photo; the caller decides what it means for the
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from bot.domain.applicants import PhotoSource
+from bot.domain.applicants import Bundle, PhotoSource
 from bot.domain.check.check import Check, PhotoKind, PhotoRef
 from bot.domain.check.photos import Photo
+from bot.domain.check.request import MAX_FILE_BYTES
 from bot.errors import FileUnusable, PhotoCode, PhotoUnusable, SlackRefused
 from bot.slack.batch_files import BatchFiles
 from bot.slack.client import SlackClient
 from bot.slack.downloads import SlackDownloads
 from bot.slack.error_codes import FILE_GONE
-from bot.slack.file_objects import uploader
+from bot.slack.file_objects import file_info, uploader
 from bot.submission.photo_decoder import PhotoDecoder
+from bot.submission.photo_memory import Share
 from storage import batches
 from storage.engine.database import Database
+
+T = TypeVar("T")
+
+_Fetched = tuple[bytes, bool, frozenset[str]]
+"""A photo's bytes, whether they came as base64 in a table, and who supplied it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,42 +51,34 @@ class PhotoLoader:
     bundles: BatchFiles
     decoder: PhotoDecoder
 
-    async def load(self, check: Check, refs: Sequence[PhotoRef], *, limit: asyncio.Timeout) -> list[LoadedPhoto]:
+    async def load(
+        self, check: Check, refs: Sequence[PhotoRef], *, share: Share, limit: asyncio.Timeout
+    ) -> list[LoadedPhoto]:
         """All of them, in order. Raises PhotoUnusable, or SlackError where waiting helps.
 
-        The time-out `limit` is suspended while they wait for other checks' photos to be decoded.
+        Before any is fetched, their bytes are taken of `share`. The time-out `limit` is suspended while they wait for
+        those and for other checks' photos to be decoded.
         """
         loaded = []
-        for ref, (data, is_inline, suppliers) in zip(refs, await self._fetch_all(check, refs), strict=True):
+        fetched = deque(await self._fetch_all(check, refs, share))
+        for ref in refs:
+            # What is decoded is let go of: only the JPEG is needed from here on.
+            data, is_inline, suppliers = fetched.popleft()
             with _named(ref):
                 photo = await self.decoder.prepare(data, limit=limit)
             loaded.append(LoadedPhoto(ref=ref, size=len(data), is_inline=is_inline, supplied_by=suppliers, photo=photo))
         return loaded
 
-    async def _fetch_all(self, check: Check, refs: Sequence[PhotoRef]) -> list[tuple[bytes, bool, frozenset[str]]]:
-        """Each photo's bytes, whether they came as base64 in a table, and who supplied it."""
-        if check.batch is None or all(ref.inside is None for ref in refs):
-            try:
-                async with asyncio.TaskGroup() as group:
-                    fetching = [group.create_task(self._fetch(ref)) for ref in refs]
-            except ExceptionGroup as faults:
-                # The first fault has cancelled the others: nobody would use what they fetch.
-                first = faults.exceptions[0]
-                raise first from first.__cause__
-            return [task.result() for task in fetching]
+    async def _fetch_all(self, check: Check, refs: Sequence[PhotoRef], share: Share) -> list[_Fetched]:
+        loose = [ref for ref in refs if ref.inside is None]
+        if check.batch is None or len(loose) == len(refs):
+            described = await _side_by_side(self._describe(ref) for ref in refs)
+            await share.take(sum(map(_bytes_of, described)))
+            return await _side_by_side(map(self._fetch, refs, described))
         batch = await self.database.read(batches.get, check.batch)
         try:
             async with self.bundles.open(batch.files) as (files, bundle):
-                suppliers = frozenset(file.supplied_by for file in files)
-                return [
-                    await self._fetch(ref)
-                    if ref.inside is None
-                    else (
-                        *await asyncio.to_thread(bundle.photo, PhotoSource(file_id=ref.file_id, inside=ref.inside)),
-                        suppliers,
-                    )
-                    for ref in refs
-                ]
+                return await self._fetch_from(bundle, refs, frozenset(file.supplied_by for file in files), share)
         except FileUnusable as unusable:
             raise PhotoUnusable(unusable.code, **unusable.facts) from unusable
         except SlackRefused as no:
@@ -85,15 +86,51 @@ class PhotoLoader:
                 raise PhotoUnusable(PhotoCode.GONE_WITH_ITS_FILE) from no
             raise
 
-    async def _fetch(self, photo: PhotoRef) -> tuple[bytes, bool, frozenset[str]]:
+    async def _fetch_from(
+        self, bundle: Bundle, refs: Sequence[PhotoRef], suppliers: frozenset[str], share: Share
+    ) -> list[_Fetched]:
+        """A row's photos, of which some may be files in Slack themselves."""
+        described = {ref: await self._describe(ref) for ref in refs if ref.inside is None}
+        sources = {ref: PhotoSource(file_id=ref.file_id, inside=ref.inside) for ref in refs if ref.inside is not None}
+        inside = await asyncio.to_thread(lambda: sum(map(bundle.size, sources.values())))
+        await share.take(inside + sum(map(_bytes_of, described.values())))
+        return [
+            (*await asyncio.to_thread(bundle.photo, sources[ref]), suppliers)
+            if ref in sources
+            else await self._fetch(ref, described[ref])
+            for ref in refs
+        ]
+
+    async def _describe(self, photo: PhotoRef) -> Mapping[str, Any]:
+        """The file as Slack has it now."""
         with _named(photo):
             try:
-                found = await self.slack.file(photo.file_id)
-                return await self.files.fetch(found), False, frozenset({uploader(found)})
+                return await self.slack.file(photo.file_id)
             except SlackRefused as no:
                 if no.code in FILE_GONE:
                     raise PhotoUnusable(PhotoCode.GONE) from no
                 raise
+
+    async def _fetch(self, photo: PhotoRef, described: Mapping[str, Any]) -> _Fetched:
+        with _named(photo):
+            return await self.files.fetch(described), False, frozenset({uploader(described)})
+
+
+def _bytes_of(described: Mapping[str, Any]) -> int:
+    """What may come of a file: as Slack says, and never more than is read of it."""
+    size = file_info(described).size
+    return MAX_FILE_BYTES if size is None else min(max(size, 0), MAX_FILE_BYTES)
+
+
+async def _side_by_side(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The first fault cancels the others: nobody would use what they give."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(work) for work in works]
+    except ExceptionGroup as faults:
+        first = faults.exceptions[0]
+        raise first from first.__cause__
+    return [task.result() for task in tasks]
 
 
 @contextmanager

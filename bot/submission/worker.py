@@ -18,6 +18,7 @@ from bot.domain.outbox import encode_fault
 from bot.domain.results.attempt import Step
 from bot.errors import EditedMeanwhile, IllegalMove, PhotoUnusable, RecordAltered, SlackError
 from bot.submission import checkpoints
+from bot.submission.photo_memory import PhotoMemory, Share
 from bot.submission.photos import LoadedPhoto, PhotoLoader
 from bot.submission.preflight import Preflight
 from bot.submission.reconciliation import Reconciler
@@ -33,14 +34,17 @@ LEASE = timedelta(minutes=10)
 LOOK_AGAIN_AFTER = timedelta(hours=1)
 """At a check whose record was altered: it may be mended by whoever altered it, and is not sent before."""
 PASS_SECONDS = 8 * 60.0
-"""A pass that takes longer is cancelled, and its attempt is in doubt. Waiting for the decoder does not count."""
-ROWS_AT_ONCE = 6
-"""Rows of batches under way at once: each holds up to nine photos of ten megabytes in memory."""
+"""A pass that takes longer is cancelled, and its attempt is in doubt. Time in a queue for its photos does not count."""
+CHECKS_AT_ONCE = 128
+"""Under way at once; how many of them have photos in memory is up to `PhotoMemory`."""
+ROWS_AT_ONCE = 96
+"""Of those, rows of batches: a check from a form finds a place while Smile ID takes its time for them."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class SubmissionWorker(Process):
     photo_loader: PhotoLoader
+    memory: PhotoMemory
     preflight: Preflight
     retries: RetryPolicy
     reconciler: Reconciler
@@ -107,15 +111,16 @@ class SubmissionWorker(Process):
             attempt = await self.reconciler.settle(check, attempt)
             if attempt is None:
                 return
-        photos = await self._photos(check, limit)
-        if photos is not None and (attempt := attempt or await self.sender.record(check)) is not None:
-            await self.sender.send(check, attempt, photos)
+        async with self.memory.share(of_file=check.batch is not None, limit=limit) as share:
+            photos = await self._photos(check, share, limit)
+            if photos is not None and (attempt := attempt or await self.sender.record(check)) is not None:
+                await self.sender.send(check, attempt, photos)
 
-    async def _photos(self, check: Check, limit: asyncio.Timeout) -> Sequence[LoadedPhoto] | None:
+    async def _photos(self, check: Check, share: Share, limit: asyncio.Timeout) -> Sequence[LoadedPhoto] | None:
         """All photos, ready to be sent; None when the check ended or waits because of them."""
         refs = await self.database.read(checks.photos, check.ref)
         try:
-            photos = await self.photo_loader.load(check, refs, limit=limit)
+            photos = await self.photo_loader.load(check, refs, share=share, limit=limit)
         except PhotoUnusable as unusable:
             log.info("check.photo_unusable", ref=check.ref, error=unusable.code.value)
             await self.retries.fail(check, "photo", encode_fault(unusable.code, unusable.facts))

@@ -14,7 +14,8 @@ from PIL import Image
 
 from bot.domain.check import photos
 from bot.errors import PhotoCode, PhotoUnusable
-from bot.submission.photo_decoder import LARGE_AT_ONCE, SMALL_AT_ONCE, SMALL_PIXELS, PhotoDecoder, PixelBudget
+from bot.submission.photo_decoder import LARGE_AT_ONCE, SMALL_AT_ONCE, SMALL_PIXELS, PhotoDecoder
+from bot.submission.weighted_semaphore import WeightedSemaphore
 from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -191,7 +192,7 @@ async def test_the_largest_photos_of_each_kind_fit_into_their_budgets() -> None:
     assert photos.MAX_PIXELS <= LARGE_AT_ONCE
     assert SMALL_PIXELS <= SMALL_AT_ONCE
     with pytest.raises(ValueError, match="more than there ever will be"):
-        await PixelBudget(10).take(11)
+        await WeightedSemaphore(10).take(11)
 
 
 # The budget, under any order of events
@@ -204,7 +205,7 @@ def test_a_budget_is_never_exceeded_and_served_in_order(jobs: list[tuple[int, in
 
 async def _play(jobs: list[tuple[int, int, bool]], rng: random.Random) -> None:
     """Jobs of a weight and a length in turns of the loop; some are cancelled, at any moment."""
-    budget = PixelBudget(10)
+    budget = WeightedSemaphore(10)
     out = 0
     served: list[int] = []
 

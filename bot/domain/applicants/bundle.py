@@ -50,6 +50,16 @@ class Bundle:
             return self._from_cell(source), True
         raise FileUnusable(FileCode.NOT_AT_HAND)
 
+    def size(self, source: PhotoSource) -> int:
+        """How many bytes `photo` gives at most; 0 where it will say why it gives none. Raises FileUnusable."""
+        kind, _, index = (source.inside or "").partition(":")
+        with self.lock:
+            if kind == "cell":
+                return self._cell_places(self._open()).get(source.inside or "", (0, 0))[1]
+            self._open()
+        found = self._sizes.get((source.file_id, int(index)), 0) if index.isdecimal() else 0
+        return min(found, self.limits.photo_bytes)
+
     def close(self) -> None:
         """Give the spool back. The files stay the caller's. Harmless twice."""
         with self.lock:
@@ -87,13 +97,17 @@ class Bundle:
     def _from_cell(self, source: PhotoSource) -> bytes:
         with self.lock:
             sources = self._open()
-            if self._cells is None:
-                self._cells = self._spool_cells(sources)
-            place = self._cells.get(source.inside or "")
+            place = self._cell_places(sources).get(source.inside or "")
             if place is None or source.file_id != sources.table.file.file_id:
                 raise PhotoUnusable(PhotoCode.NOT_IN_TABLE)
             self.spool.seek(place[0])
             return self.spool.read(place[1])
+
+    def _cell_places(self, sources: Sources) -> dict[str, tuple[int, int]]:
+        """Under the lock: the spool is written once, when it is first needed."""
+        if self._cells is None:
+            self._cells = self._spool_cells(sources)
+        return self._cells
 
     def _spool_cells(self, sources: Sources) -> dict[str, tuple[int, int]]:
         places: dict[str, tuple[int, int]] = {}

@@ -22,11 +22,13 @@ def test_a_photo_comes_out_of_the_zip_as_it_went_in() -> None:
     assert ada.selfie is not None
     opened = bundle(zipped(content))
     assert opened.photo(ada.selfie) == (JPEG, False)
+    assert opened.size(ada.selfie) == len(JPEG)
 
 
 @pytest.mark.parametrize("inside", [None, "zip:9", "zip:x", "zip:-1", "", "other:1"])
 def test_what_the_bundle_does_not_hold_is_reported(inside: str | None) -> None:
     opened = bundle(zipped({"people.csv": csv_bytes(HEADER, ADA)}))
+    assert opened.size(PhotoSource(file_id="FZ", inside=inside)) == 0
     with pytest.raises(FileUnusable) as caught:
         opened.photo(PhotoSource(file_id="FZ", inside=inside))
     assert sentence(caught.value) == "The file that holds this photo is no longer at hand. Send it again."
@@ -49,8 +51,9 @@ def test_a_closed_bundle_gives_nothing() -> None:
     opened = bundle(zipped({"people.csv": csv_bytes(HEADER, ADA), "ada.jpg": JPEG}))
     opened.close()
     opened.close()
-    with pytest.raises(FileUnusable):
-        opened.photo(PhotoSource(file_id="FZ", inside="zip:1"))
+    for ask in (opened.photo, opened.size):
+        with pytest.raises(FileUnusable):
+            ask(PhotoSource(file_id="FZ", inside="zip:1"))
 
 
 @pytest.mark.parametrize("in_zip", [False, True])

@@ -293,7 +293,7 @@ async def test_paused_resumed_and_the_rest_cancelled(tmp_path: Path) -> None:
         await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)
         for batch_id in await world.bot.batches.claim(2):
             await world.bot.batches.work(batch_id)
-        refs = await world.bot.submission.claim(32)
+        refs = await world.bot.submission.claim(6)
         assert len(refs) == 6
         await world.bot.batches.pause(ANALYST, _batch_id(world))
         for ref in refs:

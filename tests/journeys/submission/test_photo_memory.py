@@ -12,7 +12,8 @@ from PIL import Image
 from bot.sandbox.demo import ANALYST
 from bot.sandbox.slack import Fault
 from bot.slack.blocks import ids
-from bot.submission.photo_decoder import SMALL_AT_ONCE, PixelBudget
+from bot.submission.photo_decoder import SMALL_AT_ONCE
+from bot.submission.weighted_semaphore import WeightedSemaphore
 from tests.journeys.intake.test_batch_of_500 import MIB, resident_kib
 from tests.journeys.site import Site, site
 from tests.journeys.submission.test_submission_faults import finish
@@ -86,7 +87,7 @@ async def test_eight_giants_at_once_fit_into_the_memory_of_one(capsys: pytest.Ca
 @asynccontextmanager
 async def waiting(world: Journey) -> AsyncIterator[str]:
     """A check whose selfie waits for its turn, until the block ends; others' photos are being decoded."""
-    budget: PixelBudget = world.bot.submission.photo_loader.decoder._small
+    budget: WeightedSemaphore = world.bot.submission.photo_loader.decoder._small
     await budget.take(SMALL_AT_ONCE)
     ref = await world.ask()
     working = asyncio.create_task(world.work())

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import json
 import struct
 import zlib
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from PIL import Image
 
 from bot.sandbox.slack import Fault, SlackFile
 from tests.domain.check.faulty_photos import SHOWN_BY_EVERY_VIEWER
-from tests.journeys.intake.test_batches import drop, send, zip_of
+from tests.journeys.intake.test_batches import csv_of, drop, person, photos, send, zip_of
 from tests.journeys.submission.test_submission_faults import finish
 from tests.journeys.world import ADMIN, PATIENT, PHOTOS, SELFIE, Journey, StoppedClock, journey
 from tests.patience import GIVE_UP_SECONDS
@@ -368,3 +369,30 @@ async def test_nothing_of_a_photo_is_kept(tmp_path: Path) -> None:
 
 def _files_in(folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in folder.iterdir() if path.is_file()]
+
+
+@pytest.mark.parametrize("door", ["form", "zip", "table"])
+async def test_photos_are_fetched_once_there_is_room_for_all_their_bytes(tmp_path: Path, door: str) -> None:
+    async with journey(tmp_path) as world:
+        memory = world.bot.submission.memory
+        room = memory._forms if door == "form" else memory._files
+        await room.take(room.total - len(SELFIE) + 1)
+        if door == "form":
+            await world.ask()
+            working = asyncio.create_task(world.settle())
+        else:
+            one = person(0)
+            inline = {"selfie_base64": base64.b64encode(SELFIE).decode(), **one, "selfie": ""}
+            files = {
+                "zip": {"all.zip": zip_of({"people.csv": csv_of([one]), **photos(1)})},
+                "table": {"people.json": json.dumps([inline]).encode()},
+            }
+            await drop(world, files[door])
+            working = asyncio.create_task(send(world))
+        await world.slack.wait_for(lambda: room.waiting == 1)
+        assert not world.smile_id.jobs
+        room.give_back(1)
+        await working
+        room.give_back(room.total - len(SELFIE))
+        assert (room._free, room.waiting) == (room.total, 0)
+        assert world.job().upload_count == 1
