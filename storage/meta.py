@@ -75,6 +75,12 @@ def forget(tx: Transaction, name: str) -> None:
     tx.run("DELETE FROM meta WHERE name = :name", name=name)
 
 
+def learn_figures(tx: Transaction) -> None:
+    """Have SQLite learn how long its tables and indexes are, of those that it would plan better with."""
+    # Writes `sqlite_stat1`, which belongs to SQLite: the shape of the database stays what it is.
+    tx.rows("PRAGMA optimize")
+
+
 def keep_installation(tx: Transaction, installation: Installation) -> None:
     """Remember it, in place of what was known of the same workspace before."""
     keep(tx, _INSTALLATION, json.dumps(asdict(installation), separators=(",", ":")))

@@ -4,6 +4,7 @@ Some lines at a time, each time on a snapshot of its own, so that a bot can work
 from what the line itself says: one changed line is one fault.
 """
 
+import hashlib
 import sqlite3
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -69,6 +70,8 @@ class Progress:
     lines: int = 0
     is_begun: bool = False
     """A hash was seen: from now on each line has one."""
+    older: "hashlib._Hash | None" = field(default=None, compare=False)
+    """Digest of the lines so far, while none of them has a hash: an older trail is gone through in pages, too."""
     done: bool = False
     faults: tuple[Fault, ...] = ()
     """Of this page alone."""
@@ -81,7 +84,9 @@ def compare_lines(tx: Transaction, before: Progress, *, kept_elsewhere: Head | N
         seq=before.last.seq,
         most=PAGE,
     )
-    walk = _Walk(tx=tx, last=before.last, is_begun=before.is_begun)
+    # A copy: the same page may be compared twice.
+    older = before.older.copy() if before.older else hashlib.sha256()
+    walk = _Walk(last=before.last, is_begun=before.is_begun, older=older)
     if before == Progress():
         walk.faults += [Fault(kind=FaultKind.BEFORE_FIRST, seq=seq) for seq in _before_first(tx)]
     for row in rows:
@@ -98,6 +103,7 @@ def compare_lines(tx: Transaction, before: Progress, *, kept_elsewhere: Head | N
         last=walk.last,
         lines=before.lines + len(rows),
         is_begun=walk.is_begun,
+        older=None if walk.is_begun else walk.older,
         done=done,
         faults=tuple(walk.faults),
     )
@@ -107,9 +113,9 @@ def compare_lines(tx: Transaction, before: Progress, *, kept_elsewhere: Head | N
 class _Walk:
     """From line to line."""
 
-    tx: Transaction
     last: Head
     is_begun: bool
+    older: "hashlib._Hash"
     faults: list[Fault] = field(default_factory=list)
 
     def step(self, row: sqlite3.Row) -> None:
@@ -130,6 +136,8 @@ class _Walk:
             if not is_gap and has != chain.following(self._previous(), line):
                 self.faults.append(Fault(kind=FaultKind.CHANGED, seq=line.seq))
             self.is_begun = True
+        elif not self.is_begun:
+            chain.add_older(self.older, line)
         self.last = Head(seq=line.seq, chain=has or self.last.chain)
 
     def _begins(self, line: ChainedLine) -> bool:
@@ -138,7 +146,7 @@ class _Walk:
     def _begin(self, line: ChainedLine, has: str) -> None:
         if has != chain.following(chain.GENESIS, line):
             self.faults.append(Fault(kind=FaultKind.CHANGED, seq=line.seq))
-        if line.detail != chain.digest_of_lines(self.tx.db.conn, line.seq):
+        if line.detail != self.older.hexdigest():
             self.faults.append(Fault(kind=FaultKind.OLDER_CHANGED, seq=line.seq))
         self.is_begun = True
 

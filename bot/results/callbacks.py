@@ -137,7 +137,8 @@ class Callbacks(Process):
 
         `body` is None for what is not signed: it may be anybody's, and as long as they like.
         """
-        now, receipt_id = self.now(), self.settlement.new_id()
+        now = self.now()
+        receipt_id = self.settlement.new_id(now)
         why = "not_a_result" if answer is CallbackResponse.KEPT else answer.name.lower()
         text = json.dumps(receipts.without_pictures(body)) if body is not None else None
 

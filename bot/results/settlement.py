@@ -133,9 +133,15 @@ class Settlement:
         if received.reading.is_final and received.reading.outcome not in known:
             self.announcements.old(tx, received)
 
-    def new_id(self) -> str:
-        """For a receipt."""
-        return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
+    def new_id(self, now: datetime) -> str:
+        """For a receipt: UUID version 7 (RFC 9562), whose ids follow each other in time.
+
+        In no order, each would go into another page of the indexes that they stand in.
+        """
+        milliseconds = int(now.timestamp() * 1_000) & (1 << 48) - 1
+        chance = self.rng.getrandbits(74)
+        number = milliseconds << 80 | 7 << 76 | (chance >> 62) << 64 | 2 << 62 | chance & (1 << 62) - 1
+        return str(uuid.UUID(int=number))
 
     def _keep(
         self,
@@ -150,7 +156,7 @@ class Settlement:
         """Store a message with this fate until a ruling says otherwise; one that is new also in the audit trail."""
         kept = receipts.keep(
             tx,
-            receipt_id=self.new_id(),
+            receipt_id=self.new_id(now),
             job_id=job_id,
             source=source,
             code=message.reading.code,

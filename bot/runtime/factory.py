@@ -510,6 +510,8 @@ def _schedule_jobs(bot: Bot) -> None:
     every(minute, partial(bot.turned_away.store, bot.database, bot.now), "turned away")
     every(timedelta(hours=24), bot.slack_removals.tick, "slack removals", first_in=timedelta(seconds=20))
     every(minute, bot.purge.tick, "purge")
+    hours, learn = timedelta(hours=24), partial(bot.database.write, meta.learn_figures)
+    every(hours, learn, "planner", first_in=10 * minute)
     every(minute, bot.slack_door.requests.forget, "refused requests")
     every(minute, bot.callback_door.requests.forget, "refused callbacks")
     every(10 * minute, bot.erasures.tick, "erasures")

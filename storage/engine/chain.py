@@ -45,6 +45,8 @@ class ChainedLine(NamedTuple):
 
 
 COLUMNS = ", ".join(ChainedLine._fields)
+_OLDER_COLUMNS = 6
+"""`seq` to `detail`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,9 +155,14 @@ def digest_of_lines(connection: sqlite3.Connection, before: int) -> str:
     """Of all lines before this sequence number, as they stand, in hex: what a trail of older versions had."""
     digest = hashlib.sha256()
     for line in _older_lines(connection, before):
-        digest.update(json.dumps(line, separators=(",", ":")).encode())
-        digest.update(b"\n")
+        add_older(digest, line)
     return digest.hexdigest()
+
+
+def add_older(digest: hashlib._Hash, line: Sequence[object]) -> None:
+    """Add the next line to the digest: what stood in it before there was a chain."""
+    digest.update(json.dumps(line[:_OLDER_COLUMNS], separators=(",", ":")).encode())
+    digest.update(b"\n")
 
 
 def _older_lines(connection: sqlite3.Connection, before: int) -> Iterator[Sequence[object]]:
