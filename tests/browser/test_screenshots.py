@@ -54,4 +54,15 @@ async def test_the_demo_is_photographed(chromium: Browser, screenshots: Path) ->
         await picture.scroll_into_view_if_needed()
         await expect(picture).to_have_js_property("complete", value=True)
         await take(nia, "demo-summary")
+
+        # Last: on the other pictures everybody is still known.
+        amina = await site.client(size=WIDE)
+        part = await amina.open_desk("Erase a person")
+        person = part.locator(".desk-view").first
+        await person.locator("> summary").click()
+        await person.get_by_role("button", name="Erase this person").click()
+        await expect(person.locator(".desk-fate")).to_have_count(6)
+        await part.evaluate("part => part.scrollIntoView()")
+        await expect(amina.page.locator("#toasts p")).to_have_count(0)
+        await take(amina, "demo-erased")
     assert taken == [screenshot.name for screenshot in SCREENSHOTS]

@@ -49,4 +49,11 @@ SCREENSHOTS = (
         alt="The thread of the day's summary with its chart, as narrow as a phone, in dark colours",
         width=360,
     ),
+    Screenshot(
+        name="demo-erased",
+        line="*Erase a person*: what became of everything, beside the channel. 1280 px, light.",
+        alt="The panel beside the workspace with what became of an erased person: thread, Home, rows, files, chain and "
+        "certificate; in the channel the check's message says Erased on",
+        width=1280,
+    ),
 )
