@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -53,18 +54,29 @@ def _left_out(config: pytest.Config) -> frozenset[str]:
     return (MARKED_FOLDERS & names) | (SLOW_FOLDERS if "slow" in names else frozenset())
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection(session: pytest.Session) -> None:
+@pytest.hookimpl(wrapper=True, trylast=True)  # within what makes errors of warnings
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Read the tests without a search for garbage: all that is made stays, and is not looked through again later."""
+    gc.disable()
+    try:
+        _read_my_share(session.config)
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _read_my_share(config: pytest.Config) -> None:
     """Let each worker begin with a share of the files: in a fresh clone, none then compiles what another has compiled.
 
     What goes wrong here goes wrong again in a moment, when pytest reads the file, and is told there.
     """
-    worker = getattr(session.config, "workerinput", None)
+    worker = getattr(config, "workerinput", None)
     if worker is None:
         return
-    folders = [folder for arg in session.config.args if (folder := Path(arg).resolve()).is_relative_to(HERE)]
+    folders = [folder for arg in config.args if (folder := Path(arg).resolve()).is_relative_to(HERE)]
     files = sorted(path.relative_to(HERE) for folder in folders for path in folder.rglob("test_*.py"))
-    files = [path for path in files if path.parts[0] not in _left_out(session.config)]
+    files = [path for path in files if path.parts[0] not in _left_out(config)]
     for path in files[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
         with suppress(Exception, pytest.skip.Exception):
             importlib.import_module(".".join((HERE.name, *path.with_suffix("").parts)))
