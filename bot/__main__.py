@@ -145,7 +145,8 @@ def take_backup(file: Path) -> None:
     # Before it, so that the copy has the line too, and what is copied is not older than what it was copied from.
     unrecorded = record_if_possible(settings, "backup.asked")
     with exit_on_fault():
-        contents = backup.take(settings.database, file, Sealer.from_text(settings.sealing_keys))
+        sealer = Sealer.from_text(settings.sealing_keys)
+        contents = backup.take(settings.database, file, sealer, on_progress=backups.Progress().tell)
     until = f", until {contents.newest:%Y-%m-%d %H:%M:%S} UTC" if contents.newest else ""
     click.echo(f"{file}: whole, the key opens it, {contents.checks} checks{until}")
     backups.tell_altered(contents)

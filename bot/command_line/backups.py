@@ -1,13 +1,32 @@
-"""What a terminal hears of a backup that is whole, and whose records are not as the bot wrote them."""
+"""What a terminal hears of a backup: how far it is, and that its records are not as the bot wrote them."""
 
 from __future__ import annotations
 
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from storage.engine.backup import Contents
+    from storage.engine.backup import Contents, Step
+
+TELL_EVERY_SECONDS = 1.0
+
+
+class Progress:
+    """Says how far a backup is to whoever waits before a terminal; nothing of one that takes no second."""
+
+    def __init__(self) -> None:
+        self._told_at = time.monotonic()
+
+    def tell(self, step: Step, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._told_at < TELL_EVERY_SECONDS or sys.stderr is None or not sys.stderr.isatty():
+            return
+        self._told_at = now
+        what = "pages" if step == "copied" else "checks"
+        click.echo(f"{step.value} {done:,} of {total:,} {what} ({done / max(total, 1):.0%})", err=True)
 
 
 def tell_altered(contents: Contents) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
@@ -53,13 +54,31 @@ class Contents:
     """Some record, nobody can say which, was put back to an older state, or taken away."""
 
 
-def verify(path: Path, sealer: Sealer) -> Contents:
+class Step(StrEnum):
+    """How far a backup is; each is told with how much of it is done, of how much."""
+
+    COPY = "copied"
+    """Pages of the file."""
+    VERIFY = "verified"
+    """Checks whose record was compared."""
+
+
+OnProgress = Callable[[Step, int, int], None]
+_PAGES_AT_ONCE = 2_000
+"""Between two words about the copy: eight megabytes."""
+
+
+def _untold(_step: Step, _done: int, _total: int) -> None:
+    """Nobody waits before a terminal."""
+
+
+def verify(path: Path, sealer: Sealer, *, on_progress: OnProgress = _untold) -> Contents:
     """Open a database file without writing to it and go through all of it.
 
     Raises DatabaseFault if it is damaged or not ours, DatabaseNewer, WrongKey.
     """
     try:
-        seen = examine_backup(path, sealer)
+        seen = examine_backup(path, sealer, on_progress=partial(on_progress, Step.VERIFY))
         with unusable_as_fault(), closing(_open(path, "ro")) as connection:
             (checks,) = connection.execute("SELECT COUNT(*) FROM verifications").fetchone()
             (newest,) = connection.execute(_LAST_ACT).fetchone()
@@ -69,30 +88,31 @@ def verify(path: Path, sealer: Sealer) -> Contents:
     return Contents(checks=checks, newest=last, altered=seen.altered, is_older=seen.older)
 
 
-def take(database: Path, target: Path, sealer: Sealer) -> Contents:
+def take(database: Path, target: Path, sealer: Sealer, *, on_progress: OnProgress = _untold) -> Contents:
     """Copy a database, in use or not, into one new file, and verify the copy by opening it.
 
+    However large it is, it takes the same memory; `on_progress` hears how far it is.
     What root copies belongs to the owner of the folder that it lies in. Raises DatabaseFault if the target exists or
     the copy does not stand the look; then no file is left.
     """
     if not database.is_file():
         raise DatabaseFault(f"the database {database} does not exist")
     with unusable_as_fault(), closing(_open(database, "rw")) as source:
-        _copy(source, target)
+        _copy(source, target, on_progress)
     try:
-        return verify(target, sealer)
+        return verify(target, sealer, on_progress=on_progress)
     except BaseException:  # Ctrl-C too: a copy that nobody has verified is no backup
         target.unlink(missing_ok=True)
         raise
 
 
-def _copy(source: sqlite3.Connection, target: Path) -> None:
+def _copy(source: sqlite3.Connection, target: Path, on_progress: OnProgress) -> None:
     """An online, consistent copy into one new private file, in place only when complete. Raises DatabaseFault."""
     for path in (target, target.with_name(f"{target.name}-wal")):  # SQLite would replay a stray log into it
         if path.exists():
             raise DatabaseFault(f"{path} exists already: name a file that does not")
     try:
-        with _copied(source, target, ending="-", give=owners.give_to_folders_owner) as copied:
+        with _copied(source, target, ending="-", give=owners.give_to_folders_owner, on_progress=on_progress) as copied:
             copied.rename(target)
         sync_folder(target.parent)
     except OSError as error:
@@ -103,7 +123,12 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
 
 @contextmanager
 def _copied(
-    source: sqlite3.Connection, beside: Path, *, ending: str, give: Callable[[int, Path], None]
+    source: sqlite3.Connection,
+    beside: Path,
+    *,
+    ending: str,
+    give: Callable[[int, Path], None],
+    on_progress: OnProgress = _untold,
 ) -> Iterator[Path]:
     """An online, consistent copy in a new private file, which goes unless it is given another name.
 
@@ -117,11 +142,25 @@ def _copied(
         finally:
             os.close(descriptor)
         with unusable_as_fault(), closing(sqlite3.connect(copied)) as copy:
-            source.backup(copy)
+            _copy_snapshot(source, copy, on_progress)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, readable on its own
         yield copied
     finally:
         copied.unlink(missing_ok=True)
+
+
+def _copy_snapshot(source: sqlite3.Connection, copy: sqlite3.Connection, on_progress: OnProgress) -> None:
+    # On a snapshot of its own: without one SQLite begins anew whenever the bot has written between two steps, for ever.
+    source.execute("BEGIN")
+    try:
+        source.execute("SELECT 1 FROM sqlite_schema").fetchone()
+        source.backup(
+            copy,
+            pages=_PAGES_AT_ONCE,
+            progress=lambda _status, left, total: on_progress(Step.COPY, total - left, total),
+        )
+    finally:
+        source.execute("ROLLBACK")
 
 
 def restore(

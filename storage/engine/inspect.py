@@ -11,7 +11,7 @@ import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -84,15 +84,18 @@ def examine(path: Path, sealer: Sealer | None, *, patience: timedelta) -> Inspec
     return _read(path, sealer, patience, idle=False)
 
 
-def examine_backup(path: Path, sealer: Sealer) -> Inspection:
+def examine_backup(
+    path: Path, sealer: Sealer, *, on_progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> Inspection:
     """Examine the whole of a file that may lie anywhere, a backup: every page, index, reference, and the key.
 
+    `on_progress` hears how many checks are compared, and of how many.
     Raises DatabaseFault, also when it is not ours; DatabaseNewer; WrongKey.
     """
     path = path.resolve()
     if not path.is_file():
         raise DatabaseFault("there is no such file")
-    seen = _read(path, sealer, timedelta(hours=1), idle=_is_idle(path), thorough=True)
+    seen = _read(path, sealer, _TO_THE_END, idle=_is_idle(path), thorough=True, on_progress=on_progress)
     if not seen.proven:
         raise DatabaseFault("the file is not a database of kyc-bot")
     return seen
@@ -225,7 +228,15 @@ def _require_place(path: Path) -> None:
         raise DatabaseFault(f"{path} cannot be read and written by this user{owners.whose(path)}")
 
 
-def _read(path: Path, sealer: Sealer | None, patience: timedelta, *, idle: bool, thorough: bool = False) -> Inspection:
+def _read(
+    path: Path,
+    sealer: Sealer | None,
+    patience: timedelta,
+    *,
+    idle: bool,
+    thorough: bool = False,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Inspection:
     with unusable_as_fault(), closing(_connect(path, idle=idle)) as connection:
         db = sqlite_utils.Database(connection, execute_plugins=False)
         applied = applied_known(db)
@@ -239,7 +250,9 @@ def _read(path: Path, sealer: Sealer | None, patience: timedelta, *, idle: bool,
         )
         proven = bool(applied) and sealer is not None and _key_opens(db, sealer)
         has_macs = sealer is not None and proven and not unfinished and macs.exists(connection)
-        altered, older = _examined(connection, sealer, patience) if sealer is not None and has_macs else (0, False)
+        altered, older = (
+            _examined(connection, sealer, patience, on_progress) if sealer is not None and has_macs else (0, False)
+        )
         return Inspection(
             exists=True,
             pending=pending,
@@ -317,14 +330,19 @@ def _quoted(name: str) -> str:
     return "'{}'".format(name.replace("'", "''"))
 
 
-def _examined(connection: sqlite3.Connection, sealer: Sealer, patience: timedelta) -> tuple[int, bool]:
+def _examined(
+    connection: sqlite3.Connection, sealer: Sealer, patience: timedelta, on_progress: Callable[[int, int], None]
+) -> tuple[int, bool]:
     """How many checks were altered, and whether some record is older, as one snapshot of the file has them."""
-    until, altered = time.monotonic() + patience.total_seconds(), 0
+    until, altered, done = time.monotonic() + patience.total_seconds(), 0, 0
     connection.execute("BEGIN")
     try:
+        (total,) = connection.execute("SELECT COUNT(*) FROM check_macs").fetchone()
         older, refs = not record_versions.fit(connection, sealer), macs.refs_after(connection, "")
         while refs and time.monotonic() < until:
             altered += len(macs.examine(connection, sealer, refs).altered)
+            done += len(refs)
+            on_progress(done, total)
             refs = macs.refs_after(connection, refs[-1])
     finally:
         connection.execute("ROLLBACK")

@@ -66,6 +66,28 @@ async def test_a_copy_holds_what_was_committed_and_stands_alone(tmp_path: Path) 
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 
+async def test_a_copy_is_of_one_moment_whatever_is_written_meanwhile_and_tells_how_far_it_is(tmp_path: Path) -> None:
+    path, copy = tmp_path / "kyc.db", tmp_path / "kyc.backup"
+    await act(path, NOON)
+    with closing(sqlite3.connect(path)) as db, db:  # of somebody else: some steps long
+        db.execute("CREATE TABLE x (i INTEGER, filling BLOB)")
+        db.executemany("INSERT INTO x VALUES (?, randomblob(4000))", [(number,) for number in range(9_000)])
+    told: list[tuple[backup.Step, int, int]] = []
+
+    def tell(step: backup.Step, done: int, total: int) -> None:
+        told.append((step, done, total))
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("UPDATE x SET i = i + 1")
+
+    backup.take(path, copy, SEALER, on_progress=tell)
+    copied = [(done, total) for step, done, total in told if step is backup.Step.COPY]
+    assert len(copied) > 3  # it did not begin anew
+    assert [done for done, _total in copied] == sorted({done for done, _total in copied})
+    assert copied[-1][0] == copied[-1][1]
+    with closing(sqlite3.connect(copy)) as db:
+        assert db.execute("SELECT COUNT(*), MIN(i), MAX(i) FROM x").fetchone() == (9_000, 0, 8_999)
+
+
 async def test_a_copy_never_replaces_a_file(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     await act(path, NOON)
