@@ -8,6 +8,7 @@ from tests.benchmarks.figures import HEAD, Figure
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 SUBJECTS: Mapping[str, str] = {
     "slack": "Slack's requests",
+    "submissions": "Submissions",
 }
 """A module of this folder with a function `figures()`, and what its table is called."""
 
