@@ -5,6 +5,7 @@ end in `_sealed` hold personal data or secrets, sealed with table, column and ro
 end in `_print` hold keyed hashes for look-ups. Times are UTC text of fixed width, so that they sort.
 """
 
+from collections.abc import Iterator
 from contextlib import closing
 
 from sqlite_utils import Database, Migrations
@@ -1045,37 +1046,7 @@ def m0029_unsettled_receipts(db: Database) -> None:
 @migrations()
 def m0030_batch_counts(db: Database) -> None:
     """How many rows of each file stand where, counted by triggers: the whole file is not read for each of its rows."""
-    # As `storage.batches` tells them apart; what an open review says of a decided check stands in another table.
-    what = """
-        CASE WHEN {0}.decision IS NULL AND {0}.state = 'approved' AND {0}.record_match = 'differs' THEN 'differs'
-            WHEN {0}.decision IS NULL THEN {0}.state
-            WHEN EXISTS (SELECT 1 FROM reviews r WHERE r.ref = {0}.ref AND r.round = {0}.round AND r.state = 'open')
-            THEN 'in_review' ELSE 'decided' END
-        """
-    more = """
-        INSERT INTO batch_counts (batch, what, held, n)
-        SELECT {0}.batch, {1}, {0}.held IS NOT NULL, 1 WHERE {0}.batch IS NOT NULL
-        ON CONFLICT (batch, what, held) DO UPDATE SET n = n + 1;
-        """
-    fewer = """
-        UPDATE batch_counts SET n = n - 1
-        WHERE batch = {0}.batch AND what = {1} AND held = ({0}.held IS NOT NULL);
-        """
-    new, old = (more.format("NEW", what.format("NEW")), fewer.format("OLD", what.format("OLD")))
-
-    def moved(row: str, source: str, target: str) -> str:
-        of_row = f"v.ref = {row}.ref AND v.round = {row}.round AND v.decision IS NOT NULL AND v.batch IS NOT NULL"
-        return f"""
-            UPDATE batch_counts SET n = n - 1 WHERE what = '{source}' AND (batch, held) IN (
-                SELECT v.batch, v.held IS NOT NULL FROM verifications v WHERE {of_row});
-            INSERT INTO batch_counts (batch, what, held, n)
-            SELECT v.batch, '{target}', v.held IS NOT NULL, 1 FROM verifications v WHERE {of_row}
-            ON CONFLICT (batch, what, held) DO UPDATE SET n = n + 1;
-            """
-
-    columns = "batch, state, decision, record_match, held, round"
-    opened, closed = (moved("NEW", *pair) for pair in (("decided", "in_review"), ("in_review", "decided")))
-    db.execute(
+    for statement in (
         """
         CREATE TABLE batch_counts (
             batch TEXT NOT NULL,
@@ -1084,26 +1055,58 @@ def m0030_batch_counts(db: Database) -> None:
             n INTEGER NOT NULL,
             PRIMARY KEY (batch, what, held)
         ) STRICT, WITHOUT ROWID
-        """
-    )
-    db.execute(
+        """,
         f"""
         INSERT INTO batch_counts (batch, what, held, n)
-        SELECT v.batch, {what.format("v")}, v.held IS NOT NULL, COUNT(*) FROM verifications v
+        SELECT v.batch, {_STANDS.format("v")}, v.held IS NOT NULL, COUNT(*) FROM verifications v
         WHERE v.batch IS NOT NULL GROUP BY 1, 2, 3
-        """
-    )
-    for name, event, body in (
-        ("batch_rows_counted", "INSERT ON verifications WHEN NEW.batch IS NOT NULL", new),
-        (
-            "batch_rows_recounted",
-            f"UPDATE OF {columns} ON verifications WHEN NEW.batch IS NOT NULL OR OLD.batch IS NOT NULL",
-            old + new,
-        ),
-        ("batch_rows_uncounted", "DELETE ON verifications WHEN OLD.batch IS NOT NULL", old),
-        ("batch_reviews_begun", "INSERT ON reviews WHEN NEW.state = 'open'", opened),
-        ("batch_reviews_opened", "UPDATE OF state ON reviews WHEN NEW.state = 'open' AND OLD.state <> 'open'", opened),
-        ("batch_reviews_closed", "UPDATE OF state ON reviews WHEN NEW.state <> 'open' AND OLD.state = 'open'", closed),
-        ("batch_reviews_gone", "DELETE ON reviews WHEN OLD.state = 'open'", moved("OLD", "in_review", "decided")),
+        """,
+        *(f"CREATE TRIGGER {name} AFTER {event} BEGIN {body} END" for name, event, body in _counting_triggers()),
     ):
-        db.execute(f"CREATE TRIGGER {name} AFTER {event} BEGIN {body} END")
+        db.execute(statement)
+
+
+# As `storage.batches` tells them apart; what an open review says of a decided check stands in another table.
+_STANDS = """
+        CASE WHEN {0}.decision IS NULL AND {0}.state = 'approved' AND {0}.record_match = 'differs' THEN 'differs'
+            WHEN {0}.decision IS NULL THEN {0}.state
+            WHEN EXISTS (SELECT 1 FROM reviews r WHERE r.ref = {0}.ref AND r.round = {0}.round AND r.state = 'open')
+            THEN 'in_review' ELSE 'decided' END
+        """
+
+
+def _counting_triggers() -> Iterator[tuple[str, str, str]]:
+    """Name, event and body of each trigger of `m0030_batch_counts`."""
+    more = f"""
+        INSERT INTO batch_counts (batch, what, held, n)
+        SELECT NEW.batch, {_STANDS.format("NEW")}, NEW.held IS NOT NULL, 1 WHERE NEW.batch IS NOT NULL
+        ON CONFLICT (batch, what, held) DO UPDATE SET n = n + 1;
+        """
+    fewer = f"""
+        UPDATE batch_counts SET n = n - 1
+        WHERE batch = OLD.batch AND what = {_STANDS.format("OLD")} AND held = (OLD.held IS NOT NULL);
+        """
+    columns = "batch, state, decision, record_match, held, round"
+    of_any = "NEW.batch IS NOT NULL OR OLD.batch IS NOT NULL"
+    yield "batch_rows_counted", "INSERT ON verifications WHEN NEW.batch IS NOT NULL", more
+    yield "batch_rows_recounted", f"UPDATE OF {columns} ON verifications WHEN {of_any}", fewer + more
+    yield "batch_rows_uncounted", "DELETE ON verifications WHEN OLD.batch IS NOT NULL", fewer
+    opened, closed = _decided("NEW", "decided", "in_review"), _decided("NEW", "in_review", "decided")
+    yield "batch_reviews_begun", "INSERT ON reviews WHEN NEW.state = 'open'", opened
+    turned = "UPDATE OF state ON reviews WHEN"
+    yield "batch_reviews_opened", f"{turned} NEW.state = 'open' AND OLD.state <> 'open'", opened
+    yield "batch_reviews_closed", f"{turned} NEW.state <> 'open' AND OLD.state = 'open'", closed
+    gone = _decided("OLD", "in_review", "decided")
+    yield "batch_reviews_gone", "DELETE ON reviews WHEN OLD.state = 'open'", gone
+
+
+def _decided(row: str, source: str, target: str) -> str:
+    """The decided check that this row of `reviews` is about counts as `target`, and no more as `source`."""
+    of_row = f"v.ref = {row}.ref AND v.round = {row}.round AND v.decision IS NOT NULL AND v.batch IS NOT NULL"
+    return f"""
+            UPDATE batch_counts SET n = n - 1 WHERE what = '{source}' AND (batch, held) IN (
+                SELECT v.batch, v.held IS NOT NULL FROM verifications v WHERE {of_row});
+            INSERT INTO batch_counts (batch, what, held, n)
+            SELECT v.batch, '{target}', v.held IS NOT NULL, 1 FROM verifications v WHERE {of_row}
+            ON CONFLICT (batch, what, held) DO UPDATE SET n = n + 1;
+            """
