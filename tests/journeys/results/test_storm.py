@@ -12,18 +12,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.domain.check.check import PhotoKind, PhotoRef, Request
-from bot.domain.check.references import reference
-from bot.sandbox.demo import ANALYST, CHANNEL
-from bot.sandbox.slack import BOT_USER_ID, TEAM_ID
+from bot.sandbox.demo import CHANNEL
+from bot.sandbox.slack import BOT_USER_ID
 from bot.sandbox.smile_id import SandboxJob
-from bot.submission import lifecycle
-from storage.engine.database import Database, Transaction
-from storage.engine.migrations import migrate
-from storage.engine.sealing import Sealer
+from tests.journeys.asking import ask_for
 from tests.journeys.site import Site, site
 from tests.journeys.smile import message, written
-from tests.journeys.world import SELFIE
 from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.endurance]
@@ -31,38 +25,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.endurance]
 COPIES = 10
 AT_ONCE = 50
 VERDICTS = {"0810": "Approved — ", "0811": "Rejected — ", "1210": "Approved — ", "1211": "Rejected — "}
-
-
-async def ask_for(world: Site, count: int) -> list[str]:
-    """So many accepted requests of one analyst, in the database of a bot that does not run yet."""
-    selfie = await world.slack.person(ANALYST).upload(SELFIE, "selfie.jpg", channel_id=CHANNEL)
-    refs = [reference(number * 100_003) for number in range(count)]
-    now = datetime.now(UTC)
-
-    def accept(tx: Transaction) -> None:
-        for number, ref in enumerate(refs):
-            request = Request(
-                requester=ANALYST,
-                team=TEAM_ID,
-                channel=CHANNEL,
-                thread_ts=None,
-                view_id=f"V{number}",
-                country="NG",
-                id_type="BVN",
-                id_info={"id_number": f"{number:010d}0"},
-                customer_reference="",
-                photos=(PhotoRef(kind=PhotoKind.SELFIE, position=0, file_id=selfie.id),),
-                consent_at=now,
-            )
-            lifecycle.accept(tx, request, ref=ref, now=now, budget=None)
-
-    sealer = Sealer.from_text([world.environment["KYC_ENCRYPTION_KEYS"]])
-    database = await Database.open(world.database, sealer=sealer, migrate=migrate)
-    try:
-        await database.write(accept)
-    finally:
-        await database.close()
-    return refs
 
 
 async def strike(world: Site, code_of: dict[str, str], rng: random.Random) -> Counter[int]:
