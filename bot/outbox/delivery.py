@@ -184,6 +184,7 @@ class Outbox(Process):
             self.rate_limiter.wake_in(outcome.wait)
             return
         if isinstance(outcome, Delivered):
+            self.rate_limiter.freed(post.destination)
             self._report(post, check)
         elif outcome.event:
             log.log(outcome.level, outcome.event, ref=post.ref, post=post.id, error=outcome.why)

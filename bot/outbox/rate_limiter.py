@@ -23,6 +23,11 @@ class RateLimiter:
         self._until[destination] = max(until, self._until.get(destination, until))
         self.wake_in(wait)
 
+    def freed(self, destination: str) -> None:
+        """What was posted there is stored. The next one follows at once, or when the pause ends, which wakes too."""
+        if destination not in self.paused():
+            self.wake_in(timedelta(0))
+
     def paused(self) -> frozenset[str]:
         now = self.steady()
         self._until = {destination: until for destination, until in self._until.items() if until > now}

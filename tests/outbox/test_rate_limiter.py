@@ -47,3 +47,15 @@ def test_one_destination_does_not_hold_up_another() -> None:
     limiter = limiter_of(Steady())
     limiter.pause("C1", 30 * SECOND)
     assert "C2" not in limiter.paused()
+
+
+def test_what_waited_for_a_post_is_woken_when_the_pause_ends_or_at_once_if_it_has() -> None:
+    steady = Steady()
+    limiter = limiter_of(steady)
+    limiter.pause("C1")
+    limiter.freed("C1")
+    assert steady.wakes == [SECOND / 2]
+    # Slack's answer took longer to store than the pause was: its own wake found the conversation taken.
+    steady.now += SECOND / 2
+    limiter.freed("C1")
+    assert steady.wakes == [SECOND / 2, timedelta(0)]

@@ -117,7 +117,9 @@ async def call_back(world: Journey, smile: OneCall, status: str, *, at: datetime
     headers = {"Response-Timestamp": timestamp, "Response-Signature": sign(**WHOSE, timestamp=timestamp)}
     body = {"status": status, "job_id": smile.smile_job_id, "partner_params": {"reference": job.job_id}}
     async with httpx.AsyncClient(trust_env=False) as http:
-        return (await http.post(job.callback_url, json=body, headers=headers)).status_code
+        answer = await http.post(job.callback_url, json=body, headers=headers)
+    await world.heard()
+    return answer.status_code
 
 
 async def attempt_of(world: Journey, ref: str) -> Attempt:

@@ -79,6 +79,7 @@ async def to_result(world: Journey, *, posting: bool = True) -> None:
             # The ID details come first; what is waited for is the verdict behind them.
             await world.smile_id.wait_for(partial(all_heard, world, before))
         await asyncio.sleep(0.005)
+    await world.heard()
     for _ in range(3):
         for attempt in await world.bot.poller.claim(32):
             await world.bot.poller.work(attempt)

@@ -1,0 +1,56 @@
+"""Which posts are claimed next, and when somebody is to look."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.domain.outbox import PostKind
+from storage import deliveries, outbox
+from storage.engine.database import Transaction
+from tests.storage.test_blind_index import opened
+
+pytestmark = pytest.mark.anyio
+
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+
+def enqueue(tx: Transaction, key: str, destination: str) -> str:
+    return outbox.enqueue(tx, PostKind.ALERT, key=key, destination=destination, now=NOON, payload={})
+
+
+async def test_a_delivered_post_wakes_whoever_claims_only_for_those_of_other_conversations(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        first, second, other = [
+            await database.write(enqueue, key, lane) for key, lane in (("1", "D2"), ("2", "D2"), ("3", "D1"))
+        ]
+        wakes: list[None] = []
+        database.subscribe(outbox.OUTBOX, lambda: wakes.append(None))
+
+        async def deliver(post: str) -> int:
+            wakes.clear()
+            await database.write(deliveries.done, post, channel="D1", ts="1.1", now=NOON)
+            await database.read(outbox.find, post)
+            return len(wakes)
+
+        assert await deliver(first) == 1
+        assert await deliver(other) == 1
+        # The pause of its own conversation wakes for the next one there.
+        assert await deliver(second) == 0
+
+
+async def test_a_post_that_is_put_off_wakes_for_the_next_of_its_conversation(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        first, second = [await database.write(enqueue, key, "D1") for key in ("1", "2")]
+        wakes: list[None] = []
+        database.subscribe(outbox.OUTBOX, lambda: wakes.append(None))
+        later = NOON + timedelta(minutes=5)
+
+        def claim(tx: Transaction) -> list[str]:
+            return [post.id for post in deliveries.claim_due(tx, now=NOON, until=later, limit=8)]
+
+        assert await database.write(claim) == [first]
+        assert await database.write(claim) == []
+        await database.write(deliveries.reschedule, first, at=later, error="invented")
+        assert await database.write(claim) == [second]
+        assert wakes == [None]
