@@ -14,7 +14,7 @@ MOST_KEYS = 1024
 """There are a few hundred of our own; the oldest are forgotten first."""
 
 Key = tuple[str | None, ...]
-"""All that the matchers of `AsyncApp.command`, `action`, `view`, `event` … read of a request; None for what it lacks."""
+"""All that the matchers of `AsyncApp.command`, `action`, `view`, `event` … read of a request; None: it lacks it."""
 _OF_BODY = ("type", "command", "callback_id", "action_id")
 
 
@@ -69,6 +69,7 @@ def _id(place: Mapping[str, Any], name: str) -> str | None:
     # None is for what is not there: a matcher may tell that from an id that is null.
     if name not in place:
         return None
-    if not isinstance(place[name], str):
-        raise ValueError(f"{name} is no text")  # noqa: TRY004 - a wrong value of Slack's, no wrong call of ours
-    return place[name]
+    found = place[name]
+    if isinstance(found, str):
+        return found
+    raise ValueError(f"{name} is no text")

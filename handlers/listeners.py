@@ -58,6 +58,8 @@ def bolt(bot: Bot) -> AsyncApp:
     quiet.propagate = False
     quiet.addHandler(logging.NullHandler())
     app = IndexedApp(
+        # Without a name Bolt would look through the source of every module that is loaded, to find who calls.
+        name="kyc-bot",
         logger=quiet,
         signing_secret=secret.get_secret_value() if secret else "socket mode",
         client=bot.slack.client,

@@ -49,7 +49,8 @@ async def write(database: Database, form: ExportFormat, wanted: ExportRange, out
     Raises Refused when a workbook would be too long.
     """
     count, last = 0, None
-    sheet = Sheet(FIELDS, title="Checks") if form is ExportFormat.XLSX else None
+    # In a thread, since the first one imports its library.
+    sheet = await asyncio.to_thread(Sheet, FIELDS, title="Checks") if form is ExportFormat.XLSX else None
     with ExitStack() as on_failure:
         if sheet is not None:
             on_failure.callback(sheet.discard)

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from bot.errors import SettingsFault
 from bot.slack.blocks import ids
 
@@ -115,6 +113,8 @@ def build(url: str | None = None) -> dict[str, Any]:
 
 
 def render(url: str | None = None) -> str:
+    import yaml  # noqa: PLC0415 - a running bot knows its manifest, and never writes it out
+
     return _HEAD + yaml.safe_dump(build(url), sort_keys=False, allow_unicode=True, width=100)
 
 

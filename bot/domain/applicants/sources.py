@@ -13,7 +13,6 @@ from bot.domain.applicants.csv_table import read_csv
 from bot.domain.applicants.json_table import read_json
 from bot.domain.applicants.model import Limits, SourceFile, Table, shown, too_large
 from bot.domain.applicants.variants import HEAD, is_workbook, refuse_beginning
-from bot.domain.applicants.xlsx_table import read_xlsx
 from bot.domain.check.file_kinds import TABLES, UNREAD_TABLES, FileKind, kind_by_name
 from bot.domain.id_types.id_types import IDTypes
 from bot.errors import FileCode, FileUnusable
@@ -92,6 +91,9 @@ def open_table(found: TableLocation, id_types: IDTypes, limits: Limits) -> Table
     with opened() as content:
         head = content.read(HEAD)
     if found.kind is FileKind.XLSX or is_workbook(head):
+        # Not at the start of the bot, to which its library would add a tenth; this runs in a thread.
+        from bot.domain.applicants.xlsx_table import read_xlsx  # noqa: PLC0415
+
         return read_xlsx(_seekable(found, limits), found.name, limits=limits, known=knows)
     refuse_beginning(head, found.name)
     if found.kind is FileKind.JSON:

@@ -7,9 +7,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import IO
 
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-
 BOM = "\ufeff"
 """Begins a CSV file: without it Excel reads UTF-8 as the machine's own encoding."""
 _STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -61,7 +58,12 @@ class Sheet:
     """
 
     def __init__(self, header: Sequence[str], *, title: str) -> None:
+        # Not at the start of the bot, to which it would add a tenth: most never write a workbook.
+        from openpyxl import Workbook  # noqa: PLC0415
+        from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415
+
         self._book = Workbook(write_only=True)
+        self._cell = WriteOnlyCell
         self._sheet = self._book.create_sheet(title)
         self.append([header])
 
@@ -69,7 +71,7 @@ class Sheet:
         for row in rows:
             cells = []
             for text in row:
-                cell = WriteOnlyCell(self._sheet, value=_storable(neutral(text)))
+                cell = self._cell(self._sheet, value=_storable(neutral(text)))
                 cell.data_type = "s"
                 cells.append(cell)
             self._sheet.append(cells)
