@@ -90,7 +90,9 @@ async def waiting(world: Journey) -> AsyncIterator[str]:
     budget: WeightedSemaphore = world.bot.submission.photo_loader.decoder._small
     await budget.take(SMALL_AT_ONCE)
     ref = await world.ask()
-    working = asyncio.create_task(world.work())
+    # Alone: what the test does meanwhile must not be leased by a round of all workers that waits for this one.
+    assert await world.bot.submission.claim(32) == [ref]
+    working = asyncio.create_task(world.bot.submission.work(ref))
     await world.slack.wait_for(lambda: budget.waiting == 1)
     try:
         yield ref
