@@ -17,7 +17,7 @@ from bot.domain.backoff import retry_in
 from bot.domain.outbox import Post, PostKind
 from bot.domain.privacy import slack_removals as rules
 from bot.domain.privacy.slack_removals import Removal, RemovalPlace, RemovalState, SlackRemoval, Verdict
-from bot.errors import SlackError, SlackRateLimited, SlackRefused
+from bot.errors import DatabaseUnusable, SlackError, SlackRateLimited, SlackRefused
 from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import file_name
 from bot.privacy.erased_posts import MOST_CHECKS, ErasedPosts
@@ -101,6 +101,10 @@ class SlackRemovals(Process):
         except SlackError as fault:
             # Slack may be away for long: that says nothing of what is to be erased. To erase twice does no harm.
             await self._retry(removal, str(fault), gives_up=False)
+        except DatabaseUnusable as fault:
+            # A disk that is full for a moment, say: the row is as good as any other.
+            log.warning("slack_removal.not_stored", ref=removal.ref, error=str(fault))
+            await self._retry(removal, "the database could not be used", counts=False)
         except Exception:
             # A fault of ours with one row must not hold up the others.
             log.exception("slack_removal.fault", ref=removal.ref)
