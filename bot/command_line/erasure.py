@@ -14,6 +14,7 @@ import click
 
 from bot.command_line.database import in_database, load_settings
 from bot.command_line.output import file_for
+from bot.command_line.terminal import is_agreed
 
 if TYPE_CHECKING:
     from bot.domain.privacy.clocks import Retention
@@ -134,7 +135,7 @@ def subject_report(
 
     wish = wish_of(ref=ref, customer_reference=customer_reference, id_number_file=id_number_file)
     settings = load_settings(ErasureSettings)
-    if target.exists() and not yes and not click.confirm(f"{target} exists. Replace it?"):
+    if target.exists() and not yes and not is_agreed(f"{target} exists. Replace it?"):
         sys.exit(1)
 
     async def work(database: Database) -> dict[str, Any] | None:
@@ -184,7 +185,7 @@ async def _is_agreed(database: Database, wish: Wish, wanted: Retention) -> bool:
     for check in await database.read(erasure.survey, new, wanted):
         for line in certificate.of_check(check):
             click.echo(line)
-    return not new or click.confirm("Erase this for good?")
+    return not new or is_agreed("Erase this for good?")
 
 
 def _certificate(tx: Transaction, standing: Standing) -> bytes:

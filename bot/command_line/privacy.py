@@ -11,6 +11,7 @@ import click
 
 from bot.command_line.database import in_database, load_settings
 from bot.command_line.erasure import NOTHING_KNOWN, OPERATOR, whose, wish_of
+from bot.command_line.terminal import is_agreed
 
 if TYPE_CHECKING:
     from bot.domain.privacy.erasures import Wish
@@ -119,7 +120,7 @@ def _change(
         if not refs:
             return None
         click.echo(f"checks: {' '.join(refs)}")
-        if not yes and not click.confirm(question):
+        if not yes and not is_agreed(question):
             sys.exit(1)
         return await database.write(change, refs)
 

@@ -74,6 +74,20 @@ def _outcome_of(run: Callable[[], object]) -> int:
     return outcome if isinstance(outcome, int) else 0
 
 
+def is_agreed(question: str) -> bool:
+    """Ask who sits at the terminal. Raises UsageError where nobody can answer: in a script, say, without --yes."""
+    nobody = click.UsageError("Nobody is there to answer: add --yes.")
+    if sys.stdin is None:
+        raise nobody
+    try:
+        return click.confirm(question)
+    except click.Abort as abort:
+        # Of Ctrl-C click makes the same.
+        if isinstance(abort.__context__, EOFError) and not sys.stdin.isatty():
+            raise nobody from None
+        raise
+
+
 def run_until_told(work: Coroutine[Any, Any, T]) -> T:
     """`asyncio.run`, where SIGTERM and SIGHUP end the work in its own time, as asyncio lets Ctrl-C do.
 

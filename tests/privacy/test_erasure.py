@@ -295,6 +295,8 @@ def test_the_command_says_what_goes_and_erases_nothing_without_a_yes(environment
     assert "K-222222: photos and what is known of the customer go" in ran.stdout
     assert "its record, without the customer, stays until 20" in ran.stdout
     assert "nothing was erased" in ran.stderr
+    ran = run(environment, "erase", "--ref", "K-222222")
+    assert (ran.exit_code, "Nobody is there to answer: add --yes." in ran.stderr) == (2, True)
     ran = run(environment, "erase", "--ref", "K-222222", answer="n\n")
     assert "photos and what is known of the customer go" in ran.stdout
 

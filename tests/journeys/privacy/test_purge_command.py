@@ -57,7 +57,8 @@ async def by_command(world: Site, ref: str) -> None:
     assert (held.code, held.out.splitlines()) == (0, [f"checks: {ref}", f"held: {ref}"])
     again = await command(world, "hold", *by_number, "--cause", "investigation")
     assert (again.code, again.out.splitlines()) == (0, [f"checks: {ref}", f"as before: {ref}"])
-    assert (await command(world, "hold", "--ref", ref)).code != 0  # nobody says yes
+    unasked = await command(world, "hold", "--ref", ref)
+    assert (unasked.code, "Nobody is there to answer: add --yes." in unasked.err) == (2, True)
     assert (await command(world, "hold", "--ref", "K-ZZZZZZ", "--yes")).code == 1
     assert (await command(world, "hold", "--yes")).code == 2
     ended = await command(world, "unhold", "--ref", ref, "--yes", "--cause", "legal")
