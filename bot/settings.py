@@ -385,6 +385,16 @@ class RetentionSettings(DatabaseSettings):
         return Retention(photos=self.retention_photos, personal=personal, record=self.retention_record)
 
     @property
+    def retention_note(self) -> str | None:
+        """What an operator should know of the names that they have set."""
+        if self.retention_days is None:
+            return None
+        if "retention_personal" in self.model_fields_set:
+            return "KYC_RETENTION_DAYS is an older name and is not used."
+        counts = f"counts as KYC_RETENTION_PERSONAL={self.retention.personal}"
+        return f"KYC_RETENTION_DAYS is an older name and {counts}. Set that instead."
+
+    @property
     def retention_is_set(self) -> bool:
         """Whether somebody has set a clock."""
         names = {"retention_photos", "retention_personal", "retention_record"}

@@ -336,6 +336,7 @@ def test_the_older_name_counts_where_the_new_one_is_unset(given: Mapping[str, st
     settings = load(**given)
     assert str(settings.retention.personal) == personal
     assert settings.retention_is_set
+    assert ("KYC_RETENTION_DAYS is an older name" in (settings.retention_note or "")) == ("KYC_RETENTION_DAYS" in given)
 
 
 @pytest.mark.parametrize("name", ["PHOTOS", "PERSONAL", "RECORD"])

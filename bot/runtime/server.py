@@ -120,6 +120,8 @@ async def serve(
             where = f"{settings.host}:{public.getsockname()[1]}, admin on 127.0.0.1:{admin.getsockname()[1]}"
             announce(f"kyc-bot listens on {where}")
             log.info("bot.started")
+            if settings.retention_note:
+                log.warning("settings.older_name", note=settings.retention_note)
             if not is_whole:
                 await stack.enter_async_context(swept_behind(settings.database, on_damage=stop.set))
             await stop.wait()

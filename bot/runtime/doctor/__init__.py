@@ -91,6 +91,7 @@ def _own_means(settings: Settings) -> tuple[list[Finding], IDTypes | None, Seale
 def about_retention(settings: RetentionSettings, last: Purge | None) -> list[Finding]:
     """How long what is kept, what the last purge has done, and whether anything is erased at all."""
     kept, subject = settings.retention, "retention"
+    older = [note(subject, settings.retention_note)] if settings.retention_note else []
     told = [f"photos {kept.photos}, personal data {kept.personal}, records {kept.record}"]
     if last is not None and last.erases:
         told.append(f"last purge {last.began_at:%Y-%m-%d %H:%M} UTC: {'; '.join(lines(last.counts, erases=True))}")
@@ -98,15 +99,8 @@ def about_retention(settings: RetentionSettings, last: Purge | None) -> list[Fin
         told.append("nothing is erased before one of KYC_RETENTION_PHOTOS, _PERSONAL and _RECORD is set")
         if last is not None and last.erased:
             told.append(f"over their time: {'; '.join(lines(last.counts, erases=False))}. See docs/privacy.md")
-            return [note(subject, ". ".join(told)), *_older_name(settings)]
-    return [ok(subject, ". ".join(told)), *_older_name(settings)]
-
-
-def _older_name(settings: RetentionSettings) -> Iterator[Finding]:
-    if settings.retention_days is not None:
-        is_used = "retention_personal" not in settings.model_fields_set
-        instead = f"counts as KYC_RETENTION_PERSONAL={settings.retention.personal}. Set that instead."
-        yield note("retention", f"KYC_RETENTION_DAYS is an older name and {instead if is_used else 'is not used.'}")
+            return [note(subject, ". ".join(told)), *older]
+    return [ok(subject, ". ".join(told)), *older]
 
 
 def about_keys(keys: Sequence[str], *, in_production: bool) -> list[Finding]:

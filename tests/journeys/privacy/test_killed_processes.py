@@ -112,7 +112,7 @@ async def told_again(world: Site) -> Ended:
 
 
 async def test_an_erasure_beside_the_bot_survives_a_kill_of_either() -> None:
-    async with filled() as world:
+    async with filled(KYC_RETENTION_DAYS="36500") as world:
         sealed = some_of(world)
         await world.start()
         command = await begin(world, *ERASE, until=lambda count: count > 5)
@@ -133,6 +133,7 @@ async def test_an_erasure_beside_the_bot_survives_a_kill_of_either() -> None:
         assert told.out.count("erased on") == CHECKS
         assert await world.stop() == 0
         assert "records.altered" not in world.log()
+        assert "KYC_RETENTION_DAYS is an older name and counts as" in world.log()
         await is_whole(world)
         assert found_in(world.folder, sealed) == []
 
