@@ -35,6 +35,8 @@ def page(
     found = _refs(tx, wanted, size + 1, cursor)
     tx.altered(found)  # all at once; each asks again as it is loaded
     beyond, shown = len(found) > size, found[:size]
+    if opens_for == wanted.requester:
+        opens_for = None  # all of them are theirs, and nothing is loaded twice to see so
     if newer:
         shown.reverse()
     return CheckPage(
