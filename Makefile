@@ -13,7 +13,7 @@ LOCK ?= requirements-charts.lock
 SUDO ?=
 
 .PHONY: demo install wheel quick test slow format lint types unit processes faults-sample installation endurance coverage
-.PHONY: node browser screenshots faults bounds bench lock clean soak pictures docs sbom audit
+.PHONY: node browser screenshots faults bounds bench bench-growth bench-guard lock clean soak pictures docs sbom audit
 
 demo: .venv/ready
 	$(BIN)/kyc-bot demo $(if $(ONCE),--once)
@@ -120,6 +120,14 @@ bounds: .venv/ready
 # How fast the bot is beside its peers, all or ONLY=one subject; WRITE=1 writes the figures into docs/performance.md.
 bench: .venv/ready
 	$(BIN)/python -m tests.benchmarks $(ONLY) $(if $(WRITE),--write)
+
+# The same work with 1,000 checks stored and with CHECKS=1000000, whose file is made once, in build/.
+bench-growth: .venv/ready
+	CHECKS=$(or $(CHECKS),1000000) $(BIN)/python -m tests.benchmarks growth $(if $(WRITE),--write)
+
+# Ratios at half of their goals: what CI can hold on a machine of which nothing is known.
+bench-guard: .venv/ready
+	$(BIN)/python -m tests.benchmarks --guard $(ONLY)
 
 # Needs `uv`; the locks carry hashes and no host. Each is whole by itself, and all pin the same versions: the others are
 # made under the constraint of the one for development.

@@ -1,10 +1,12 @@
 """`python -m tests.benchmarks [SUBJECT…] [--write]`: measures, says each figure, and writes docs/performance.md.
 
-Exit code 1 where a goal is missed. Each subject is a process of its own: none is measured with what another has left.
+Exit code 1 where a goal is missed; with `--guard`, where a ratio is more than twice as bad as its goal. Each subject is
+a process of its own: none is measured with what another has left.
 """
 
 import argparse
 import compileall
+import io
 import json
 import subprocess
 import sys
@@ -12,12 +14,14 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
-from tests.benchmarks.figures import Figure, Goal
-from tests.benchmarks.page import PAGE, SUBJECTS, written
+from bot.runtime import log_config
+from bot.settings import LogFormat
+from tests.benchmarks.figures import RATIO, Figure, Goal
+from tests.benchmarks.page import GROWTH, PAGE, SUBJECTS, written
 
 ROOT = Path(__file__).parents[2]
-LONGEST_SECONDS = 900
-"""For one subject, after which it is ended."""
+LONGEST_SECONDS = 4 * 3600
+"""For one subject, after which it is ended; a file of a million checks is an hour's work."""
 
 
 def measure(subject: str) -> list[Figure]:
@@ -37,11 +41,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=", ".join(SUBJECTS))
     parser.add_argument("--write", action="store_true", help="write the figures into docs/performance.md")
+    parser.add_argument("--guard", action="store_true", help="hold the ratios to half of their goals; for CI")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if unknown := set(asked.subjects) - SUBJECTS.keys():
         parser.error(f"no such subject: {', '.join(sorted(unknown))}. There are: {', '.join(SUBJECTS)}")
     if asked.here:
+        log_config.configure(LogFormat.JSON, io.StringIO())  # as costly as in earnest, and nobody reads it
         (subject,) = asked.subjects
         found: list[Figure] = import_module(f"tests.benchmarks.{subject}").figures()
         print(json.dumps([asdict(figure) | {"goal": figure.goal.value} for figure in found]))
@@ -49,11 +55,11 @@ def main() -> int:
     for folder in ("bot", "handlers", "storage"):  # so that no start is timed with the making of its bytecode
         compileall.compile_dir(ROOT / folder, quiet=1)
     missed = False
-    for subject in asked.subjects or SUBJECTS:
-        figures = measure(subject)
+    for subject in asked.subjects or (subject for subject in SUBJECTS if subject != GROWTH):
+        figures = [figure for figure in measure(subject) if figure.unit == RATIO or not asked.guard]
         for figure in figures:
             print(figure.row(), flush=True)
-            missed = missed or not figure.is_kept
+            missed = missed or (figure.is_far_off if asked.guard else not figure.is_kept)
         if asked.write:
             PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), subject, figures), encoding="utf-8")
     return 1 if missed else 0

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from enum import Enum
 from statistics import median
 
+RATIO = "×"
+"""The unit of what is measured beside something else."""
+
 
 class Goal(Enum):
     """Which side of the bound is the good one."""
@@ -28,7 +31,7 @@ class Figure:
     rounds: Sequence[float]
     """One value of each round, in `unit`."""
     unit: str
-    """`×` of what stands beside it, `ms`, `/s`, `MB`."""
+    """`RATIO` of what stands beside it, `ms`, `/s`, `MB`."""
     goal: Goal
     bound: float
     """What the goal asks of the median."""
@@ -40,6 +43,12 @@ class Figure:
     @property
     def is_kept(self) -> bool:
         return _KEEPS[self.goal](self.median, self.bound)
+
+    @property
+    def is_far_off(self) -> bool:
+        """Whether even half of the goal is missed: a machine that is busy does not come so far from it by itself."""
+        generous = self.bound / 2 if self.goal is Goal.AT_LEAST else self.bound * 2
+        return not _KEEPS[self.goal](self.median, generous)
 
     def row(self) -> str:
         """As a row of Markdown: work, beside, goal, median with the lowest and highest round."""

@@ -6,9 +6,15 @@ from pathlib import Path
 from tests.benchmarks.figures import HEAD, Figure
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+GROWTH = "growth"
+"""Takes hours with a million checks, so it is measured by itself alone: `make bench-growth`."""
 SUBJECTS: Mapping[str, str] = {
     "slack": "Slack's requests",
+GROWTH = "growth"
+"""Takes hours with a million checks, so it is measured by itself alone: `make bench-growth`."""
+SUBJECTS: Mapping[str, str] = {
     "submissions": "Submissions",
+    GROWTH: "What a large file makes slower",
 }
 """A module of this folder with a function `figures()`, and what its table is called."""
 
