@@ -10,9 +10,6 @@ GROWTH = "growth"
 """Takes hours with a million checks, so it is measured by itself alone: `make bench-growth`."""
 SUBJECTS: Mapping[str, str] = {
     "slack": "Slack's requests",
-GROWTH = "growth"
-"""Takes hours with a million checks, so it is measured by itself alone: `make bench-growth`."""
-SUBJECTS: Mapping[str, str] = {
     "submissions": "Submissions",
     GROWTH: "What a large file makes slower",
 }
