@@ -14,7 +14,7 @@ from storage.engine import backup
 from storage.engine.database import Transaction
 from storage.engine.migrations import migrate
 from tests.journeys.world import journey
-from tests.storage.older import before_macs
+from tests.storage.older import before_batch_counts, before_macs
 
 pytestmark = pytest.mark.anyio
 
@@ -29,6 +29,7 @@ async def test_what_waited_for_a_person_before_the_update_has_an_open_review_aft
         await world.settle()
         backup.take(world.bot.settings.database, copy, world.sealer)
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+        before_batch_counts(connection)
         before_macs(connection, world.sealer)
         for statement in (
             *(f"DROP TABLE {table}" for table in ("review_notes", "decisions", "reviews", "notice_choices")),
@@ -59,6 +60,7 @@ async def test_who_had_run_a_check_again_before_the_update_is_known_after_it(tmp
             )
         backup.take(world.bot.settings.database, copy, world.sealer)
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+        before_batch_counts(connection)
         before_macs(connection, world.sealer)
         connection.execute("ALTER TABLE verifications DROP COLUMN asked_again")
         connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm0009_asked_again'")
