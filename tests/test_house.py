@@ -394,6 +394,7 @@ ENGINE = frozenset(
         "storage.engine.record_versions",
         "storage.engine.sealed_values",
         "storage.engine.sealing",
+        "storage.engine.traces",
         "storage.engine.transaction",
         "storage.engine.writer_macs",
     }

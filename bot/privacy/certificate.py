@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot import __version__
-from bot.domain.privacy.erasures import FOUND_BY, CheckLeft, Copies, Standing
+from bot.domain.privacy.erasures import FOUND_BY, CheckLeft, Copies, Standing, Traces
 from bot.domain.privacy.holds import Stay
 from bot.privacy import signing
 from storage import audit
@@ -31,6 +31,15 @@ _STAYS: Mapping[Stay, str] = {
     Stay.HELD: "it is held; erased by the bot as soon as the hold is ended",
     Stay.UNDER_WAY: "something about it is still being posted or sent; erased by the bot as soon as that is done",
     Stay.ALTERED: "its record was altered beside the bot; see docs/operations.md",
+}
+_FILES: Mapping[Traces, str] = {
+    Traces.NONE: "cleared",
+    Traces.LOG: "log still being read",
+    Traces.FILE: "to be written anew",
+}
+_TRACES: Mapping[Traces, str] = {
+    Traces.LOG: "the database's write-ahead log, which is being read; run the same command again",
+    Traces.FILE: "sealed pieces in the database's file; the same command writes it anew while the bot is stopped",
 }
 _BACKUP_RULE = "KYC_BACKUP_EVERY, KYC_BACKUP_KEEP"
 
@@ -66,7 +75,7 @@ def document(standing: Standing, head: Head, *, at: datetime) -> dict[str, Any]:
             "rule": _BACKUP_RULE,
         },
         "databases_set_aside": list(copies.set_aside),
-        "write_ahead_log": "emptied" if standing.log_emptied else "still being read",
+        "database_files": _FILES[standing.traces],
         "trail": {"seq": head.seq, "chain": head.chain},
     }
 
@@ -94,8 +103,8 @@ def lines(standing: Standing) -> Iterator[str]:
     for check in standing.checks:
         yield from of_check(check)
     yield from of_copies(standing.copies)
-    if not standing.log_emptied:
-        yield "stays: the database's write-ahead log, which is being read; run the same command again"
+    if standing.traces in _TRACES:
+        yield f"stays: {_TRACES[standing.traces]}"
     yield MANUAL
 
 

@@ -180,10 +180,10 @@ async def look(
     database: Database, erasure_id: str, wanted: Retention, places: Places, *, now: Callable[[], datetime]
 ) -> Standing:
     """How far it is: looked up in database, log and copies. One of which nothing is left is noted as done."""
-    log_emptied = await database.empty_log()
+    traces = await database.clear_traces()
     erasure, left = await database.read(_left, erasure_id, wanted)
     copies = await asyncio.to_thread(copies_of, list(erasure.checks), places)
-    standing = Standing(erasure=erasure, checks=left, copies=copies, log_emptied=log_emptied)
+    standing = Standing(erasure=erasure, checks=left, copies=copies, traces=traces)
     if standing.is_whole and erasure.done_at is None:
         done = await database.write(_finish, erasure, now=now())
         return replace(standing, erasure=done)

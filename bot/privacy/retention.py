@@ -52,8 +52,8 @@ async def purge(database: Database, wanted: Retention, *, actor: str, now: Calla
                 await database.write(step.take, number, refs)
     await database.write(_forget_what_has_no_check, wanted, actor=actor, now=began)
     done = await database.write(purges.end, number, now=now())
-    # Until then it still lies there. A reader may be in the way: the next night empties it, if nothing did before.
-    await database.empty_log()
+    # Until then pieces still lie there. A reader may be in the way, or a file be too large: the next night tries again.
+    await database.clear_traces()
     return done
 
 

@@ -20,8 +20,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 import sqlite_utils
 import structlog
 
+from bot.domain.privacy.erasures import Traces
 from bot.errors import DatabaseFault
-from storage.engine import macs, record_versions, shape
+from storage.engine import macs, record_versions, shape, traces
 from storage.engine.connection import connect, create_private, unusable_as_fault
 from storage.engine.group import CommitGroup, Connection, Records, WriteJob
 from storage.engine.lanes import Lanes, is_behind
@@ -189,13 +190,13 @@ class Database:
         """Call back on the event loop, once after each commit that woke the topic."""
         self._subscribers.setdefault(topic, []).append(callback)
 
-    async def empty_log(self) -> bool:
-        """Take the write-ahead log into the file and empty it, so that nothing that was erased stays in it.
+    async def clear_traces(self) -> Traces:
+        """Leave no piece of what was erased in file and log; or where there may still be some: a later call may do it.
 
-        False while somebody else still reads from it, or the disk refuses: a later call may do it.
+        A file of up to `traces.AT_ONCE_BYTES` is written anew for it, a larger one only where no bot works on it.
         """
         self._refuse_if_closed()
-        return await self._loop.run_in_executor(self._writer_thread, self._connections.empty_log)
+        return await self._loop.run_in_executor(self._writer_thread, traces.clear, self._connections.path)
 
     async def close(self) -> None:
         """Answer all that was asked before, checkpoint, and end the threads. A repeat is harmless."""
@@ -352,13 +353,6 @@ class _Connections:
             with _snapshot(witness.conn):
                 self.records.learn(witness.conn, self.sealer)
         return found
-
-    def empty_log(self) -> bool:
-        try:
-            (is_busy, _pages, _taken) = self.writer.db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error:
-            return False
-        return not is_busy
 
     def close(self) -> None:
         while len(self._opened) > 1:

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from bot.__main__ import main
 from bot.domain.check.states import State
 from bot.domain.privacy.clocks import Clock, Periods, Retention
-from bot.domain.privacy.erasures import Erasure, FoundBy, Standing, Wish
+from bot.domain.privacy.erasures import Erasure, FoundBy, Standing, Traces, Wish
 from bot.domain.privacy.holds import HoldCause, Stay
 from bot.domain.review.review import ReviewState
 from bot.privacy import certificate, erasure, signing
@@ -94,7 +94,7 @@ def path(tmp_path: Path) -> Path:
 
 async def test_afterwards_no_byte_of_the_customer_is_in_database_log_or_new_backups(path: Path) -> None:
     async with two_that_ended(path) as database:
-        assert await database.empty_log()
+        assert await database.clear_traces() is Traces.NONE
         needles = personal_bytes(path)
         assert len(needles) > 20
         assert found_in(path.parent, needles) == ["kyc.db"], "the search finds what is there"
@@ -205,7 +205,7 @@ async def test_a_backup_from_before_is_erased_again(path: Path, *, is_old: bool)
     copy = path.parent / "backups" / backup.scheduled_name(path, NOON)
     async with two_that_ended(path) as database:
         backup.take(path, copy, SEALER)
-        await database.empty_log()
+        await database.clear_traces()
         needles = personal_bytes(path)
         standing = await erased(database, path, NUMBER)
         assert (standing.copies.backups, standing.copies.backups_until) == ([copy.name], NOON + 7 * DAY)

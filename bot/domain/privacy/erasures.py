@@ -94,6 +94,16 @@ class Copies:
     """Databases that a restore has set aside, by name."""
 
 
+class Traces(StrEnum):
+    """Where pieces of what was erased may still lie."""
+
+    NONE = "none"
+    LOG = "log"
+    """In the write-ahead log, which somebody else is reading."""
+    FILE = "file"
+    """Within pages of the file: it is too large to be written anew beside a bot, or the disk has no room for that."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """How far an erasure is."""
@@ -101,8 +111,8 @@ class Standing:
     erasure: Erasure
     checks: Sequence[CheckLeft]
     copies: Copies
-    log_emptied: bool
-    """Nothing erased is left in the database's write-ahead log."""
+    traces: Traces
+    """Where pieces of what was erased may lie in the database's files."""
 
     @property
     def is_whole(self) -> bool:
@@ -111,5 +121,5 @@ class Standing:
             all(check.erased and not check.in_slack for check in self.checks)
             and not self.copies.backups
             and not self.copies.set_aside
-            and self.log_emptied
+            and self.traces is Traces.NONE
         )

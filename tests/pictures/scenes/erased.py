@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from bot.domain.check.states import State
 from bot.domain.outbox import PostKind
-from bot.domain.privacy.erasures import CheckLeft, Copies, Erased, Erasure, FoundBy, RecordKept, Standing
+from bot.domain.privacy.erasures import CheckLeft, Copies, Erased, Erasure, FoundBy, RecordKept, Standing, Traces
 from bot.domain.privacy.holds import CAUSES, HoldCause, Stay
 from bot.domain.results.codes import ResultStory
 from bot.outbox.builders import File
@@ -31,7 +31,7 @@ def _certificate(caption: str, check: CheckLeft) -> Scene:
         looked_for=(),
     )
     copies = Copies(backups=(), backups_until=None, set_aside=())
-    standing = Standing(erasure=asked, checks=[check], copies=copies, log_emptied=True)
+    standing = Standing(erasure=asked, checks=[check], copies=copies, traces=Traces.NONE)
     head = Head(seq=4_711, chain="0" * 64)
     signed = signing.sign(certificate.document(standing, head, at=NOW), Sealer([bytes(range(32))]))
     name = f"certificate-{asked.id}{'-done' if standing.is_whole else ''}.json"
