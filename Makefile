@@ -77,8 +77,8 @@ types: .venv/ready
 
 # Compiled once, not by every worker and every process of a test, whatever the shell says.
 unit quick processes faults-sample installation endurance browser node coverage: export PYTHONDONTWRITEBYTECODE =
-# More workers than this wait less and read more: each of them reads every test.
-PYTEST := $(BIN)/pytest -n 4 --dist worksteal -rs
+# More workers than cores: the tests wait for disk and sockets half of their time.
+PYTEST := $(BIN)/pytest -n 6 --dist worksteal -rs
 unit: .venv/ready
 	$(PYTEST) -m "not faults and not installation and not endurance and not node and not browser and not processes"
 
