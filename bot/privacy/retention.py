@@ -16,6 +16,7 @@ from bot.access.rights import Role
 from bot.domain.applicants.batch import BatchState
 from bot.domain.outbox import AdminAlert
 from bot.domain.privacy.clocks import Clock, Retention
+from bot.domain.privacy.erasures import Traces
 from bot.domain.privacy.purge import ERASED, Counts, Purge, is_due, kept
 from bot.outbox import alerts, refresh
 from bot.privacy import slack_asks
@@ -53,7 +54,9 @@ async def purge(database: Database, wanted: Retention, *, actor: str, now: Calla
     await database.write(_forget_what_has_no_check, wanted, actor=actor, now=began)
     done = await database.write(purges.end, number, now=now())
     # Until then pieces still lie there. A reader may be in the way, or a file be too large: the next night tries again.
-    await database.clear_traces()
+    left = await database.clear_traces()
+    if left is not Traces.NONE:
+        log.warning("purge.pieces_left", where=left.value)
     return done
 
 
