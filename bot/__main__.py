@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot import __version__, settings_file
+from bot import __version__
 from bot.command_line import audit, audit_reports, backups, erasure, privacy, proof, stand_ins
 from bot.command_line.arguments import Day
 from bot.command_line.database import exit_on_fault, in_database, load_settings, record_if_possible
 from bot.command_line.hardening import harden
 from bot.command_line.output import file_for, require_place
 from bot.command_line.terminal import CommandLine, run_until_told
-from bot.errors import Refused, SettingsFault
 
 if TYPE_CHECKING:
     from bot.runtime.doctor import Finding
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     "--settings",
     "file",
     type=click.Path(path_type=Path),
-    envvar=settings_file.VARIABLE,
+    envvar="KYC_SETTINGS",
     show_envvar=True,
     help="A file of NAME=value lines, as systemd's EnvironmentFile= reads them; the environment wins over it.",
 )
@@ -103,6 +102,8 @@ def check(*, new_key: bool, as_json: bool) -> None:
 
         click.echo(Sealer.new_key())
         return
+    from bot import settings_file
+    from bot.errors import SettingsFault
     from bot.runtime import doctor, log_config
     from bot.settings import Settings
 
@@ -272,6 +273,7 @@ def export_checks(*, form: str, first: datetime | None, last: datetime | None, t
     require_place(target, binary=form == "xlsx")
 
     from bot.domain.reporting.exports import ExportFormat
+    from bot.errors import Refused
     from bot.reporting.export_writer import write_recorded
     from bot.settings import ReportSettings
     from bot.slack.blocks import refusals

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -45,6 +44,8 @@ def print_head(*, as_json: bool) -> None:
 
     Reads only; may run beside the bot.
     """
+    import json
+
     from bot.settings import DatabaseSettings
     from storage import audit as trail
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +23,9 @@ if TYPE_CHECKING:
 def access(*, first: datetime | None, last: datetime | None, as_json: bool) -> None:
     """List who had which role when, as far as Slack has told the bot; `*` is every member of the workspace."""
     _require_order(first, last)
+    import json
+    from dataclasses import asdict
+
     from bot.privacy import trail_reports
     from bot.settings import ReportSettings
 

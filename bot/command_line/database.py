@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from bot import settings_file
 from bot.command_line.terminal import run_until_told
-from bot.errors import CannotListen, DatabaseFault, SettingsFault
 
 if TYPE_CHECKING:
     from bot.settings import DatabaseSettings
@@ -26,12 +24,16 @@ S = TypeVar("S", bound="DatabaseSettings")
 
 def read_settings(kind: type[S]) -> S:
     """The settings that a command needs, of the environment over the file of --settings; raises SettingsFault."""
+    from bot import settings_file
+
     file: Path | None = click.get_current_context().find_root().obj
     return kind.load(settings_file.under(os.environ, file))
 
 
 def load_settings(kind: type[S]) -> S:
     """`read_settings`, or every fault in words and exit 2."""
+    from bot.errors import SettingsFault
+
     try:
         return read_settings(kind)
     except SettingsFault as fault:
@@ -44,6 +46,8 @@ def load_settings(kind: type[S]) -> S:
 @contextmanager
 def exit_on_fault() -> Iterator[None]:
     """Print what does not fit and exit: 2 for settings, 1 for the database and for a port."""
+    from bot.errors import CannotListen, DatabaseFault, SettingsFault
+
     try:
         yield
     except (SettingsFault, CannotListen, DatabaseFault) as fault:
@@ -64,6 +68,7 @@ def record_if_possible(settings: DatabaseSettings, act: str) -> str | None:
     """
     from datetime import UTC, datetime
 
+    from bot.errors import DatabaseFault
     from storage import audit
 
     try:
@@ -80,6 +85,7 @@ def _in_database(settings: DatabaseSettings, work: Callable[[Database], Awaitabl
     """Raises DatabaseFault."""
     import asyncio
 
+    from bot.errors import DatabaseFault
     from storage.engine import inspect
     from storage.engine.database import Database
     from storage.engine.migrations import migrate

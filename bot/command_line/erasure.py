@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import secrets
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -129,6 +127,8 @@ def subject_report(
     For a customer who asks what is known of them. Recorded in the audit trail; may run beside the bot. Where nothing is
     held there is no file, and the exit is 0, too.
     """
+    import json
+
     from bot.privacy import erasure
     from bot.privacy import subject_report as reports
     from bot.settings import ErasureSettings
@@ -157,6 +157,8 @@ def subject_report(
 async def _erase(
     database: Database, wish: Wish, settings: ErasureSettings, *, yes: bool, target: Path | None
 ) -> Standing | str:
+    import secrets
+
     from bot.privacy import erasure
 
     wanted, places = settings.retention, erasure.Places.of(settings)

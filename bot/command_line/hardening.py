@@ -1,6 +1,5 @@
 """What every command does before anything else, so that nobody else reads what it writes or what it holds in memory."""
 
-import ctypes
 import os
 import sys
 from contextlib import suppress
@@ -23,4 +22,6 @@ def harden() -> None:
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
+        import ctypes
+
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

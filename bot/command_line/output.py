@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +35,9 @@ def file_for(target: Path | None) -> Iterator[IO[bytes]]:
         with _told_of(target), _replaced(place) as file:
             yield file
         return
+    import shutil
+    import tempfile
+
     # A device or a named pipe is written to: to be renamed over would take it away from everybody.
     with tempfile.TemporaryFile() as file:
         yield file
@@ -50,6 +51,8 @@ def file_for(target: Path | None) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _replaced(place: Path) -> Iterator[IO[bytes]]:
+    import tempfile
+
     descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}-")
     piece = Path(name)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,6 +87,8 @@ def verify(file: Path, *, public_key: str, as_json: bool) -> None:
 
     Needs no database and no settings. Exit 0: it is. 1: it is not.
     """
+    import json
+
     from bot.errors import SignatureInvalid
     from bot.privacy import signing
 
@@ -122,6 +123,8 @@ def print_key(*, as_json: bool) -> None:
 
     It belongs to the first of KYC_ENCRYPTION_KEYS, and changes with it. Earlier ones stand in the audit trail.
     """
+    import json
+
     from bot.privacy import signing
     from bot.settings import DatabaseSettings
     from storage.engine.sealing import Sealer

@@ -19,6 +19,7 @@ from pathlib import Path
 import click
 import pytest
 
+from bot import settings_file
 from bot.__main__ import main
 from bot.domain.reporting.exports import ExportFormat
 from bot.sandbox.slack import Fault
@@ -75,11 +76,13 @@ def test_an_answer_takes_at_most_twice_the_start_of_python_with_click(option: st
     assert ours <= 2 * least
 
 
-def test_the_formats_of_an_export_are_those_that_can_be_written() -> None:
-    """They are written out there, since help imports none of our rooms."""
+def test_what_the_command_line_writes_out_is_what_our_rooms_know() -> None:
+    """Help imports none of them: formats of an export, and the name of the settings file's variable."""
     (form,) = [option for option in main.commands["export"].params if option.name == "form"]
+    (file,) = [option for option in main.params if option.name == "file"]
     assert isinstance(form.type, click.Choice)
     assert list(form.type.choices) == [known.value for known in ExportFormat]
+    assert file.envvar == settings_file.VARIABLE
 
 
 async def test_what_speaks_to_nobody_asks_for_no_token(kept: Kept) -> None:
@@ -365,6 +368,7 @@ def hear(heard, details):
         armed = False
         os.kill(os.getpid(), number)
 
+from bot import settings_file
 from bot.__main__ import main
 sys.addaudithook(hear)
 main(arguments)
