@@ -29,8 +29,10 @@ def purge(*, dry_run: bool) -> None:
     """Erase what is over its time, as the bot does each night; may run beside the bot.
 
     KYC_RETENTION_PHOTOS, KYC_RETENTION_PERSONAL and KYC_RETENTION_RECORD say how long what is kept, and nothing is
-    erased before one of them is set. Exit 1: something is over its time and stays that is not held.
+    erased before one of them is set. Exit 1: something is over its time and stays that is not held, or pieces of what
+    was erased are still in the database's file.
     """
+    from bot.domain.privacy.erasures import Traces
     from bot.domain.privacy.holds import Stay
     from bot.domain.privacy.purge import kept, lines
     from bot.privacy import retention
@@ -39,21 +41,25 @@ def purge(*, dry_run: bool) -> None:
     settings = load_settings(RetentionSettings)
     wanted = settings.retention
 
-    async def work(database: Database) -> tuple[bool, Counts]:
+    async def work(database: Database) -> tuple[bool, Counts, Traces]:
         may_erase = await database.read(retention.may_erase, is_set=settings.retention_is_set)
         if dry_run or not may_erase:
-            return may_erase, await retention.survey(database, wanted, now=datetime.now(UTC))
-        done = await retention.purge(database, wanted, actor=OPERATOR, now=lambda: datetime.now(UTC))
-        return may_erase, done.counts
+            return may_erase, await retention.survey(database, wanted, now=datetime.now(UTC)), Traces.NONE
+        done, left = await retention.purge(database, wanted, actor=OPERATOR, now=lambda: datetime.now(UTC))
+        return may_erase, done.counts, left
 
-    may_erase, counts = in_database(settings, work)
+    may_erase, counts, left = in_database(settings, work)
     erases = may_erase and not dry_run
     click.echo(f"kept: photos {wanted.photos}, personal data {wanted.personal}, records {wanted.record}")
     for line in lines(counts, erases=erases):
         click.echo(line)
     if not may_erase:
         click.echo("nothing is erased before one of KYC_RETENTION_PHOTOS, _PERSONAL and _RECORD is set", err=True)
-    if not dry_run and (not may_erase or kept(counts).keys() - {Stay.HELD}):
+    if left is Traces.LOG:
+        click.echo("pieces are left in the write-ahead log, which is being read: run this again", err=True)
+    elif left is Traces.FILE:
+        click.echo("sealed pieces are left in the database's file: stop the bot and run this again", err=True)
+    if not dry_run and (not may_erase or left is not Traces.NONE or kept(counts).keys() - {Stay.HELD}):
         sys.exit(1)
 
 

@@ -239,6 +239,8 @@ class AdminAlert(StrEnum):
     """What the purge of a night has erased, and what it left."""
     PURGE_WAITS = "alert_purge_waits"
     """What it would erase if somebody had set a clock."""
+    PIECES_LEFT = "alert_pieces_left"
+    """Pieces of what was erased lie in the database's file, which is too large to be written anew beside the bot."""
 
 
 _MARK = '{"code":'

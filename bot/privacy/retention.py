@@ -36,8 +36,12 @@ _ORDER = (Clock.RECORD, Clock.PERSONAL, Clock.PHOTOS)
 """What loses its record loses everything, in one go."""
 
 
-async def purge(database: Database, wanted: Retention, *, actor: str, now: Callable[[], datetime]) -> Purge:
-    """Erase everything that is over its time; the report. Safe to be killed, and to run twice at once.
+async def purge(
+    database: Database, wanted: Retention, *, actor: str, now: Callable[[], datetime]
+) -> tuple[Purge, Traces]:
+    """Erase everything that is over its time; the report, and where pieces of it may still lie.
+
+    Safe to be killed, and to run twice at once.
 
     Raises WrongKey where a bot at work would not know what this process writes.
     """
@@ -54,10 +58,7 @@ async def purge(database: Database, wanted: Retention, *, actor: str, now: Calla
     await database.write(_forget_what_has_no_check, wanted, actor=actor, now=began)
     done = await database.write(purges.end, number, now=now())
     # Until then pieces still lie there. A reader may be in the way, or a file be too large: the next night tries again.
-    left = await database.clear_traces()
-    if left is not Traces.NONE:
-        log.warning("purge.pieces_left", where=left.value)
-    return done
+    return done, await database.clear_traces()
 
 
 async def survey(database: Database, wanted: Retention, *, now: datetime) -> Counts:
@@ -194,16 +195,21 @@ class NightlyPurge(Process):
             return
         erases = await self.database.read(may_erase, is_set=self.settings.retention_is_set)
         wanted = self.settings.retention
+        left = Traces.NONE
         if erases:
-            done = await purge(self.database, wanted, actor=audit.BOT, now=self.now)
+            done, left = await purge(self.database, wanted, actor=audit.BOT, now=self.now)
         else:
             found = await survey(self.database, wanted, now=now)
             done = await self.database.write(purges.keep_survey, found, actor=audit.BOT, now=now)
         counts = {clock.value: done.of(clock) for clock in Clock}
         log.info("purge.done" if erases else "purge.reported", **counts, kept=_kept(done))
-        await self.database.write(self._tell, done)
+        if left is not Traces.NONE:
+            log.warning("purge.pieces_left", where=left.value)
+        await self.database.write(self._tell, done, left)
 
-    def _tell(self, tx: Transaction, done: Purge) -> None:
+    def _tell(self, tx: Transaction, done: Purge, left: Traces) -> None:
+        # Once a week, and not each night: whoever has not acted yet is reminded, and not worn out.
+        year, week, _day = done.began_at.isocalendar()
         admins = self.access.people(Role.ADMIN)
         facts = {clock.value: str(done.of(clock)) for clock in Clock}
         if done.erases and (done.erased or _kept(done)):
@@ -212,11 +218,11 @@ class NightlyPurge(Process):
                 tx, f"purged:{at}", AdminAlert.PURGED, recipients=admins, now=self.now(), kept=str(_kept(done)), **facts
             )
         elif not done.erases and done.erased:
-            # Once a week, and not each night: whoever has not decided yet is reminded, and not worn out.
-            year, week, _day = done.began_at.isocalendar()
             alerts.alert_once(
                 tx, f"purge:{year}-{week}", AdminAlert.PURGE_WAITS, recipients=admins, now=self.now(), **facts
             )
+        if left is Traces.FILE:  # the log is emptied by the next purge, when nobody reads it
+            alerts.alert_once(tx, f"pieces:{year}-{week}", AdminAlert.PIECES_LEFT, recipients=admins, now=self.now())
 
 
 def _kept(done: Purge) -> int:

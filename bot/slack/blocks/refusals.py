@@ -437,6 +437,10 @@ _ALERTS: Mapping[StrEnum, str] = {
         "checks and the whole record of {record} checks. To have them erased each night, set KYC_RETENTION_PHOTOS, "
         "KYC_RETENTION_PERSONAL or KYC_RETENTION_RECORD and restart. See docs/privacy.md."
     ),
+    AdminAlert.PIECES_LEFT: (
+        "Sealed pieces of what was erased are still in the database's file, which could not be written anew while the "
+        "bot works. Stop the bot, run kyc-bot purge, and start it again."
+    ),
 }
 
 SENTENCES: Mapping[StrEnum, str] = {**_REFUSALS, **_PHOTOS, **_FILES, **_FIELDS, **_SMILE_ID, **_ALERTS}

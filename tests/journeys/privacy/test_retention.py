@@ -12,6 +12,7 @@ import pytest
 
 from bot.domain.dates import day_of
 from bot.domain.privacy.clocks import Clock
+from bot.domain.privacy.erasures import Traces
 from bot.domain.privacy.holds import HoldCause, Stay
 from bot.domain.privacy.purge import ERASED, Purge, kept
 from bot.privacy import retention as privacy
@@ -22,7 +23,9 @@ from bot.sandbox.slack import Modal
 from bot.slack.blocks import ids
 from bot.slack.blocks.words import AFTER_ERASED
 from storage import audit, check_facts, checks, holds, purges, retention, trail_check
+from storage.engine import traces
 from storage.engine.database import Transaction
+from storage.engine.lock import DatabaseLock
 from tests.journeys.world import ADMIN, REVIEWER, Journey, journey
 from tests.large_file import KEY
 
@@ -239,10 +242,11 @@ async def test_a_purge_that_was_killed_goes_on_and_two_at_once_do_nothing_twice(
         for ref in refs[:2]:
             await world.bot.database.write(privacy.erase, ref, Clock.PERSONAL, actor=audit.BOT, now=began)
         wanted, database = world.bot.settings.retention, world.bot.database
-        both = await asyncio.gather(
+        (one, _clean), (other, _clean) = await asyncio.gather(
             privacy.purge(database, wanted, actor=audit.BOT, now=world.clock),
             privacy.purge(database, wanted, actor="operator", now=world.clock),
         )
+        both = one, other
         assert sum(one.of(Clock.PERSONAL) for one in both) == 2
         assert sum(one.of(Clock.PHOTOS) for one in both) == 4
 
@@ -251,7 +255,7 @@ async def test_a_purge_that_was_killed_goes_on_and_two_at_once_do_nothing_twice(
 
         written = await database.read(lines)
         assert sorted(written) == sorted(f"{act}.erased {ref}" for act in ("photos", "personal") for ref in refs)
-        again = await privacy.purge(database, wanted, actor=audit.BOT, now=world.clock)
+        again, _clean = await privacy.purge(database, wanted, actor=audit.BOT, now=world.clock)
         assert again.counts.get(Clock.PERSONAL, {}).get(ERASED, 0) == 0
 
 
@@ -264,6 +268,27 @@ async def test_a_check_that_is_held_while_the_purge_runs_is_kept(tmp_path: Path)
         assert [one.ref for one in page] == [ref]
         hold = world.bot.database.write(holds.add, ref, HoldCause.LEGAL, by=ADMIN, now=world.clock())
         purge = privacy.purge(world.bot.database, world.bot.settings.retention, actor=audit.BOT, now=world.clock)
-        _held, done = await asyncio.gather(hold, purge)
+        _held, (done, _clean) = await asyncio.gather(hold, purge)
         assert counts(done) == (0, 0, 0)
         assert kept(done.counts) == {Stay.HELD: 1}
+
+
+async def test_pieces_left_in_a_large_file_are_told_to_admins_until_a_purge_without_the_bot(tmp_path: Path) -> None:
+    async with site(tmp_path, **USUAL, KYC_ENCRYPTION_KEYS=KEY) as world:
+        await ended(world)
+        await world.bot.database.write(grow, traces.AT_ONCE_BYTES)
+        with DatabaseLock(tmp_path / "kyc.db"):  # as `kyc-bot serve` holds it
+            await night(world, days=21)
+            await night(world, days=1)
+        await world.settle()
+        told = [text for text in world.direct(ADMIN) if "Sealed pieces of what was erased" in text]
+        assert 1 <= len(told) <= 2  # once a week, and the nights may lie in two
+        wanted, now = world.bot.settings.retention, world.clock
+    assert traces.clear(tmp_path / "kyc.db") is Traces.NONE
+    async with site(tmp_path, **USUAL, KYC_ENCRYPTION_KEYS=KEY) as world:
+        _done, left = await privacy.purge(world.bot.database, wanted, actor=audit.BOT, now=now)
+        assert left is Traces.NONE
+
+
+def grow(tx: Transaction, size: int) -> None:
+    tx.run("INSERT INTO meta (name, value) VALUES ('ballast', CAST(zeroblob(:size) AS TEXT))", size=size)
