@@ -4,6 +4,7 @@ Read as libjpeg reads it, which decodes the photo here and at most others': whic
 counts, and what a segment must look like to count at all.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,8 @@ _BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
 _FRAMES = frozenset({_BASELINE, _EXTENDED, _PROGRESSIVE})
 """Those with Huffman codes. Arithmetic coding is decoded here, and by few others; the rest by nobody."""
 _RESTARTS = frozenset(range(0xD0, 0xD8))
+_STOPS, _STOPS_WITH_RESTARTS = re.compile(rb"\xff[^\x00\xff]"), re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+"""What ends compressed data. A zero behind the mark is stuffing, a mark a fill byte; restarts belong to the data."""
 _SAY_NOTHING = frozenset({_COM, *range(0xE0, 0xF0), 0xCC, 0xDC})
 """Descriptions; what only arithmetic coding needs; a number of lines that libjpeg does not read."""
 _JFIF_BYTES, _ADOBE_BYTES = 14, 12
@@ -109,21 +112,12 @@ def _to_marker(data: bytes, at: int) -> int:
 
 def _end_of_scan(data: bytes, at: int, *, with_restarts: bool) -> int:
     """Where the entropy-coded data stops: at the next marker that is neither stuffing nor a restart."""
-    while True:
-        at = data.find(b"\xff", at)
-        if at < 0 or at + 1 >= len(data):
-            raise ValueError("scan without end")
-        following = data[at + 1]
-        if following in _RESTARTS:
-            if not with_restarts:
-                raise ValueError("a restart in a scan that has none: what follows is not decoded")
-            at += 2
-        elif following == 0x00:
-            at += 2
-        elif following == 0xFF:
-            at += 1
-        else:
-            return at
+    found = (_STOPS_WITH_RESTARTS if with_restarts else _STOPS).search(data, at)
+    if found is None:
+        raise ValueError("scan without end")
+    if found[0][1] in _RESTARTS:
+        raise ValueError("a restart in a scan that has none: what follows is not decoded")
+    return found.start()
 
 
 # Tables

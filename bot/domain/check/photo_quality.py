@@ -67,12 +67,13 @@ def assess(image: Image.Image, *, size: tuple[int, int] | None = None) -> PhotoQ
         flaws.append(Flaw.SMALL)
     if max(width, height) > WIDEST * min(width, height):
         flaws.append(Flaw.NARROW)
-    mean = ImageStat.Stat(grey).mean[0]
+    light = ImageStat.Stat(grey)
+    mean = light.mean[0]
     if mean < DARK_MEAN:
         flaws.append(Flaw.DARK)
     elif mean > BRIGHT_MEAN:
         flaws.append(Flaw.BRIGHT)
-    elif sharpness(grey) < SHARP:
+    elif sharpness(grey, contrast=light.stddev[0]) < SHARP:
         # In the dark, and in glaring light, there are no edges to see: that has been said.
         flaws.append(Flaw.BLURRED)
     return PhotoQuality(flaws=tuple(flaws), picture=_hash(grey))
@@ -83,9 +84,8 @@ def _spare(size: tuple[int, int]) -> int:
     return max(1, max(size) // _WORK)
 
 
-def sharpness(grey: Image.Image) -> float:
+def sharpness(grey: Image.Image, *, contrast: float) -> float:
     """How strong the picture's edges are against its own contrast, so that a calm one is not taken for blurred."""
-    contrast = ImageStat.Stat(grey).stddev[0]
     edges = ImageStat.Stat(grey.filter(_EDGES)).stddev[0]
     return 100 * edges / contrast if contrast > 4 else 0.0
 
@@ -99,6 +99,8 @@ def same_pictures(pictures: Sequence[int]) -> bool:
 
 def _hash(grey: Image.Image) -> int:
     """Whether each of 16 × 16 places is brighter than its right neighbour."""
-    small = grey.resize((_HASH_SIDE + 1, _HASH_SIDE), Image.Resampling.LANCZOS).tobytes()
+    # Reduced by a whole factor on the way there: a quarter of the time, for the same places.
+    size = (_HASH_SIDE + 1, _HASH_SIDE)
+    small = grey.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0).tobytes()
     rows = (small[at : at + _HASH_SIDE + 1] for at in range(0, len(small), _HASH_SIDE + 1))
     return int("".join("1" if one > other else "0" for row in rows for one, other in pairwise(row)), 2)
