@@ -17,6 +17,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
+from storage.engine.connection import executed, fetched
+
 GENESIS = "0" * 64
 """Before the first line."""
 RECORDED = "check.recorded"
@@ -79,34 +81,26 @@ def following(previous: str, line: ChainedLine) -> str:
 
 def is_due(connection: sqlite3.Connection) -> bool:
     """Whether the trail is an older one whose chain is still to be begun."""
-    with closing(connection.execute("SELECT 1 FROM meta WHERE name = ?", (DUE,))) as found:
-        return found.fetchone() is not None
+    return bool(fetched(connection, "SELECT 1 FROM meta WHERE name = ?", (DUE,)))
 
 
 def last(connection: sqlite3.Connection) -> Head:
     """As the lines themselves say; a line without a hash has an empty one."""
-    with closing(connection.cursor()) as cursor:
-        cursor.row_factory = None
-        row = cursor.execute("SELECT seq, COALESCE(chain, '') FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
-    return Head(seq=row[0], chain=row[1]) if row else NOWHERE
+    rows = fetched(connection, "SELECT seq, COALESCE(chain, '') FROM audit ORDER BY seq DESC LIMIT 1")
+    return Head(seq=rows[0][0], chain=rows[0][1]) if rows else NOWHERE
 
 
 def holds(connection: sqlite3.Connection, head: Head) -> bool:
     """Whether the line that was the last one once is still there, with its hash."""
     if head == NOWHERE:
         return True
-    with closing(connection.cursor()) as cursor:
-        cursor.row_factory = None
-        row = cursor.execute("SELECT chain FROM audit WHERE seq = ?", (head.seq,)).fetchone()
-    return row is not None and row[0] == head.chain
+    return fetched(connection, "SELECT chain FROM audit WHERE seq = ?", (head.seq,)) == [(head.chain,)]
 
 
 def lines_after(connection: sqlite3.Connection, seq: int, *, most: int = -1) -> list[ChainedLine]:
     """In order; all of them unless `most` says how many."""
     sql = f"SELECT {COLUMNS} FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"
-    with closing(connection.cursor()) as cursor:
-        cursor.row_factory = None
-        return [ChainedLine(*row) for row in cursor.execute(sql, (seq, most)).fetchall()]
+    return [ChainedLine(*row) for row in fetched(connection, sql, (seq, most))]
 
 
 def record_all(connection: sqlite3.Connection, refs: Collection[str], *, after: int) -> None:
@@ -121,7 +115,7 @@ def record_all(connection: sqlite3.Connection, refs: Collection[str], *, after: 
         FROM verifications WHERE ref = ?
         """
     for ref in sorted(set(refs) - have):
-        connection.execute(sql, (ref,)).close()
+        executed(connection, sql, (ref,))
 
 
 def complete(connection: sqlite3.Connection, head: Head, *, after: int, versions: Mapping[str, int]) -> Head:
@@ -130,7 +124,7 @@ def complete(connection: sqlite3.Connection, head: Head, *, after: int, versions
         chained = line._replace(version=versions.get(line.ref or ""))
         head = Head(seq=line.seq, chain=following(head.chain, chained))
         sql = "UPDATE audit SET version = ?, chain = ? WHERE seq = ?"
-        connection.execute(sql, (chained.version, head.chain, line.seq)).close()
+        executed(connection, sql, (chained.version, head.chain, line.seq))
     return head
 
 
@@ -138,15 +132,14 @@ def append(connection: sqlite3.Connection, head: Head, *, at: str, actor: str, a
     """Add one line of the database itself to the chain, in the caller's transaction; the new head."""
     before = last(connection).seq
     sql = "INSERT INTO audit (at, actor, act, detail) VALUES (?, ?, ?, ?)"
-    connection.execute(sql, (at, actor, act, detail)).close()
+    executed(connection, sql, (at, actor, act, detail))
     return complete(connection, head, after=before, versions={})
 
 
 def begin(connection: sqlite3.Connection) -> Head:
     """Chain a trail that has lines and no hashes, by one line that holds their digest."""
     newest = last(connection).seq
-    with closing(connection.execute("SELECT at FROM audit WHERE seq = ?", (newest,))) as found:
-        (at,) = found.fetchone()
+    [(at,)] = fetched(connection, "SELECT at FROM audit WHERE seq = ?", (newest,))
     detail = digest_of_lines(connection, newest + 1)
     return append(connection, NOWHERE, at=at, actor=_BOT, act=BEGUN, detail=detail)
 

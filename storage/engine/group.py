@@ -17,7 +17,14 @@ from typing import Any, TypeVar
 import sqlite_utils
 
 from bot.errors import DatabaseUnusable
-from storage.engine.connection import SAVEPOINT, StatementGuard, TrackedConnection, explain, unusable_as_fault
+from storage.engine.connection import (
+    SAVEPOINT,
+    StatementGuard,
+    TrackedConnection,
+    executed,
+    explain,
+    unusable_as_fault,
+)
 from storage.engine.record_versions import RecordVersions
 from storage.engine.sealing import Sealer
 from storage.engine.shape import ShapeGuard
@@ -101,7 +108,7 @@ class Connection:
         """Run one function on a snapshot of its own; RuntimeError if it tries to write."""
         self._roll_back()
         macs = self._records.of_snapshot(self.db.conn, self._sealer) if self._records else None
-        self.db.conn.execute("BEGIN /* reader */")
+        executed(self.db.conn, "BEGIN /* reader */")
         try:
             if self._shape:
                 self._shape.require()
@@ -118,7 +125,7 @@ class Connection:
         started = time.perf_counter()
         try:
             self._roll_back()
-            self.db.conn.execute("BEGIN IMMEDIATE /* writer */")
+            executed(self.db.conn, "BEGIN IMMEDIATE /* writer */")
             if self._shape:
                 self._shape.require()
             if self._macs:
@@ -126,7 +133,7 @@ class Connection:
             self._run_all(group)
             if self._macs:
                 self._macs.make()
-            self.db.conn.execute("COMMIT /* writer */")
+            executed(self.db.conn, "COMMIT /* writer */")
             group.committed = True
             if self._macs:
                 self._macs.committed()
@@ -146,7 +153,7 @@ class Connection:
     def _write(self, job: WriteJob, group: CommitGroup) -> None:
         woken: list[str] = []
         told: list[LogEvent] = []
-        self.db.conn.execute(f"SAVEPOINT {SAVEPOINT} /* writer */")
+        executed(self.db.conn, f"SAVEPOINT {SAVEPOINT} /* writer */")
         try:
             with unusable_as_fault():
                 job.result = self._run(job.call, Transaction(self.db, self._sealer, woken, told, macs=self._macs))
@@ -155,13 +162,13 @@ class Connection:
         except BaseException as error:
             if not self.db.conn.in_transaction:
                 raise _TransactionEnded(job) from error
-            self.db.conn.execute(f"ROLLBACK TO {SAVEPOINT} /* writer */")
-            self.db.conn.execute(f"RELEASE {SAVEPOINT} /* writer */")
+            executed(self.db.conn, f"ROLLBACK TO {SAVEPOINT} /* writer */")
+            executed(self.db.conn, f"RELEASE {SAVEPOINT} /* writer */")
             job.error = error
             return
         if not self.db.conn.in_transaction:
             raise _TransactionEnded(job)
-        self.db.conn.execute(f"RELEASE {SAVEPOINT} /* writer */")
+        executed(self.db.conn, f"RELEASE {SAVEPOINT} /* writer */")
         group.topics.extend(woken)
         group.told.extend(told)
 
@@ -189,7 +196,7 @@ class Connection:
 
     def _roll_back(self) -> None:
         if self.db.conn.in_transaction:
-            self.db.conn.execute("ROLLBACK /* house */")
+            executed(self.db.conn, "ROLLBACK /* house */")
 
 
 class _TransactionEnded(Exception):

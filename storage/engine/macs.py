@@ -11,11 +11,11 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from storage.engine.connection import fetched
 from storage.engine.covered import COVERED, LAST_ACT, CoveredTable, default_of
 from storage.engine.record_versions import RecordVersions
 from storage.engine.sealing import Sealer
@@ -119,8 +119,7 @@ def is_fact(sealer: Sealer, row: sqlite3.Row) -> bool:
 
 def exists(connection: sqlite3.Connection) -> bool:
     """Whether this is a database with MACs."""
-    with closing(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'check_macs'")) as found:
-        return found.fetchone() is not None
+    return bool(fetched(connection, "SELECT 1 FROM sqlite_schema WHERE name = 'check_macs'"))
 
 
 def refs_after(connection: sqlite3.Connection, last: str, *, most: int = PAGE) -> list[str]:
@@ -131,8 +130,7 @@ def refs_after(connection: sqlite3.Connection, last: str, *, most: int = PAGE) -
             UNION SELECT * FROM (SELECT ref FROM check_macs WHERE ref > :last ORDER BY ref LIMIT :most))
         ORDER BY ref LIMIT :most
         """
-    with closing(connection.execute(sql, {"last": last, "most": most})) as cursor:
-        refs = [ref for (ref,) in cursor.fetchall()]
+    refs = [ref for (ref,) in fetched(connection, sql, {"last": last, "most": most})]
     # What is no UTF-8 sorts otherwise than it reads: it must not be the next page for ever.
     return refs if not refs or refs[-1] > last else []
 
@@ -186,9 +184,7 @@ def _rows_sql(table: CoveredTable) -> str:
 def _select(connection: sqlite3.Connection, sql: str, refs: Sequence[str]) -> list[Any]:
     length = next(length for length in _LISTS if length >= len(refs))
     padded = [*refs, *[refs[0]] * (length - len(refs))]
-    with closing(connection.cursor()) as cursor:
-        cursor.row_factory = None
-        return cursor.execute(sql.format(refs=", ".join("?" * length)), padded).fetchall()
+    return fetched(connection, sql.format(refs=", ".join("?" * length)), padded)
 
 
 def _pages(refs: Collection[str]) -> Iterator[list[str]]:

@@ -24,6 +24,7 @@ from typing import Self
 from bot.errors import DatabaseFault
 from storage.engine import chain
 from storage.engine.chain import GENESIS, NOWHERE, Head
+from storage.engine.connection import executed, fetched
 from storage.engine.sealing import Sealer
 
 AT_ONCE = 20_000
@@ -110,10 +111,9 @@ class RecordSum:
     def read(cls, connection: sqlite3.Connection, sealer: Sealer) -> Self | None:
         """As it is kept; None if it is gone, or was altered."""
         sql = "SELECT value_sealed FROM meta WHERE name = ?"
-        with closing(connection.execute(sql, (_NAME,))) as cursor:
-            row = cursor.fetchone()
+        rows = fetched(connection, sql, (_NAME,))
         try:
-            kept = json.loads(sealer.open(row[0] or b"", place=_PLACE)) if row else None
+            kept = json.loads(sealer.open(rows[0][0] or b"", place=_PLACE)) if rows else None
         except DatabaseFault:
             return None
         if kept is None:
@@ -140,7 +140,7 @@ class RecordSum:
             INSERT INTO meta (name, value_sealed) VALUES (:name, :sealed)
             ON CONFLICT (name) DO UPDATE SET value_sealed = excluded.value_sealed
             """
-        connection.execute(sql, {"name": _NAME, "sealed": sealer.seal(text, place=_PLACE)}).close()
+        executed(connection, sql, {"name": _NAME, "sealed": sealer.seal(text, place=_PLACE)})
 
     def with_versions(self, before: Mapping[str, int], after: Mapping[str, int], *, head: Head | None = None) -> Self:
         """After a commit that has made the versions `after` of those `before`, and perhaps added lines to the trail."""

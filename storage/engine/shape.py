@@ -8,13 +8,13 @@ let be.
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from functools import cache
 from typing import Any
 
 import sqlite_utils
 
 from bot.errors import DatabaseFault
+from storage.engine.connection import fetched
 from storage.engine.sealing import Sealer
 
 Shape = dict[str, object]
@@ -77,6 +77,4 @@ class ShapeGuard:
 
 
 def _all(connection: sqlite3.Connection, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-    with closing(connection.cursor()) as cursor:
-        cursor.row_factory = None
-        return cursor.execute(sql, parameters).fetchall()
+    return fetched(connection, sql, parameters)

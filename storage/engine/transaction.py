@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, get_args, 
 import sqlite_utils
 
 from bot.errors import DatabaseFault
+from storage.engine.connection import untracked_cursor
 from storage.engine.sealing import Sealer
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class Transaction:
 
         Parameters are named: a datetime is stored as `to_text` writes it, an enum member as its value, a bool as 0/1.
         """
-        with closing(self._execute(sql, params)) as cursor:
+        with self._executed(sql, params) as cursor:
             return cursor.fetchall()
 
     def row(self, sql: str, /, **params: object) -> sqlite3.Row | None:
@@ -187,7 +188,7 @@ class Transaction:
 
     def run(self, sql: str, /, **params: object) -> int:
         """How many rows one INSERT, UPDATE or DELETE touched (with RETURNING use `rows`)."""
-        with closing(self._execute(sql, params)) as cursor:
+        with self._executed(sql, params) as cursor:
             return cursor.rowcount
 
     def altered(self, refs: Collection[str], *, or_gone: bool = False) -> frozenset[str]:
@@ -217,14 +218,18 @@ class Transaction:
         if self._told is not None:
             self._told.append(LogEvent(event, facts))
 
-    def _execute(self, sql: str, params: dict[str, object]) -> sqlite3.Cursor:
+    def _executed(self, sql: str, params: dict[str, object]) -> closing[sqlite3.Cursor]:
         # After an `INSERT OR ROLLBACK` whose failure was forgiven, a statement would commit by itself.
         if not self.db.conn.in_transaction:
             raise DatabaseFault("the transaction has ended: nothing more can be read or stored in it")
         stored = {name: to_text(value) if isinstance(value, datetime) else value for name, value in params.items()}
-        cursor: sqlite3.Cursor = self.db.conn.cursor()
-        cursor.row_factory = sqlite3.Row
-        return cursor.execute(sql, stored)
+        cursor = untracked_cursor(self.db.conn)
+        try:
+            cursor.row_factory = sqlite3.Row
+            return closing(cursor.execute(sql, stored))
+        except BaseException:
+            cursor.close()
+            raise
 
 
 def _insert(table: str, columns: Collection[str]) -> str:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection
-from contextlib import closing
 from threading import Lock
 
 from bot.errors import RecordAltered
 from storage.engine import chain, macs
+from storage.engine.connection import executed, fetched
 from storage.engine.covered import COVERED, LAST_ACT, CoveredTable
 from storage.engine.record_versions import RecordSum, RecordVersions, versions_in
 from storage.engine.sealing import Sealer
@@ -132,7 +132,7 @@ class WriterMacs:
             self._found.is_older = True
         self._found.is_cut = self._sum.head != chain.last(self._connection)
         for statement in _note_touched():
-            self._connection.execute(statement).close()
+            executed(self._connection, statement)
 
     def begin_group(self) -> None:
         """Before the first function of a commit."""
@@ -181,7 +181,7 @@ class WriterMacs:
             return
         intact = sorted(set(touched) - self.altered(touched))
         chain.record_all(self._connection, intact, after=before)
-        self._connection.execute("DELETE FROM temp.touched_checks").close()
+        executed(self._connection, "DELETE FROM temp.touched_checks")
         for start in range(0, len(intact), macs.PAGE):
             for ref, rows in macs.rows_of(self._connection, intact[start : start + macs.PAGE]).items():
                 version = self._before.versions.get(ref, 0) + 1
@@ -190,7 +190,7 @@ class WriterMacs:
         replaced = {ref: known for ref in intact if (known := self._before.versions.get(ref)) is not None}
         for ref in replaced.keys() - self._written.keys():
             # The bot itself has deleted it.
-            self._connection.execute("DELETE FROM check_macs WHERE ref = ?", [ref]).close()
+            executed(self._connection, "DELETE FROM check_macs WHERE ref = ?", [ref])
         kept = self._latest_sum()
         last = kept.head
         if not chain.holds(self._connection, self._sum.head):
@@ -221,23 +221,20 @@ class WriterMacs:
         return kept
 
     def _touched(self, where: str = "") -> list[str]:
-        with closing(self._connection.execute(f"SELECT DISTINCT ref FROM temp.touched_checks {where}")) as cursor:
-            return [row[0] for row in cursor.fetchall()]
+        return [ref for (ref,) in fetched(self._connection, f"SELECT DISTINCT ref FROM temp.touched_checks {where}")]
 
 
 def keep(connection: sqlite3.Connection, sealer: Sealer, ref: str, version: int, rows: macs.Rows) -> None:
     """Store the MAC of one record, and those of its rows that figures are summed from."""
-    connection.execute(
-        """
+    sql = """
         INSERT INTO check_macs (ref, version, mac) VALUES (:ref, :version, :mac)
         ON CONFLICT (ref) DO UPDATE SET version = excluded.version, mac = excluded.mac
-        """,
-        {"ref": ref, "version": version, "mac": macs.mac_of(sealer, ref, version, rows)},
-    ).close()
+        """
+    executed(connection, sql, {"ref": ref, "version": version, "mac": macs.mac_of(sealer, ref, version, rows)})
     for row in rows.get("facts", ()):
         mac = macs.fact_mac_of(sealer, ref, row)
         sql = "UPDATE facts SET mac = :mac WHERE ref = :ref AND round = :round AND mac IS NOT :mac"
-        connection.execute(sql, {"mac": mac, "ref": ref, "round": row[0]}).close()
+        executed(connection, sql, {"mac": mac, "ref": ref, "round": row[0]})
 
 
 def _note_touched() -> list[str]:
