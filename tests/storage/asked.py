@@ -107,6 +107,9 @@ class NotingConnection(TrackedConnection):
     def cursor(self, *_args: Any, **_kwargs: Any) -> Any:
         return super().cursor(_NotingCursor)
 
+    def untracked_cursor(self) -> sqlite3.Cursor:
+        return sqlite3.Connection.cursor(self, _NotingCursor)
+
     def note(self, sql: str, params: object, frame: FrameType | None) -> None:
         if self.sent is None:
             return
@@ -618,6 +621,8 @@ def sites() -> dict[tuple[str, str], list[range]]:
 
 
 def _sends(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return node.func.id in {"fetched", "executed"}
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return False
     owner = ast.unparse(node.func.value)

@@ -75,7 +75,6 @@ WHOLE: Mapping[str, str] = {
     "trail_people.py forget_looks_of_older_keys": "once, at the end of `kyc-bot rekey`",
     "erasures.py countries": "once for each wish to erase, along one narrow index",
     "exports.py count": "counts a span of days, once for each export, along an index of times",
-    "engine/macs.py _select": "of a table with fewer rows than the list has checks",
 }
 """What may read all there is, or sort it, and why."""
 PAGES: Mapping[str, str] = {
