@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from storage.engine.connection import fetched
@@ -28,7 +29,7 @@ PAGE = 500
 
 _CHECK, _FACT = "check-mac", "fact-mac"
 """MACs of one text are never equal across purposes."""
-_LISTS = (1, 8, 64, PAGE)
+_LISTS = (1, 4, 16, 64, PAGE)
 """Lengths of lists in statements: of few, SQLite still knows the plan."""
 
 Row = Sequence[object]
@@ -62,8 +63,7 @@ def examine(
     """
     found = Examined()
     for page in _pages(refs):
-        stored = {ref: (version, mac) for ref, version, mac in _select(connection, _STORED, page)}
-        records = rows_of(connection, page)
+        records, stored = _read(connection, page)
         found.altered |= stored.keys() - records.keys()
         found.unknown |= set(page) - records.keys() - stored.keys()
         for ref, rows in records.items():
@@ -78,20 +78,42 @@ def examine(
 
 def rows_of(connection: sqlite3.Connection, refs: Sequence[str]) -> Mapping[str, Rows]:
     """What the MACs of these checks cover; at most `PAGE` of them, and those alone that exist."""
-    checks, *others = COVERED
-    found: dict[str, dict[str, list[Row]]] = {
-        ref: {checks.name: [_trimmed(checks, values)]}
-        for ref, *values in (_select(connection, _rows_sql(checks), refs) if refs else ())
+    records, _macs = _read(connection, refs)
+    return records
+
+
+def _read(
+    connection: sqlite3.Connection, refs: Sequence[str]
+) -> tuple[Mapping[str, Rows], Mapping[str, tuple[int, str]]]:
+    """What the MACs of these checks cover, and versions and MACs as they are stored."""
+    if not refs:
+        return {}, {}
+    length = next(length for length in _LISTS if length >= len(refs))
+    padded = [*refs, *[refs[0]] * (length - len(refs))]
+    found: dict[str, list[list[Row]]] = {
+        ref: [[_trimmed(_CHECKS, values)], *([] for _source in range(_ACTS))]
+        for ref, *values in fetched(connection, _of_checks(length), padded)
     }
-    if not found:
-        return found
-    there = list(found)
-    for table in others:
-        for ref, *values in _select(connection, _rows_sql(table), there):
-            found[ref].setdefault(table.name, []).append(_trimmed(table, values))
-    for ref, lines, last in _select(connection, _ACTS, there):
-        found[ref][LAST_ACT] = [(lines, last)]
-    return found
+    stored: dict[str, tuple[int, str]] = {}
+    for source, ref, *values in fetched(connection, _of_all_others(length), padded):
+        if source == _MACS:
+            stored[ref] = (values[0], values[1])
+        elif ref in found:
+            found[ref][source].append(values)
+    return {ref: _in_order(tables) for ref, tables in found.items()}, stored
+
+
+def _in_order(tables: Sequence[list[Row]]) -> Rows:
+    """As the MAC has them: the tables as in `COVERED`, and the rows of each by its key."""
+    rows: dict[str, Sequence[Row]] = {_CHECKS.name: tables[0]}
+    for source, table in enumerate(_OTHERS, 1):
+        if of_table := tables[source]:
+            if len(of_table) > 1:
+                of_table.sort(key=_key_of(table))
+            rows[table.name] = [_trimmed(table, list(row[: len(table.columns)])) for row in of_table]
+    if tables[_ACTS]:
+        rows[LAST_ACT] = [tuple(tables[_ACTS][0][:2])]
+    return rows
 
 
 def _trimmed(table: CoveredTable, values: list[object]) -> Row:
@@ -163,28 +185,57 @@ def _of_newest(tx: Transaction) -> dict[str, str]:
     return {"first": f"{tx.sealer.key_id}:", "beyond": f"{tx.sealer.key_id};"}
 
 
+_CHECKS, *_OTHERS = COVERED
 _FACTS = next(table for table in COVERED if table.name == "facts")
-_STORED = "SELECT ref, version, mac FROM check_macs WHERE ref IN ({refs})"
-_ACTS = "SELECT ref, COUNT(*), MAX(seq) FROM audit WHERE ref IN ({refs}) GROUP BY ref"
+_ACTS = len(COVERED)
+_MACS = _ACTS + 1
+"""Where a row comes from; the tables of `COVERED` are numbered as they stand there."""
 
 
 @cache
-def _rows_sql(table: CoveredTable) -> str:
-    columns = ", ".join(f"t.{column}" for column in table.columns)
-    order = ", ".join(f"t.{column}" for column in table.key)
+def _key_of(table: CoveredTable) -> Callable[[Row], Any]:
+    return itemgetter(*(table.columns.index(column) for column in table.key))
+
+
+@cache
+def _of_checks(length: int) -> str:
+    return f"SELECT ref, {', '.join(_CHECKS.columns)} FROM {_CHECKS.name} WHERE ref IN ({_list(length)})"
+
+
+@cache
+def _of_all_others(length: int) -> str:
+    """What else is known of so many checks: one statement, since each costs more than the few rows that it reads."""
+    refs, width = _list(length), max(len(table.columns) for table in _OTHERS)
+
+    def rows(source: int, ref: str, columns: Sequence[str], origin: str) -> str:
+        padded = [str(source), ref, *columns, *["NULL"] * (width - len(columns))]
+        return f"SELECT {', '.join(padded)} FROM {origin}"
+
+    return " UNION ALL ".join(
+        [
+            *(
+                rows(source, _ref_of(table), [f"t.{column}" for column in table.columns], _origin(table, refs))
+                for source, table in enumerate(_OTHERS, 1)
+            ),
+            rows(_ACTS, "ref", ["COUNT(*)", "MAX(seq)"], f"audit WHERE ref IN ({refs}) GROUP BY ref"),
+            rows(_MACS, "ref", ["version", "mac"], f"check_macs WHERE ref IN ({refs})"),
+        ]
+    )
+
+
+def _list(length: int) -> str:
+    return ", ".join(f"?{number + 1}" for number in range(length))
+
+
+def _ref_of(table: CoveredTable) -> str:
+    return "a.ref" if table.through_job else "t.ref"
+
+
+def _origin(table: CoveredTable, refs: str) -> str:
     if table.through_job:
         # CROSS JOIN: by the checks' few jobs to what was said of them, and never through all that was ever said.
-        return f"""
-            SELECT a.ref, {columns} FROM attempts a CROSS JOIN {table.name} t ON t.job_id = a.job_id
-            WHERE a.ref IN ({{refs}}) ORDER BY {order}
-            """
-    return f"SELECT t.ref, {columns} FROM {table.name} t WHERE t.ref IN ({{refs}}) ORDER BY {order}"
-
-
-def _select(connection: sqlite3.Connection, sql: str, refs: Sequence[str]) -> list[Any]:
-    length = next(length for length in _LISTS if length >= len(refs))
-    padded = [*refs, *[refs[0]] * (length - len(refs))]
-    return fetched(connection, sql.format(refs=", ".join("?" * length)), padded)
+        return f"attempts a CROSS JOIN {table.name} t ON t.job_id = a.job_id WHERE a.ref IN ({refs})"
+    return f"{table.name} t WHERE t.ref IN ({refs})"
 
 
 def _pages(refs: Collection[str]) -> Iterator[list[str]]:
