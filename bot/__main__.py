@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot import __version__
-from bot.command_line import audit, audit_reports, backups, erasure, privacy, proof, stand_ins
+from bot.command_line import audit, audit_reports, backups, erasure, privacy, proof, stand_ins, start
 from bot.command_line.arguments import Day
 from bot.command_line.database import exit_on_fault, in_database, load_settings, record_if_possible
 from bot.command_line.hardening import harden
@@ -52,6 +52,8 @@ def serve() -> None:
 
     It starts even while Slack and Smile ID cannot be reached.
     """
+    start.prepare()
+
     import handlers
     from bot.runtime import log_config
     from bot.runtime.server import run

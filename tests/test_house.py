@@ -462,7 +462,11 @@ def test_the_environment_is_read_by_the_command_line_and_the_demo_alone() -> Non
     readers = {
         _module(path) for path in _files("bot", "handlers", "storage") if reads.search(path.read_text(encoding="utf-8"))
     }
-    assert {me for me in readers if not _in(me, "bot.sandbox.demo")} <= {"bot.__main__", "bot.command_line.database"}
+    assert {me for me in readers if not _in(me, "bot.sandbox.demo")} == {
+        "bot.__main__",
+        "bot.command_line.database",
+        "bot.command_line.start",
+    }
 
 
 def test_sql_is_written_in_storage_alone() -> None:

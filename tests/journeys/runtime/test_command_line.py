@@ -16,6 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import certifi
 import click
 import pytest
 
@@ -83,6 +84,31 @@ def test_what_the_command_line_writes_out_is_what_our_rooms_know() -> None:
     assert isinstance(form.type, click.Choice)
     assert list(form.type.choices) == [known.value for known in ExportFormat]
     assert file.envvar == settings_file.VARIABLE
+
+
+STARTED = """
+import gc, os
+from bot.command_line import start
+
+start.prepare()
+from aiohttp import connector
+from bot.network import trusting
+
+verified = connector._SSL_CONTEXT_VERIFIED
+print(gc.isenabled(), verified.verify_mode.name, len(verified.get_ca_certs()), len(trusting(None).get_ca_certs()))
+print(os.environ["SSL_CERT_FILE"], os.environ.get("SSL_CERT_DIR"))
+"""
+
+
+async def test_a_context_of_aiohttps_own_trusts_nobody_and_ours_trusts_as_told() -> None:
+    authorities = certifi.where()
+    environment = {**bare(), "PYTHONPATH": str(ROOT), "SSL_CERT_FILE": authorities}
+    environment.pop("SSL_CERT_DIR", None)
+    ended = await kyc_bot(command=[sys.executable, "-c", STARTED], environment=environment)
+    told, paths = ended.out.splitlines()
+    *how, theirs, ours = told.split()
+    assert (how, theirs, int(ours) > 100) == (["False", "CERT_REQUIRED"], "0", True), ended
+    assert paths == f"{authorities} None"
 
 
 async def test_what_speaks_to_nobody_asks_for_no_token(kept: Kept) -> None:
