@@ -1,6 +1,5 @@
 """`/kyc` and its words; every word gets an answer, displayed to that person alone."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -81,7 +80,7 @@ _NEEDS = {
 
 async def help_for(bot: Bot, command: Mapping[str, Any], *, unknown: str | None = None) -> Message:
     """What this person can do; while Slack does not say who they are, what they may be able to."""
-    permissions = await asyncio.gather(*(bot.access.may(command["user_id"], right) for right in _NEEDS.values()))
+    permissions = await bot.access.may_each(command["user_id"], *_NEEDS.values())
     parts = {part for part, permission in zip(_NEEDS, permissions, strict=True) if permission is not Permission.NO}
     return command_help.message({*parts, HelpPart.LOOK_UP}, unknown=unknown)
 

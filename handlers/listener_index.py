@@ -9,6 +9,9 @@ from typing import Any
 
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
+from slack_bolt.listener.async_listener import AsyncListener
+from slack_bolt.listener_matcher.async_listener_matcher import AsyncListenerMatcher
+from slack_bolt.middleware.authorization.async_authorization import AsyncAuthorization
 
 MOST_KEYS = 1024
 """There are a few hundred of our own; the oldest are forgotten first."""
@@ -20,15 +23,28 @@ _OF_BODY = ("type", "command", "callback_id", "action_id")
 
 class IndexedApp(AsyncApp):
     """The index is what Bolt's own matchers said of an earlier request with the same key, so it cannot differ from
-    them; these few listeners Bolt then asks again who answers.
+    them, and they are not asked again.
 
     A listener with another matcher beside, which may read anything, has no place here. Middleware, listeners and error
     handlers must be there before the first request.
+
+    The app is of one workspace, and its client has the token of that: Bolt's authorization, made for many, is left out.
+    What another workspace sends is turned away by a middleware of ours.
     """
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+        # A token of one request would be given to the client, which all requests share.
+        super().__init__(**settings, attaching_function_token_enabled=False)
+        self._async_middleware_list = [
+            one for one in self._async_middleware_list if not isinstance(one, AsyncAuthorization)
+        ]
         self._apps: dict[Key, AsyncApp] = {}
+
+    def _init_context(self, req: AsyncBoltRequest) -> None:
+        """Bolt makes a client for each request, lest somebody gives it another token; here nobody does."""
+        req.context.update(
+            logger=self.logger, token=self._token, client=self.client, listener_runner=self.listener_runner
+        )
 
     async def async_dispatch(self, req: AsyncBoltRequest) -> BoltResponse:
         return await AsyncApp.async_dispatch(await self._app_for(req.body), req)
@@ -45,13 +61,26 @@ class IndexedApp(AsyncApp):
         """This app with those listeners alone that match, in their order; all else is shared."""
         # Of a request of its own: matchers leave a client in its context, where Bolt is yet to put one with our token.
         asked, answer = AsyncBoltRequest(body=dict(body), mode="socket_mode"), BoltResponse(status=200)
-        matching = [one for one in self._async_listeners if await one.async_matches(req=asked, resp=answer)]
+        matching = [_known(one) for one in self._async_listeners if await one.async_matches(req=asked, resp=answer)]
         app = copy.copy(self)
         app._async_listeners = matching  # noqa: SLF001 - Bolt has no other way to give it fewer
         if len(self._apps) >= MOST_KEYS:
             del self._apps[next(iter(self._apps))]
         self._apps[key] = app
         return app
+
+
+class _Known(AsyncListenerMatcher):
+    """In place of a matcher that has said yes to a request with the same key."""
+
+    async def async_matches(self, req: AsyncBoltRequest, resp: BoltResponse) -> bool:
+        return True
+
+
+def _known(listener: AsyncListener) -> AsyncListener:
+    found = copy.copy(listener)
+    found.matchers = [_Known()]
+    return found
 
 
 def key_of(body: Mapping[str, Any]) -> Key:

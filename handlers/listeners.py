@@ -9,7 +9,6 @@ from typing import Any
 import structlog
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltRequest
-from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.middleware.async_middleware import AsyncMiddleware
 
 from bot.domain.review.review import Decision
@@ -47,11 +46,6 @@ def bolt(bot: Bot) -> AsyncApp:
     """A Bolt app for either connection; the ack leaves when a listener returns, so each of them is quick."""
     secret = bot.settings.slack_signing_secret
 
-    async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
-        # A fixed answer: Bolt would call auth.test on the first request, and fail it while Slack is away.
-        token = bot.settings.slack_bot_token.get_secret_value()
-        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=token, bot_user_id="")
-
     # Bolt quotes whole requests when it warns of them, and they hold personal data.
     quiet = logging.getLogger("kyc-bot.bolt")
     quiet.setLevel(logging.CRITICAL)
@@ -63,7 +57,6 @@ def bolt(bot: Bot) -> AsyncApp:
         logger=quiet,
         signing_secret=secret.get_secret_value() if secret else "socket mode",
         client=bot.slack.client,
-        authorize=authorize,
         process_before_response=True,
         # `SlackSignature` has verified it, by Slack's own time; Bolt would verify by our clock, which may be off.
         request_verification_enabled=False,

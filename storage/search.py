@@ -33,22 +33,14 @@ def page(
     """
     newer = cursor is not None and cursor.newer
     found = _refs(tx, wanted, size + 1, cursor)
-    tx.altered(found)  # all at once; each asks again as it is loaded
     beyond, shown = len(found) > size, found[:size]
-    if opens_for == wanted.requester:
-        opens_for = None  # all of them are theirs, and nothing is loaded twice to see so
     if newer:
         shown.reverse()
     return CheckPage(
-        checks=[_opened(tx, ref, opens_for) for ref in shown],
+        checks=checks.get_all(tx, shown, opens_for=opens_for),
         has_older=newer or beyond,
         has_newer=beyond if newer else cursor is not None,
     )
-
-
-def _opened(tx: Transaction, ref: str, opens_for: str | None) -> Check:
-    check = checks.get(tx, ref, sealed=False)
-    return checks.get(tx, ref) if opens_for in (None, check.requester) else check
 
 
 def _refs(tx: Transaction, wanted: SearchFilter, limit: int, cursor: Cursor | None) -> list[str]:

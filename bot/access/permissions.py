@@ -5,7 +5,7 @@ by look-ups of at most a second; no answer means no. Nobody ever learns who else
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -92,6 +92,8 @@ class Access:
     now: InitVar[Callable[[], datetime]]
     look_up_seconds: float
     _roles: Mapping[Role, Sequence[str]] = field(init=False)
+    _entries: dict[tuple[Sequence[Right], bool], Sequence[str]] = field(init=False, default_factory=dict)
+    """Made when first asked: there are as many as places in the code that ask."""
     _people: LookupCache[str, WorkspaceMember] = field(init=False)
     _members: LookupCache[str, frozenset[str]] = field(init=False)
     """Of groups and channels."""
@@ -136,14 +138,32 @@ class Access:
 
     async def has(self, user: str, *roles: Role) -> Permission:
         """Whether a person has one of these roles; asks Slack only for what memory lacks, for a second at most."""
-        return await self._decide(user, dict.fromkeys(entry for role in roles for entry in self._roles[role]))
+        return await self._decide(user, list(dict.fromkeys(entry for role in roles for entry in self._roles[role])))
 
     async def may(self, user: str, *rights: Right, own: bool = False) -> Permission:
         """Whether a person has one of these rights; `own`: for what they asked for or sent themselves.
 
         Asks Slack as `has` does.
         """
-        return await self.has(user, *dict.fromkeys(role for right in rights for role in roles_with(right, own=own)))
+        return await self._decide(user, self._entries_of(*rights, own=own))
+
+    async def may_each(self, user: str, *rights: Right) -> list[Permission]:
+        """Whether a person has each of these rights, whoever asked. Asks Slack as `has` does, side by side."""
+        member = self._is_member(user)
+        known = [_both(self._is_named(user, self._entries_of(right, own=False)), member) for right in rights]
+        if Permission.UNKNOWN not in known and self._people.get_stale(user) is not NOBODY:
+            return known
+        # A look-up may take a second, and a command must be answered within three.
+        return await asyncio.gather(*(self.may(user, right) for right in rights))
+
+    def _entries_of(self, *rights: Right, own: bool) -> Sequence[str]:
+        """By which entries of the settings somebody has one of these rights."""
+        if (known := self._entries.get((rights, own))) is not None:
+            return known
+        roles = dict.fromkeys(role for right in rights for role in roles_with(right, own=own))
+        return self._entries.setdefault(
+            (rights, own), list(dict.fromkeys(entry for role in roles for entry in self._roles[role]))
+        )
 
     async def is_member(self, user: str) -> Permission:
         """Whether somebody is an active full member of our workspace, with or without a role."""
@@ -152,11 +172,7 @@ class Access:
     async def sight(self, user: str, requester: str) -> Sight:
         """How much of a check a person sees; raises Refused where Slack does not say in time who they are."""
         # Side by side: a look-up may take a second, and a command must be answered within three.
-        whole, record = await asyncio.gather(self.may_see(user, requester), self.sees_records(user))
-        not_sure = Refused(Refusal.NOT_SURE)
-        if whole.settled(not_sure):
-            return Sight.WHOLE
-        return Sight.RECORD if record.settled(not_sure) else Sight.NOTHING
+        return sight_of(*await asyncio.gather(self.may_see(user, requester), self.sees_records(user)))
 
     async def sees_records(self, user: str) -> Permission:
         """Whether a person may see the record of every check, which names no customer."""
@@ -250,9 +266,8 @@ class Access:
 
     # Deciding
 
-    async def _decide(self, user: str, entries: Iterable[str]) -> Permission:
+    async def _decide(self, user: str, entries: Sequence[str]) -> Permission:
         """By memory; else by what Slack answers within the second, as soon as that is enough."""
-        entries = list(entries)
         if self._people.get_stale(user) is NOBODY:
             # Somebody whom Slack did not know may have joined since.
             self._people.expire(user)
@@ -269,13 +284,10 @@ class Access:
                 break
         return permission
 
-    def _from_memory(self, user: str, entries: list[str]) -> Permission:
-        found = (self._is_named(user, entries), self._is_member(user))
-        if Permission.NO in found:
-            return Permission.NO
-        return Permission.UNKNOWN if Permission.UNKNOWN in found else Permission.YES
+    def _from_memory(self, user: str, entries: Sequence[str]) -> Permission:
+        return _both(self._is_named(user, entries), self._is_member(user))
 
-    def _is_named(self, user: str, entries: list[str]) -> Permission:
+    def _is_named(self, user: str, entries: Sequence[str]) -> Permission:
         if user in entries or EVERYBODY in entries:
             return Permission.YES
         groups = [self._members.get(entry, within=KEEP_FOR) for entry in entries if _is_group(entry)]
@@ -299,7 +311,7 @@ class Access:
             return False
         return not is_full_member(person, ours)
 
-    def _fetch_missing(self, user: str, entries: list[str]) -> set[asyncio.Task[None]]:
+    def _fetch_missing(self, user: str, entries: Sequence[str]) -> set[asyncio.Task[None]]:
         """Looks up, side by side, what memory lacks to decide about one person."""
         tasks: set[asyncio.Task[None]] = set()
         if self.workspace.ours is None and self.workspace.fault is None:
@@ -355,6 +367,20 @@ class Access:
             can_post=bool(found.get("is_member")) and not found.get("is_archived"),
             shared=is_shared_outside(found),
         )
+
+
+def _both(*found: Permission) -> Permission:
+    if Permission.NO in found:
+        return Permission.NO
+    return Permission.UNKNOWN if Permission.UNKNOWN in found else Permission.YES
+
+
+def sight_of(whole: Permission, record: Permission) -> Sight:
+    """How much somebody sees with these two rights; raises Refused where Slack did not answer in time."""
+    not_sure = Refused(Refusal.NOT_SURE)
+    if whole.settled(not_sure):
+        return Sight.WHOLE
+    return Sight.RECORD if record.settled(not_sure) else Sight.NOTHING
 
 
 def _is_group(entry: str) -> bool:

@@ -5,7 +5,7 @@ without a link where Slack does not answer in time, or no longer knows the messa
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -42,11 +42,12 @@ class Links:
 
     async def thread(self, check: Check) -> str | None:
         """To the request's message. None until it is posted, or while Slack does not answer."""
-        return await self._ask(_request(check), self.seconds)
+        (link,) = await self.threads([check])
+        return link
 
     async def threads(self, found: Iterable[Check]) -> list[str | None]:
         """To the message of each of these requests, in their order."""
-        return list(await asyncio.gather(*map(self.thread, found)))
+        return await self._to(list(map(_request, found)), self.seconds)
 
     async def of(
         self, refs: Iterable[str], *, reader: str | None = None, seconds: float | None = None
@@ -57,29 +58,30 @@ class Links:
         """
         places = await self.database.read(_places, tuple(dict.fromkeys(refs)), reader)
         wait = self.seconds if seconds is None else seconds
-        links = await asyncio.gather(*(self._ask(place, wait) for pair in places.values() for place in pair))
+        links = await self._to([place for pair in places.values() for place in pair], wait)
         return {
             ref: CheckLinks(thread=thread, card=card)
             for ref, thread, card in zip(places, links[::2], links[1::2], strict=True)
         }
 
-    async def _ask(self, place: FoundMessage | None, seconds: float) -> str | None:
-        if place is None:
-            return None
-        if place not in self._known and not self._is_refused(place):
-            try:
-                link = await asyncio.wait_for(self.slack.permalink(channel=place.channel, ts=place.ts), seconds)
-            except SlackRateLimited as limited:
-                self._paused_until = self.steady() + timedelta(seconds=limited.retry_after)
-            except SlackRefused:
-                # For a minute only: a channel may be opened to the bot again.
-                _keep(self._refused, place, self.steady() + REFUSED_FOR)
-            except (SlackError, TimeoutError):
-                # Not remembered: Slack may be back a moment later.
-                return None
-            else:
-                _keep(self._known, place, link)
-        return self._known.get(place)
+    async def _to(self, places: Sequence[FoundMessage | None], seconds: float) -> list[str | None]:
+        """In their order; Slack is asked for those that are new, each once."""
+        new = dict.fromkeys(place for place in places if place is not None and place not in self._known)
+        await asyncio.gather(*(self._ask(place, seconds) for place in new if not self._is_refused(place)))
+        return [self._known.get(place) if place is not None else None for place in places]
+
+    async def _ask(self, place: FoundMessage, seconds: float) -> None:
+        try:
+            link = await asyncio.wait_for(self.slack.permalink(channel=place.channel, ts=place.ts), seconds)
+        except SlackRateLimited as limited:
+            self._paused_until = self.steady() + timedelta(seconds=limited.retry_after)
+        except SlackRefused:
+            # For a minute only: a channel may be opened to the bot again.
+            _keep(self._refused, place, self.steady() + REFUSED_FOR)
+        except (SlackError, TimeoutError):
+            pass  # not remembered: Slack may be back a moment later
+        else:
+            _keep(self._known, place, link)
 
     def _is_refused(self, place: FoundMessage) -> bool:
         until = [moment for moment in (self._paused_until, self._refused.get(place)) if moment is not None]

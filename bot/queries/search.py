@@ -1,11 +1,10 @@
 """Searches among checks: a person's list, and the search form. Nobody sees more than they may."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
-from bot.access.permissions import Permission, Sight
+from bot.access.permissions import Permission, Sight, sight_of
 from bot.access.process import Process
 from bot.access.rights import Right
 from bot.domain.check.check import Check, Cursor, SearchFilter
@@ -138,7 +137,8 @@ class CheckSearch(Process):
 
     async def scope(self, user: str) -> SearchScope:
         """Which checks this person may look among. Raises Refused where there are none."""
-        own, others = await asyncio.gather(self._is_requester(user), self.access.sight(user, ""))
+        starts, whole, record = await self.access.may_each(user, Right.START, Right.SEE_WHOLE, Right.SEE_RECORD)
+        own, others = starts.settled(Refused(Refusal.NOT_SURE)), sight_of(whole, record)
         if not own and others is Sight.NOTHING:
             raise self.access.no_access()
         return SearchScope(user=user, is_requester=own, others=others)
@@ -290,7 +290,9 @@ class CheckSearch(Process):
         def read(tx: Transaction) -> tuple[CheckPage, list[Review | None]]:
             page = search.page(tx, wanted, size=PAGE, cursor=cursor, opens_for=opens_for)
             # A list says who has it and who decided, and never anybody's own words.
-            return page, [reviews.find(tx, check.ref, sealed=False) for check in page.checks]
+            return page, [
+                reviews.find(tx, check.ref, sealed=False) if check.review is not None else None for check in page.checks
+            ]
 
         page, found = await self.database.read(read)
         links = await self.links.threads(page.checks)

@@ -66,12 +66,13 @@ def load(cls: type[T], row: sqlite3.Row, **given: Any) -> T:
     Times, enums and booleans are read as the field's type says, NULL as None. KeyError if a column is missing,
     ValueError if an enum knows no such value.
     """
-    columns = dict(zip(row.keys(), row, strict=True))
-    for name, read in _readers(cls):
-        if name not in given:
-            value = columns[name]
-            given[name] = value if value is None or read is None else read(value)
-    return cls(**given)
+    columns = dict(zip(row.keys(), row, strict=True)) | given
+    names, readers = _readers(cls)
+    found = {name: columns[name] for name in names}
+    for name, read in readers:
+        if found[name] is not None and name not in given:
+            found[name] = read(found[name])
+    return cls(**found)
 
 
 def params(source: DataclassInstance) -> dict[str, Any]:
@@ -80,9 +81,11 @@ def params(source: DataclassInstance) -> dict[str, Any]:
 
 
 @cache
-def _readers(cls: type[Any]) -> list[tuple[str, Callable[[Any], Any] | None]]:
+def _readers(cls: type[Any]) -> tuple[list[str], list[tuple[str, Callable[[Any], Any]]]]:
+    """All fields, and how those are read that are not taken as they stand there."""
     hints = get_type_hints(cls)
-    return [(field.name, _reader(hints[field.name])) for field in fields(cls)]
+    names = [field.name for field in fields(cls)]
+    return names, [(name, read) for name in names if (read := _reader(hints[name])) is not None]
 
 
 def _reader(hint: Any) -> Callable[[Any], Any] | None:

@@ -12,6 +12,8 @@ _FORMATTING = re.compile(r"[*~`@#]|(?<![A-Z0-9])_|_(?![A-Z0-9])")
 Between small letters it may be part of an emoji's name."""
 _LINKING = re.compile(r"(?i)(?<=[a-z])(://|:(?=[^\s/]*@))|(?<=\w)(?=\.[a-z])|(?<=www)(?=\.)|\b(?=mailto:)")
 
+_MARKS = re.compile(r"[*_](?:(?<![\w\u2060].)(?!\u2060)|(?<=\S.)(?![\w\u2060]))")
+"""At the beginning or the end of a word. The mark itself first: a look at what stands before each letter takes long."""
 _TAIL = re.compile(r" ending [^\W_]{1,4}(?!\w)")
 """As `status.subject` writes it; a tail has four letters or digits at most."""
 
@@ -32,7 +34,10 @@ def foreign(text: str, length: int = FOREIGN_LENGTH) -> str:
     Only `&`, `<` and `>` are special to Slack (docs.slack.dev/messaging/formatting-message-text, 2026-11);
     formatting marks are harmless but could pose as ours, so they lose their effect too.
     """
-    shown = quoted(text, length).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = quoted(text, length)
+    if plain.replace(" ", "").isalnum():
+        return plain  # letters, digits and blanks, as nearly everything is
+    shown = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     shown = _LINKING.sub(lambda found: "\u2060" + found[0], shown)
     return _FORMATTING.sub(lambda found: found[0] + "\u2060", shown)
 
@@ -86,5 +91,4 @@ def spoken(mrkdwn_text: str) -> str:
 
     Without the last characters of a number too: a locked phone shows notifications to whoever picks it up.
     """
-    bare = re.sub(r"(?<![\w\u2060])[*_](?!\u2060)|(?<=\S)[*_](?![\w\u2060])", "", mrkdwn_text)
-    return _TAIL.sub("", bare)
+    return _TAIL.sub("", _MARKS.sub("", mrkdwn_text))

@@ -104,6 +104,21 @@ async def test_listeners_match_by_kind_and_id_alone(app: IndexedApp) -> None:
     assert [len(one.matchers) for one in app._async_listeners] == [1] * len(app._async_listeners)
 
 
+async def test_no_request_gives_the_client_that_all_share_another_token(app: IndexedApp) -> None:
+    before = app.client.token
+    answer = await app.async_dispatch(
+        AsyncBoltRequest(
+            body={
+                "type": "event_callback",
+                "event": {"type": "function_executed", "bot_access_token": "xwfp-of-one-run", "function": {}},
+            },
+            mode="socket_mode",
+        )
+    )
+    assert answer.status == 200
+    assert app.client.token == before
+
+
 async def test_ids_of_others_do_not_fill_the_memory(app: IndexedApp) -> None:
     app._apps |= {("block_actions", f"{number}"): app for number in range(MOST_KEYS)}
     body = {"type": "block_actions", "actions": [{"action_id": ids.DETAILS}]}
