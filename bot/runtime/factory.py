@@ -1,12 +1,13 @@
 """The composition root, the one place where objects are made: `build` makes a `Bot`, `bot.runtime.server` runs it."""
 
 import asyncio
+import copy
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
@@ -607,18 +608,38 @@ def connect_smile_id(
 
 def read_tables(settings: ReportSettings) -> tuple[ResultCodes, IDTypes]:
     """Smile ID's tables, ours or an operator's copy; raises SettingsFault."""
-    ours = resources.files("bot") / "data"
-    trusted = ResultCodes.parse((ours / "result-codes.csv").read_text(encoding="utf-8"))
+    trusted = _our_codes()
     codes = ResultCodes.parse(_copy(settings.result_codes), trusted=trusted) if settings.result_codes else trusted
-    types = _copy(settings.id_types) if settings.id_types else (ours / "id-types.csv").read_text(encoding="utf-8")
-    return codes, IDTypes.parse(types)
+    # Each bot lays Smile ID's own lists over a table of its own.
+    types = IDTypes.parse(_copy(settings.id_types)) if settings.id_types else copy.copy(_our_id_types())
+    return codes, types
 
 
 def read_customer_texts(settings: ReportSettings) -> CustomerTexts:
     """What customers may be told, ours or a site's copy; raises SettingsFault."""
-    ours = resources.files("bot") / "data" / "customer-messages.csv"
-    copy = settings.customer_messages
-    return CustomerTexts.parse(_copy(copy) if copy else ours.read_text(encoding="utf-8"))
+    return CustomerTexts.parse(_copy(settings.customer_messages)) if settings.customer_messages else _our_texts()
+
+
+# Ours are part of the code, and read once.
+
+
+@cache
+def _our_codes() -> ResultCodes:
+    return ResultCodes.parse(_ours("result-codes.csv"))
+
+
+@cache
+def _our_id_types() -> IDTypes:
+    return IDTypes.parse(_ours("id-types.csv"))
+
+
+@cache
+def _our_texts() -> CustomerTexts:
+    return CustomerTexts.parse(_ours("customer-messages.csv"))
+
+
+def _ours(name: str) -> str:
+    return (resources.files("bot") / "data" / name).read_text(encoding="utf-8")
 
 
 def _copy(path: Path) -> str:
