@@ -194,24 +194,27 @@ class Journey:
         """Let every worker do what is due now, until nothing is."""
         idle = 0
         for _round in range(400):
-            did = False
-            bot = self.bot
-            # Each works what it claimed itself.
-            results = (bot.settler, bot.poller)
-            processes: Any = (bot.batches, bot.submission, *results, bot.outbox, bot.home, bot.slack_removals)
-            # Together, as one commit; what one of them brings about for another is claimed in the next round.
-            claimed = await asyncio.gather(*(process.claim(32) for process in processes))
-            for process, rows in zip(processes, claimed, strict=True):
-                for row in rows:
-                    did = True
-                    await process.work(row)
-            idle = 0 if did else idle + 1
+            if await self._work_once():
+                idle = 0
+                continue
+            idle += 1
             if idle == 2:
                 return
-            if not did:
-                # A conversation that was just posted in pauses for a millisecond.
-                await asyncio.sleep(0.003)
+            # A conversation that was just posted in pauses for a millisecond.
+            await asyncio.sleep(0.003)
         raise AssertionError("the workers never came to rest")
+
+    async def _work_once(self) -> bool:
+        """Whether anything was due; it is worked by whoever claimed it."""
+        bot = self.bot
+        results = (bot.settler, bot.poller)
+        processes: Any = (bot.batches, bot.submission, *results, bot.outbox, bot.home, bot.slack_removals)
+        # Together, as one commit; what one of them brings about for another is claimed in the next round.
+        claimed = await asyncio.gather(*(process.claim(32) for process in processes))
+        for process, rows in zip(processes, claimed, strict=True):
+            for row in rows:
+                await process.work(row)
+        return any(claimed)
 
     async def heard(self) -> None:
         """Let the callbacks that were answered do their part, and nothing else be worked."""
@@ -234,7 +237,8 @@ class Journey:
     async def settle(self) -> None:
         """Work, hear what Smile ID calls back meanwhile, and work again until both are at rest."""
         for _round in range(50):
-            await self.work()
+            if await self._work_once():
+                await self.work()
             before = len(self.smile_id.callbacks)
             await asyncio.sleep(0.05)
             self.clock.move(seconds=1)
