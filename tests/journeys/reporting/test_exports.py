@@ -118,6 +118,7 @@ async def test_days_are_local_and_both_ends_belong(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.processes
 async def test_the_command_line_writes_the_file_to_its_output(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         ref = await world.ask()

@@ -94,6 +94,12 @@ async def a_day_of_checks(world: Journey) -> list[str]:
     return refs
 
 
+async def a_day_with_a_check(world: Journey) -> None:
+    """Enough to be summed up with a picture and a file, where nothing is counted."""
+    await world.ask()
+    await world.settle()
+
+
 async def morning(world: Journey, day: int = 25, hour: int = 8) -> None:
     """The hour comes; what is to be said is said."""
     go_to(world.clock, TUESDAY.replace(day=day, hour=hour))
@@ -173,7 +179,7 @@ async def test_the_picture_and_the_table_are_in_its_thread_with_the_same_figures
 
 async def test_it_appears_once_despite_restarts_and_lost_answers(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
-        await a_day_of_checks(world)
+        await a_day_with_a_check(world)
         for method in ("chat.postMessage", "files.completeUploadExternal"):
             world.slack.fail_next(method, Fault.reset_after())
         await morning(world)
@@ -279,7 +285,7 @@ async def test_what_waits_for_review_is_one_number_in_summary_home_and_lists(tmp
 @pytest.mark.parametrize("closed", ["left", "shared"])
 async def test_a_channel_unfit_for_figures_alerts_the_admins_once(tmp_path: Path, closed: str) -> None:
     async with office(tmp_path) as world:
-        await a_day_of_checks(world)
+        await a_day_with_a_check(world)
         if closed == "left":
             world.slack.channels[MANAGERS].members.clear()
         else:
@@ -295,7 +301,7 @@ async def test_what_is_not_posted_yet_stays_out_of_a_channel_that_was_shared_mea
 ) -> None:
     """The file names who asked for how many checks, and its picture stands for all who read the message."""
     async with office(tmp_path) as world:
-        await a_day_of_checks(world)
+        await a_day_with_a_check(world)
         upload = "files.getUploadURLExternal"
         world.slack.fail_next(upload, *[Fault.status(503)] * (1 if after == "message" else 0))
         await morning(world)
@@ -466,6 +472,7 @@ async def test_it_is_not_shared_where_the_bot_cannot_post_nor_with_another_compa
 # For machines
 
 
+@pytest.mark.processes
 async def test_the_json_command_reads_the_same_figures_while_the_bot_runs(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
         # A process of its own has the real clock: to it these checks were asked today.

@@ -24,7 +24,7 @@ from tests.journeys.intake.test_rerun import run_again, sent_again
 from tests.journeys.reporting.test_summary import go_to
 from tests.journeys.world import REVIEWER, Journey, MovedClock, journey, patient_slack
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.endurance]
 
 ENDS = {
     "approved": "approved",

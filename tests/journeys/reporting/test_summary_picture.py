@@ -12,7 +12,16 @@ from bot.sandbox.slack import Fault, Message
 from bot.sandbox.slack.files import SlackFile
 from bot.slack.blocks.summary import PICTURE_BLOCK
 from storage.engine.database import Transaction
-from tests.journeys.reporting.test_summary import MANAGERS, a_day_of_checks, files, morning, office, restarted, roots
+from tests.journeys.reporting.test_summary import (
+    MANAGERS,
+    a_day_of_checks,
+    a_day_with_a_check,
+    files,
+    morning,
+    office,
+    restarted,
+    roots,
+)
 from tests.journeys.world import ADMIN, Journey
 
 pytestmark = pytest.mark.anyio
@@ -67,7 +76,7 @@ async def test_the_picture_comes_into_the_message_and_changes_nothing_else(tmp_p
 
 async def test_it_waits_until_slack_has_finished_the_picture(tmp_path: Path) -> None:
     async with office(tmp_path) as world:
-        await a_day_of_checks(world)
+        await a_day_with_a_check(world)
         await morning(world)
         drawn(world).ready_at = world.clock() + timedelta(seconds=60)
         await a_moment_later(world)
@@ -80,7 +89,7 @@ async def test_it_waits_until_slack_has_finished_the_picture(tmp_path: Path) -> 
 @pytest.mark.parametrize("why", ["refused", "picture deleted", "message deleted"])
 async def test_if_slack_does_not_take_it_the_message_stays_and_nobody_is_alerted(tmp_path: Path, why: str) -> None:
     async with office(tmp_path) as world:
-        await a_day_of_checks(world)
+        await a_day_with_a_check(world)
         await morning(world)
         (root,) = roots(world)
         before = (root.text, root.blocks)
@@ -107,7 +116,7 @@ async def test_whatever_answer_is_lost_before_a_restart_there_is_one_summary_and
     tmp_path: Path, method: str, lost: Any
 ) -> None:
     async with office(tmp_path) as world:
-        await a_day_of_checks(world)
+        await a_day_with_a_check(world)
         world.slack.fail_next(method, lost())
         await morning(world)
         await a_moment_later(world)
