@@ -80,10 +80,15 @@ unit quick processes faults-sample installation endurance browser node coverage:
 # More workers than cores: the tests wait for disk and sockets half of their time.
 PYTEST := $(BIN)/pytest -n 6 --dist worksteal -rs
 unit: .venv/ready
-	$(PYTEST) -m "not faults and not installation and not endurance and not node and not browser and not processes"
+	$(PYTEST) --hypothesis-profile=quarter \
+	  -m "not faults and not installation and not endurance and not node and not browser and not processes"
 
-processes faults-sample installation endurance: .venv/ready
+processes faults-sample installation: .venv/ready
 	$(PYTEST) -m $(subst -sample,,$@)
+
+# With all examples of each property, of which `make test` has played a quarter.
+endurance: .venv/ready
+	$(PYTEST) -m "endurance or hypothesis"
 
 # The demo's page in the distribution's Chromium, which is installed where that is possible.
 browser: .venv/ready

@@ -342,6 +342,7 @@ def upgrade_until(path: Path, beginning: str, number: int, steps: int) -> int:
     return subprocess.run(arguments, cwd=ROOT, check=False).returncode
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("beginning", "number", "steps"),
     [

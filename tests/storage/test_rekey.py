@@ -220,6 +220,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 @pytest.mark.skipif(not may_trace(), reason="strace is not installed, or may not trace here")
 async def test_killed_at_a_commit_it_goes_on_where_it_was(path: Path, tmp_path: Path) -> None:

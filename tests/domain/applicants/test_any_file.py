@@ -159,6 +159,7 @@ def within_bounds(act: Callable[[], None]) -> None:
     assert peak < BYTES
 
 
+@pytest.mark.endurance
 @pytest.mark.slow
 @settings(max_examples=400)
 @given(st.sampled_from(sorted(WHOLE)), st.data())
@@ -179,6 +180,7 @@ PHOTOS = Path(__file__).parents[3] / "bot" / "sandbox" / "data" / "photos"
 PHOTO = (PHOTOS / "liveness_0.jpg").read_bytes()
 
 
+@pytest.mark.endurance
 @pytest.mark.slow
 @settings(max_examples=150)
 @given(st.data())

@@ -82,6 +82,7 @@ def test_many_threads_get_their_own_photos(in_zip: bool) -> None:
     assert got == [photo for _, photo in wanted]
 
 
+@pytest.mark.endurance
 @pytest.mark.slow
 def test_five_hundred_applicants_in_one_zip_are_read_without_unpacking_them() -> None:
     """4,500 photos of 40 kB; the figures leave room for a slow machine."""
@@ -110,6 +111,7 @@ def test_five_hundred_applicants_in_one_zip_are_read_without_unpacking_them() ->
     assert peak < 40 * 1024 * 1024
 
 
+@pytest.mark.endurance
 @pytest.mark.slow
 def test_photos_inside_cells_are_not_held_while_the_table_is_read() -> None:
     text = base64.b64encode(JPEG + bytes(1_000_000)).decode()

@@ -307,6 +307,7 @@ FORMATTED = {
 }
 
 
+@pytest.mark.endurance
 @pytest.mark.parametrize("what", FORMATTED)
 @pytest.mark.slow
 def test_formatting_without_content_costs_less_than_a_second(what: str) -> None:
@@ -340,6 +341,7 @@ TOO_MUCH = {
 }
 
 
+@pytest.mark.endurance
 @pytest.mark.parametrize("what", TOO_MUCH)
 @pytest.mark.slow
 def test_what_is_far_more_than_a_list_of_people_is_refused_within_a_second(what: str) -> None:

@@ -153,6 +153,7 @@ def test_a_canary_is_found_in_every_spelling(spelled: bytes) -> None:
     assert surfaces.found == {"here": {"name"}}
 
 
+@pytest.mark.endurance
 async def test_what_comes_in_comes_out_only_where_the_table_says(
     tmp_path: Path, log_lines: io.StringIO, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -70,6 +70,7 @@ main(["crash"])
 """By a command of the test's own, as what every command does first is done for it too."""
 
 
+@pytest.mark.endurance
 async def test_what_is_corrected_or_sent_anyway_comes_out_only_where_the_table_says(
     tmp_path: Path, log_lines: io.StringIO, capfd: pytest.CaptureFixture[str]
 ) -> None:

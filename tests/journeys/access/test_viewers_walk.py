@@ -23,7 +23,9 @@ MORE_WORDS = ("list review", "list all rejected", "export jsonl", "summary week"
 ALWAYS: dict[str, Any] = {"KYC_WORKING_DAYS": "mon-sun", "KYC_WORKING_HOURS": "00:00-00:00"}
 
 
-@pytest.mark.parametrize("who", [VIEWER, MANAGER], ids=["viewer", "manager"])
+@pytest.mark.parametrize(
+    "who", [pytest.param(VIEWER, id="viewer"), pytest.param(MANAGER, id="manager", marks=pytest.mark.endurance)]
+)
 async def test_no_listener_shows_a_customer_to_who_sees_records(tmp_path: Path, who: str) -> None:
     async with journey(tmp_path, **STAFF, **ALWAYS) as world:
         walk = await begin(world, who)

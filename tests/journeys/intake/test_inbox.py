@@ -288,6 +288,7 @@ def direct(world: Site, words: str) -> list[str]:
     return [text for text in said if words in text]
 
 
+@pytest.mark.processes
 @BOTH
 @pytest.mark.parametrize("what", ["mention", "direct message"])
 async def test_a_bot_killed_between_ack_and_answer_answers_after_its_restart(what: str, *, socket_mode: bool) -> None:
@@ -309,6 +310,7 @@ async def test_a_bot_killed_between_ack_and_answer_answers_after_its_restart(wha
         assert not world.slack.ephemerals(ANALYST)
 
 
+@pytest.mark.processes
 @BOTH
 @pytest.mark.parametrize("call", ["conversations.history", "response_url"])
 async def test_a_bot_killed_after_the_confirming_click_submits_one_check(call: str, *, socket_mode: bool) -> None:

@@ -143,6 +143,7 @@ async def a_house(folder: Path, scopes: tuple[str, ...] | None = SCOPES) -> Asyn
 # The whole command
 
 
+@pytest.mark.processes
 async def test_all_is_green_before_the_first_start_and_nothing_is_left_behind(house: House) -> None:
     """Exit 0; Slack and Smile ID were only asked, and no file was made."""
     for channel in (CHANNEL, REVIEW):
@@ -178,6 +179,7 @@ async def test_all_is_green_before_the_first_start_and_nothing_is_left_behind(ho
     assert house.smile_id.jobs == {}
 
 
+@pytest.mark.processes
 async def test_a_missing_scope_ends_with_exit_1_and_says_how_to_get_it(tmp_path: Path) -> None:
     async with a_house(tmp_path, tuple(scope for scope in SCOPES if scope != "files:read")) as house:
         code, lines = await house.run(house.environment())
@@ -187,6 +189,7 @@ async def test_a_missing_scope_ends_with_exit_1_and_says_how_to_get_it(tmp_path:
     ]
 
 
+@pytest.mark.processes
 async def test_settings_that_do_not_fit_end_with_exit_2(house: House) -> None:
     code, lines = await house.run(house.environment(KYC_REQUESTERS="amina"))
     assert code == 2
@@ -194,6 +197,7 @@ async def test_settings_that_do_not_fit_end_with_exit_2(house: House) -> None:
     assert all(line.startswith("FAIL  settings: KYC_REQUESTERS") for line in lines)
 
 
+@pytest.mark.processes
 async def test_it_runs_beside_the_bot_and_disturbs_nothing(house: House) -> None:
     environment = house.environment()
     process = await start_bot(environment)
@@ -701,6 +705,7 @@ async def test_a_database_at_rest_is_read_and_left_as_it_was(house: House) -> No
     assert list(house.database.parent.iterdir()) == [house.database]
 
 
+@pytest.mark.processes
 async def test_what_a_crashed_bot_left_in_the_log_counts(house: House) -> None:
     """The proof stands in the log alone: without it the key could not be tried."""
     environment = house.environment()
@@ -816,6 +821,7 @@ async def test_a_folder_in_the_databases_place_is_told(house: House) -> None:
     assert "is not a file" in line
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(IS_ROOT and not shutil.which("setpriv"), reason="nothing is forbidden to root, without setpriv")
 @pytest.mark.parametrize(("mode", "words"), [(0o500, "cannot be written to"), (0o700, "cannot be read and written")])
 async def test_what_this_user_may_not_write_is_told(house: House, mode: int, words: str) -> None:

@@ -32,6 +32,7 @@ async def said(world: Site) -> dict[str, str]:
     return found
 
 
+@pytest.mark.processes
 async def test_both_platforms_let_the_bot_in_and_each_is_a_line() -> None:
     async with site() as world:
         lines = await said(world)
@@ -41,6 +42,7 @@ async def test_both_platforms_let_the_bot_in_and_each_is_a_line() -> None:
         assert {line["platform"] for line in logged if line["event"] == "platform.let_in"} == {"Slack", "Smile ID"}
 
 
+@pytest.mark.processes
 async def test_wrong_credentials_are_told_with_their_reason_and_without_a_secret() -> None:
     token, key = "xoxb-not-this-one", "that-of-another-partner"
     async with site(SLACK_BOT_TOKEN=token, SMILE_ID_API_KEY=key) as world:
@@ -52,6 +54,7 @@ async def test_wrong_credentials_are_told_with_their_reason_and_without_a_secret
         assert world.log().count('"event": "platform.not_let_in"') == 2
 
 
+@pytest.mark.processes
 async def test_an_app_token_that_slack_refuses_is_told_beside_a_bot_token_that_it_takes() -> None:
     async with site(start=False, SLACK_APP_TOKEN="xapp-not-this-one") as world:
         await world.start()

@@ -289,6 +289,7 @@ async def test_an_authority_that_has_ended_fails(tmp_path: Path, bank: Bank) -> 
     assert line.startswith("FAIL  private authority (KYC_CA_FILE): a certificate in it ended on 20")
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("content", "words"),
     [

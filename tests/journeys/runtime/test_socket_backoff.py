@@ -15,7 +15,7 @@ from tests.journeys.site import Site, site
 from tests.patience import GIVE_UP_SECONDS
 from tests.sandbox.slack_setup import serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 Answer = Callable[[web.WebSocketResponse], Awaitable[None]]
 

@@ -6,7 +6,7 @@ import pytest
 from bot.sandbox.demo import free_port, settings_for
 from tests.journeys.site import Site, site
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 WARNING = "socket_mode.more_connections_than_expected"
 

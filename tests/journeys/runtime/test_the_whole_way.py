@@ -16,7 +16,7 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.smile_id import SmileIDSandbox
 from tests.journeys.world import PHOTOS, REVIEW_CHANNEL, patient_slack
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 
 class Parties:

@@ -317,6 +317,7 @@ def restore_until(number: int, copy: Path, database: Path) -> int:
     return ended.returncode
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 @pytest.mark.skipif(not may_trace(), reason="strace is not installed, or may not trace here")
 async def test_a_crash_while_going_back_leaves_the_old_database_or_the_new_one(tmp_path: Path) -> None:
