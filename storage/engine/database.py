@@ -325,17 +325,16 @@ class _Connections:
                     [Connection(self._reader(), self.sealer) for _ in range(readers)] for _room in range(2)
                 )
                 return
-            wanted = shape.made_by(migrate)
-            guard = shape.ShapeGuard(db.conn, wanted)
+            guard = shape.ShapeGuard(db.conn, migrate)
             guard.require()
             self.writer = Connection(db, self.sealer, macs=self._writer_macs(db), shape=guard)
             self.readers, self.long_readers = (
-                [self._guarded_reader(wanted) for _ in range(readers)] for _room in range(2)
+                [self._guarded_reader(migrate) for _ in range(readers)] for _room in range(2)
             )
 
-    def _guarded_reader(self, wanted: shape.Shape) -> Connection:
+    def _guarded_reader(self, migrate: shape.Migrate) -> Connection:
         db = self._reader()
-        guard = shape.ShapeGuard(db.conn, wanted)
+        guard = shape.ShapeGuard(db.conn, migrate)
         return Connection(db, self.sealer, records=self.records, shape=guard)
 
     def _reader(self) -> sqlite_utils.Database:

@@ -244,7 +244,7 @@ def _read(
         if not applied and set(db.table_names()) - {migrations.migrations_table}:
             raise DatabaseFault("the file is the database of another program")
         if applied and not pending:
-            shape.require(connection, shape.made_by(migrate))
+            shape.require(connection, migrate)
         unfinished = bool(applied) and (
             upkeep.left(connection) is not None or first_macs.left(connection) or chain.is_due(connection)
         )

@@ -6,7 +6,9 @@ than the migrations make. Tables, views and indexes of others (of a replicator, 
 let be.
 """
 
+import hashlib
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -17,30 +19,49 @@ from bot.errors import DatabaseFault
 from storage.engine.connection import fetched
 from storage.engine.sealing import Sealer
 
-Shape = dict[str, object]
+Shape = dict[str, frozenset[tuple[Any, ...]]]
 """By what it is of, as sets of plain values."""
+Migrate = Callable[[sqlite_utils.Database, Sealer], None]
 
-_TABLES = "SELECT name, type, wr, strict FROM pragma_table_list WHERE schema = 'main' AND substr(name, 1, 1) <> '_'"
-_COLUMNS = 'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?)'
-_REFERENCES = 'SELECT "table", "from", "to", on_update, on_delete FROM pragma_foreign_key_list(?)'
+NEWEST = "32dab8beded002ac9fab457106060c46cdbd9bcf496c42b5db27c086120da7c3"
+"""The digest of what the migrations of this version make: to make it anew would be a tenth of each start."""
+
+_OURS = """
+    tables.schema = 'main' AND tables.type = 'table'
+        AND tables.name NOT GLOB '_*' AND tables.name NOT GLOB 'sqlite_*'
+"""
+_TABLES = f"SELECT name, wr, strict FROM pragma_table_list AS tables WHERE {_OURS}"
+_COLUMNS = f"""
+    SELECT tables.name, of.name, of.type, of."notnull", of.dflt_value, of.pk, of.hidden
+    FROM pragma_table_list AS tables, pragma_table_xinfo(tables.name) AS of WHERE {_OURS}
+"""
+_REFERENCES = f"""
+    SELECT tables.name, of."table", of."from", of."to", of.on_update, of.on_delete
+    FROM pragma_table_list AS tables, pragma_foreign_key_list(tables.name) AS of WHERE {_OURS}
+"""
 _TRIGGERS = "SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger'"
 
 
 def of(connection: sqlite3.Connection) -> Shape:
     """As this connection sees it now."""
-    triggers = {(name, table, " ".join(sql.split())) for name, table, sql in _all(connection, _TRIGGERS)}
-    found: Shape = {"triggers": triggers}
-    for name, *kind in _all(connection, _TABLES):
-        if kind[0] == "table" and not name.startswith("sqlite_"):
-            columns = frozenset(_all(connection, _COLUMNS, name))
-            found[f"table {name}"] = (*kind, columns, frozenset(_all(connection, _REFERENCES, name)))
-    return found
+    found: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
+    found["triggers"] = {(name, table, " ".join(sql.split())) for name, table, sql in fetched(connection, _TRIGGERS)}
+    for kind, statement in (("table", _TABLES), ("column", _COLUMNS), ("reference", _REFERENCES)):
+        for name, *said in fetched(connection, statement):
+            found[f"table {name}"].add((kind, *said))
+    return {what: frozenset(said) for what, said in found.items()}
+
+
+def digest(shape: Shape) -> str:
+    """The same for the same shape, in whichever order SQLite tells it."""
+    plain = [(what, sorted(map(repr, shape[what]))) for what in sorted(shape)]
+    return hashlib.sha256(repr(plain).encode()).hexdigest()
 
 
 @cache
-def made_by(migrate: Callable[[sqlite_utils.Database, Sealer], None]) -> Shape:
+def made_by(migrate: Migrate) -> Shape:
     """What these migrations make of an empty database."""
-    db = sqlite_utils.Database(memory=True)
+    db = sqlite_utils.Database(memory=True, execute_plugins=False)
     try:
         migrate(db, Sealer([bytes(range(32))]))
         return of(db.conn)
@@ -48,9 +69,13 @@ def made_by(migrate: Callable[[sqlite_utils.Database, Sealer], None]) -> Shape:
         db.close()
 
 
-def require(connection: sqlite3.Connection, wanted: Shape) -> None:
-    """Raises DatabaseFault if the database has another shape."""
+def require(connection: sqlite3.Connection, migrate: Migrate) -> None:
+    """Raises DatabaseFault if the database has another shape than these migrations make."""
     found = of(connection)
+    if digest(found) == NEWEST:
+        return
+    # Perhaps others keep a table of their own in it, perhaps it was changed: only a comparison tells.
+    wanted = made_by(migrate)
     if wrong := sorted(what for what, shape in wanted.items() if found.get(what) != shape):
         raise DatabaseFault(
             f"somebody else than the bot has changed how its database works ({', '.join(wrong)}). "
@@ -61,20 +86,16 @@ def require(connection: sqlite3.Connection, wanted: Shape) -> None:
 class ShapeGuard:
     """Compares one connection's database with the shape that it must have, whenever its schema has changed."""
 
-    def __init__(self, connection: sqlite3.Connection, wanted: Shape) -> None:
+    def __init__(self, connection: sqlite3.Connection, migrate: Migrate) -> None:
         self._connection = connection
-        self._wanted = wanted
+        self._migrate = migrate
         self._compared: int | None = None
 
     def require(self) -> None:
         """At the beginning of each snapshot. Raises DatabaseFault."""
         # Others may set the number back: then the connection itself goes on with the schema that was compared.
-        [(version,)] = _all(self._connection, "PRAGMA schema_version")
+        [(version,)] = fetched(self._connection, "PRAGMA schema_version")
         if version == self._compared:
             return
-        require(self._connection, self._wanted)
+        require(self._connection, self._migrate)
         self._compared = version
-
-
-def _all(connection: sqlite3.Connection, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-    return fetched(connection, sql, parameters)

@@ -16,8 +16,10 @@ from bot.domain.check.states import State
 from bot.domain.outbox import PostKind
 from bot.errors import DatabaseFault
 from storage import attempts, audit, check_facts, checks, deliveries, exports, outbox, reviews
+from storage.engine import shape
 from storage.engine.covered import COVERED
 from storage.engine.database import Database, Transaction
+from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
 from tests.storage.engine.test_macs import NOON, beside, fill, opened
 
@@ -114,6 +116,10 @@ def test_whoever_copies_or_puts_back_altered_records_is_warned(tmp_path: Path, c
     assert done.exit_code == 1
     assert "changed how its database works (triggers)" in done.output
     assert not path.exists()
+
+
+def test_the_digest_that_makes_a_start_short_is_of_what_the_migrations_make() -> None:
+    assert shape.digest(shape.made_by(migrate)) == shape.NEWEST
 
 
 async def test_tables_views_and_indexes_of_others_are_let_be(tmp_path: Path) -> None:
