@@ -22,9 +22,11 @@ import httpx
 
 from bot.errors import SettingsFault
 from bot.network.direct import DirectBackend, DirectResolver, DirectRule, NotPublic, Resolve, by_the_system
-from bot.network.pools import AT_ONCE, Pools
+from bot.network.pool import Connection, Pool
 from bot.settings import NetworkSettings, is_loopback
 
+CONNECTIONS = 8
+"""To each host, where nobody says how many."""
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _PEM = b"-----BEGIN CERTIFICATE-----"
 _STATUS = re.compile(r"\d{3}\b")
@@ -70,7 +72,7 @@ class Outbound:
         proxy = self.proxy_for(url)
         return f"through the proxy {address_of(proxy)}" if proxy else "directly"
 
-    def http(self, *, timeout: httpx.Timeout, connections: int = AT_ONCE) -> httpx.AsyncClient:
+    def http(self, *, timeout: httpx.Timeout, connections: int = CONNECTIONS) -> httpx.AsyncClient:
         """A client for Smile ID and files, with at most so many connections to each host. Enter it, or close it."""
         return httpx.AsyncClient(transport=_Routed(self, connections), timeout=timeout, trust_env=False)
 
@@ -149,29 +151,25 @@ class _Tunnel:
             self.is_through = True
 
 
-class _Direct(httpx.AsyncHTTPTransport):
-    """httpx's own transport on our connections, which it has no argument for; tests resolve names by them."""
+class PooledTransport(httpx.AsyncHTTPTransport):
+    """httpx's own transport on our pool, which it has no argument for: its exceptions say what was sent."""
 
-    def __init__(self, outbound: Outbound, limits: httpx.Limits) -> None:
-        super().__init__(verify=outbound.tls, limits=limits, trust_env=False)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=outbound.tls,
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            network_backend=DirectBackend(outbound.direct),
-        )
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool  # type: ignore[assignment]  # it calls nothing else of a pool
 
 
 class _Routed(httpx.AsyncBaseTransport):
-    """Two kinds of httpx's own transports, whose exceptions say what was sent; the address decides between them."""
+    """Directly or by the proxy: the address decides."""
 
     def __init__(self, outbound: Outbound, connections: int) -> None:
         self._proxy_for: Callable[[str], str | None] = outbound.proxy_for
-        self._direct = Pools(partial(_Direct, outbound), connections=connections)
+        backend = DirectBackend(outbound.direct)
+        directly = partial(httpcore.AsyncHTTPConnection, ssl_context=outbound.tls, network_backend=backend)
+        self._direct = PooledTransport(Pool(directly, connections=connections))
         self._proxied = None
         if outbound.proxy:
-            self._proxied = Pools(partial(_through_the_proxy, outbound), connections=connections)
+            proxied = _by_proxy(outbound.proxy, outbound.tls, backend)
+            self._proxied = PooledTransport(Pool(proxied, connections=connections))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self._proxied is None or self._proxy_for(str(request.url)) is None:
@@ -194,11 +192,18 @@ class _Routed(httpx.AsyncBaseTransport):
             await self._proxied.aclose()
 
 
-def _through_the_proxy(outbound: Outbound, limits: httpx.Limits) -> httpx.AsyncHTTPTransport:
-    url = outbound.proxy or ""
+def _by_proxy(
+    address: str, tls: ssl.SSLContext, backend: httpcore.AsyncNetworkBackend
+) -> Callable[[httpcore.Origin], Connection]:
     # httpcore refuses a context for a proxy that is spoken to in plain.
-    proxy = httpx.Proxy(url, ssl_context=outbound.tls if urlsplit(url).scheme == "https" else None)
-    return httpx.AsyncHTTPTransport(verify=outbound.tls, limits=limits, proxy=proxy, trust_env=False)
+    proxy = httpx.Proxy(address, ssl_context=tls if urlsplit(address).scheme == "https" else None)
+    return httpcore.AsyncHTTPProxy(
+        proxy_url=str(proxy.url),
+        proxy_auth=proxy.raw_auth,
+        ssl_context=tls,
+        proxy_ssl_context=proxy.ssl_context,
+        network_backend=backend,
+    ).create_connection
 
 
 def address_of(proxy: str) -> str:

@@ -13,6 +13,7 @@ import aiohttp.abc
 import httpcore
 
 from bot.domain.hosts import is_public
+from bot.network.streams import TCPStream
 from bot.settings import is_loopback
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -52,11 +53,10 @@ class DirectRule:
 
 
 class DirectBackend(httpcore.AsyncNetworkBackend):
-    """httpcore's own connections, to the addresses that the rule gives."""
+    """Connections of httpcore's, to the addresses that the rule gives."""
 
     def __init__(self, rule: DirectRule) -> None:
         self._rule = rule
-        self._inner = httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,
@@ -66,10 +66,11 @@ class DirectBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        async def connect(address: str) -> httpcore.AsyncNetworkStream:
-            return await self._inner.connect_tcp(
-                address, port, local_address=local_address, socket_options=socket_options
-            )
+        """Raises ConnectTimeout or ConnectError. The last two arguments are httpcore's, which nothing here sets."""
+
+        async def connect(address: str) -> TCPStream:
+            _transport, stream = await asyncio.get_running_loop().create_connection(TCPStream, address, port)
+            return stream
 
         try:
             async with asyncio.timeout(timeout):
@@ -79,15 +80,10 @@ class DirectBackend(httpcore.AsyncNetworkBackend):
         except OSError as fault:
             raise httpcore.ConnectError(str(fault)) from fault
 
-    async def sleep(self, seconds: float) -> None:
-        await self._inner.sleep(seconds)
 
-
-async def _first_to_connect(
-    addresses: Sequence[str], connect: Callable[[str], Awaitable[httpcore.AsyncNetworkStream]]
-) -> httpcore.AsyncNetworkStream:
+async def _first_to_connect(addresses: Sequence[str], connect: Callable[[str], Awaitable[TCPStream]]) -> TCPStream:
     """Each address gets a head start on the next. Raises what the last one raised; the losers are closed."""
-    waiting, trying = list(addresses), set[asyncio.Future[httpcore.AsyncNetworkStream]]()
+    waiting, trying = list(addresses), set[asyncio.Future[TCPStream]]()
     fault: BaseException = OSError("the name has no address")
     try:
         while waiting or trying:

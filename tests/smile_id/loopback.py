@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 
+from bot.network import Outbound
+from bot.settings import NetworkSettings
 from bot.smile_id.client import V1Client
 from bot.smile_id.interface import JobPhoto, JobRequest
 
@@ -165,7 +167,9 @@ async def client_of(
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[V1Client]:
     timeout = httpx.Timeout(5.0, read=seconds)
-    async with httpx.AsyncClient(transport=transport, timeout=timeout, trust_env=False) as http:
+    outbound = Outbound.of(NetworkSettings.load({}), own=[origin])
+    client = httpx.AsyncClient(transport=transport, trust_env=False) if transport else outbound.http(timeout=timeout)
+    async with client as http:
         yield V1Client(
             http=http,
             base_url=f"{origin}/v1",
