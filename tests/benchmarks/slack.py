@@ -18,14 +18,15 @@ from starlette.routing import Route
 
 from bot.runtime import log_config
 from bot.runtime.server import listen, serve_asgi
-from bot.sandbox.demo import CHANNEL
+from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack.delivery import encode, signature
 from bot.sandbox.slack.payloads import slash_command, view_submission
 from bot.settings import LogFormat
+from handlers import search
 from tests.benchmarks.callers import Callers, callers, posted
 from tests.benchmarks.figures import Figure, Goal
 from tests.benchmarks.rounds import costs
-from tests.journeys.world import Journey, journey
+from tests.journeys.world import REVIEWER, Journey, journey
 
 AT_ONCE = 8
 REQUESTS = 120
@@ -46,10 +47,17 @@ def figures() -> list[Figure]:
 
 async def _figures() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
-        async with journey(Path(folder)) as world, callers() as people, _bare(world.slack.signing_secret) as bare:
+        async with (
+            journey(Path(folder), KYC_FINDS_PER_HOUR="1000000") as world,
+            callers() as people,
+            _bare(world.slack.signing_secret) as bare,
+        ):
             for _ in range(LISTED):
                 await world.ask()
             await world.settle()
+            for person, which in ((ANALYST, ""), (REVIEWER, "all")):
+                listed = await search.listing(world.bot, person, which)
+                assert listed.text.startswith("Checks: "), "a refusal would cost less"
             return [await _figure(world, people, bare, *work) for work in _WORKS]
 
 
@@ -82,11 +90,13 @@ def _signed(world: Journey, kind: str, payload: Mapping[str, Any]) -> bytes:
     return posted("/slack/events", body, headers)
 
 
-def _command(text: str) -> Payload:
+def _command(text: str, person: str = ANALYST) -> Payload:
     def payload(world: Journey, request: str) -> tuple[str, Mapping[str, Any]]:
         there = world.slack.world.channels[CHANNEL]
         place = {"trigger_id": request, "response_url": f"{world.slack.api_url}never"}
-        return "slash_commands", slash_command(world.analyst.user, there, command="/kyc", text=text, **place)
+        return "slash_commands", slash_command(
+            world.slack.person(person).user, there, command="/kyc", text=text, **place
+        )
 
     return payload
 
@@ -101,6 +111,7 @@ _WORKS: tuple[tuple[str, Payload, float], ...] = (
     ("`/kyc help`", _command("help"), 0.33),
     ("a form for the last listener", _late_view, 0.33),
     ("`/kyc list`, ten own checks", _command("list"), 0.12),
+    ("`/kyc list all`, a look that is counted and recorded", _command("list all", REVIEWER), 0.12),
 )
 
 
