@@ -168,6 +168,7 @@ VARIED = [
 ]
 
 
+@pytest.mark.endurance
 @pytest.mark.slow
 @given(damaged(VARIED, little=True))
 @settings(max_examples=400)

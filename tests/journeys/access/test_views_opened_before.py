@@ -135,7 +135,13 @@ async def asks_for_checks_alone(world: Journey) -> None:
     await world.bot.access.changed(REVIEWERS)
 
 
-@pytest.mark.parametrize("lost", [loses_every_role, asks_for_checks_alone], ids=["every role", "reviewer"])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        pytest.param(loses_every_role, id="every role", marks=pytest.mark.endurance),
+        pytest.param(asks_for_checks_alone, id="reviewer"),
+    ],
+)
 @pytest.mark.parametrize("opened", OPENED)
 async def test_one_click_in_what_stood_open_takes_the_customer_off_the_screen(
     tmp_path: Path, opened: str, lost: Callable[[Journey], Awaitable[None]]

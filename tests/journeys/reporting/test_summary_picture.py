@@ -108,7 +108,7 @@ async def test_if_slack_does_not_take_it_the_message_stays_and_nobody_is_alerted
         assert world.direct(ADMIN) == []
 
 
-@pytest.mark.parametrize("lost", [Fault.reset_before, Fault.reset_after])
+@pytest.mark.parametrize("lost", [pytest.param(Fault.reset_before, marks=pytest.mark.endurance), Fault.reset_after])
 @pytest.mark.parametrize(
     "method", ["files.completeUploadExternal", "files.info", "conversations.history", "chat.update"]
 )

@@ -35,6 +35,7 @@ PERSON = {
 FORGED = {"ResultCode": "0810", "signature": "no", "timestamp": "no", "IDNumber": PERSON["id_number"]}
 
 
+@pytest.mark.endurance
 async def test_no_column_holds_an_unkeyed_digest_of_anything_about_a_person(tmp_path: Path) -> None:
     """A check of each kind, everything said about them, all Home tabs; then every column is tried against it all."""
     async with journey(tmp_path, KYC_SEEN_BEFORE="30d", KYC_REQUESTERS="*", **STAFF) as world:

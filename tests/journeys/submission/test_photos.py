@@ -6,9 +6,10 @@ import io
 import json
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,25 +114,30 @@ async def test_a_redirect_to_the_sign_in_page_is_not_followed(tmp_path: Path) ->
         assert sum(call.method == "files.download" for call in world.slack.calls) == 1
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://files.example.com/selfie.jpg",
-        "http://files.slack.com/selfie.jpg",
-        "http://127.0.0.1:1/selfie.jpg",
-        "{base}@files.example.com/selfie.jpg",
-        "https://xoxb:y@files.slack.com/selfie.jpg",
-        "file:///etc/passwd",
-        "http://[::1/selfie.jpg",
-        "//files.slack.com/selfie.jpg",
-    ],
+OUTSIDE_SLACK = (
+    "https://files.example.com/selfie.jpg",
+    "http://files.slack.com/selfie.jpg",
+    "http://127.0.0.1:1/selfie.jpg",
+    "{base}@files.example.com/selfie.jpg",
+    "https://xoxb:y@files.slack.com/selfie.jpg",
+    "file:///etc/passwd",
+    "http://[::1/selfie.jpg",
+    "//files.slack.com/selfie.jpg",
 )
-async def test_the_token_is_shown_to_slack_alone(tmp_path: Path, url: str) -> None:
+
+
+def kept_at(url: str, base: str) -> dict[str, Any]:
+    return {"url_private_download": url.format(base=base)}
+
+
+async def test_the_token_is_shown_to_slack_alone(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
-        ref = await world.ask()
-        alter(world, lambda base: {"url_private_download": url.format(base=base)})
-        assert "Selfie: This file is kept outside Slack. Attach it again from your device." in await refused(world, ref)
-        assert not [call for call in world.slack.calls if call.method == "files.download"]
+        for number, url in enumerate(OUTSIDE_SLACK):
+            ref = await world.ask(id_number=f"0000000000{number}")
+            alter(world, partial(kept_at, url), at=number)
+            words = "Selfie: This file is kept outside Slack. Attach it again from your device."
+            assert words in await refused(world, ref), url
+            assert not [call for call in world.slack.calls if call.method == "files.download"], url
 
 
 async def test_a_file_without_an_address_cannot_be_read(tmp_path: Path) -> None:
@@ -158,23 +164,26 @@ async def test_a_photo_that_is_gone_is_told_by_its_name(tmp_path: Path, what: st
 OTHER_KIND = "Selfie: By its content, whatever its name says, this is"
 
 
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        pytest.param(b"%PDF-1.7\n" + b"x" * 999, f"{OTHER_KIND} a PDF.", id="a-pdf"),
-        pytest.param(picture("GIF"), f"{OTHER_KIND} a GIF.", id="a-gif"),
-        pytest.param(picture("WEBP"), f"{OTHER_KIND} a WebP picture.", id="a-webp"),
-        pytest.param(b"\0\0\0\x18ftypheic" + b"x" * 999, f"{OTHER_KIND} a HEIC picture.", id="a-heic"),
-        pytest.param(b"hello" * 99, "Selfie: The file is not a JPEG or PNG photo.", id="a-text"),
-        pytest.param(SELFIE[: len(SELFIE) // 2], "Selfie: The file is damaged or incomplete.", id="half-a-jpeg"),
-        pytest.param(picture("PNG")[:-30], "Selfie: The file is damaged or incomplete.", id="half-a-png"),
-        pytest.param(b"\xff\xd8\xff" + b"\x00" * 99, "Selfie: The file is damaged or incomplete.", id="hardly-a-jpeg"),
-        pytest.param(bomb(), "Selfie: The photo has more than 50 megapixels. Attach a smaller one.", id="a-bomb"),
-    ],
-)
-async def test_a_file_that_only_looks_like_a_photo_is_refused_in_words(tmp_path: Path, data: bytes, words: str) -> None:
+def no_photos() -> Sequence[tuple[bytes, str]]:
+    """Files, and what is said of each."""
+    return (
+        (b"%PDF-1.7\n" + b"x" * 999, f"{OTHER_KIND} a PDF."),
+        (picture("GIF"), f"{OTHER_KIND} a GIF."),
+        (picture("WEBP"), f"{OTHER_KIND} a WebP picture."),
+        (b"\0\0\0\x18ftypheic" + b"x" * 999, f"{OTHER_KIND} a HEIC picture."),
+        (b"hello" * 99, "Selfie: The file is not a JPEG or PNG photo."),
+        (SELFIE[: len(SELFIE) // 2], "Selfie: The file is damaged or incomplete."),
+        (picture("PNG")[:-30], "Selfie: The file is damaged or incomplete."),
+        (b"\xff\xd8\xff" + b"\x00" * 99, "Selfie: The file is damaged or incomplete."),
+        (bomb(), "Selfie: The photo has more than 50 megapixels. Attach a smaller one."),
+    )
+
+
+async def test_a_file_that_only_looks_like_a_photo_is_refused_in_words(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
-        assert words in await refused(world, await world.ask(selfie=data))
+        for number, (data, words) in enumerate(no_photos()):
+            ref = await world.ask(id_number=f"0000000000{number}", selfie=data)
+            assert words in await refused(world, ref)
 
 
 async def test_a_photo_that_grew_beyond_the_limit_is_not_read_to_its_end(tmp_path: Path) -> None:

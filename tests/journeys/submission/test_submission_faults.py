@@ -106,7 +106,7 @@ SLOW = {
 }
 
 
-@pytest.mark.parametrize("call", ["upload", "put"])
+@pytest.mark.parametrize("call", [pytest.param("upload", marks=pytest.mark.endurance), "put"])
 @pytest.mark.parametrize("name", [*BROKEN, *SLOW])
 async def test_a_check_is_sent_once_when_smile_id(tmp_path: Path, name: str, call: str) -> None:
     fault = {**BROKEN, **SLOW}[name]
