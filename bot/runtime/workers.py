@@ -170,7 +170,8 @@ class Scheduler:
         self._due_at[name] = (interval if first_in is None else first_in).total_seconds()
         self._scheduler.add_job(
             self._run,
-            _Every(seconds=interval.total_seconds()),
+            # Without a zone it would look each time for the machine's.
+            _Every(seconds=interval.total_seconds(), timezone=UTC),
             args=(job, name, interval),
             id=name,
             **first,

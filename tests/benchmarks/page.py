@@ -11,6 +11,7 @@ GROWTH = "growth"
 SUBJECTS: Mapping[str, str] = {
     "slack": "Slack's requests",
     "submissions": "Submissions",
+    "start": "Start and memory",
     GROWTH: "What a large file makes slower",
 }
 """A module of this folder with a function `figures()`, and what its table is called."""

@@ -15,11 +15,13 @@ ROUNDS = 5
 IDLE_SECONDS = 2.0
 """After its start, when it has greeted Slack and Smile ID and collected what it imported."""
 LIBRARIES = (
-    "aiohttp, anyascii, apscheduler.schedulers.asyncio, click, cryptography.hazmat.primitives.ciphers.aead, httpx",
-    "PIL.Image, PIL.ImageOps, prometheus_client, pydantic_settings, rapidfuzz, slack_bolt.async_app, sqlite_utils",
-    "slack_sdk.web.async_client, starlette.applications, structlog, uvicorn, uvloop",
+    "aiohttp, anyascii, apscheduler.schedulers.asyncio, click, cryptography.hazmat.primitives.asymmetric.ed25519",
+    "cryptography.hazmat.primitives.ciphers.aead, cryptography.hazmat.primitives.kdf.hkdf, httpcore, httpx, PIL.Image",
+    "PIL.ImageFilter, PIL.ImageStat, prometheus_client, pydantic_settings, rapidfuzz.distance, slack_bolt.async_app",
+    "slack_bolt.adapter.starlette.async_handler, slack_sdk.web.async_client, sqlite_utils, starlette.applications",
+    "structlog, uvicorn.protocols.http.auto, uvloop",
 )
-"""What the bot imports before it listens; sqlite-utils without numpy, as the bot has it."""
+"""What the bot has imported of others when it listens; sqlite-utils without numpy, as the bot has it."""
 PEER = f"""
 import sys
 sys.modules["numpy"] = None

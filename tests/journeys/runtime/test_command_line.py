@@ -111,6 +111,26 @@ async def test_a_context_of_aiohttps_own_trusts_nobody_and_ours_trusts_as_told()
     assert paths == f"{authorities} None"
 
 
+ENDED_WHEN_COLLECTING = """
+import gc, os, signal, threading
+
+def watch():
+    while not (gc.get_freeze_count() and gc.isenabled()):
+        threading.Event().wait(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+from bot.__main__ import main
+threading.Thread(target=watch, daemon=True).start()
+main(["serve"])
+"""
+
+
+async def test_garbage_is_collected_again_once_the_bot_listens() -> None:
+    async with site(start=False) as world:
+        ended = await kyc_bot(command=[sys.executable, "-c", ENDED_WHEN_COLLECTING], environment=world.environment)
+    assert (ended.code, ended.out.startswith("kyc-bot listens")) == (0, True), ended.err
+
+
 async def test_what_speaks_to_nobody_asks_for_no_token(kept: Kept) -> None:
     copy = str(kept.folder / "copy.db")
     for arguments in (
