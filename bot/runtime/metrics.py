@@ -78,6 +78,7 @@ class Metrics:
         self._commits = histogram(
             "kyc_commit_group_size", "Functions committed together", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
         )
+        self._busy = counter("kyc_writes_refused", "Changes refused since too many waited for the database")
         self._refused = counter("kyc_slack_refused", "Requests in Slack's name that were refused", ["why"])
         self._turned_away = counter("kyc_http_refused", "Answers of the public port that refuse, by status", ["status"])
         self._closed = counter("kyc_connections_closed", "Connections closed before an answer", ["why"])
@@ -135,6 +136,10 @@ class Metrics:
 
     def commit(self, functions: int, _seconds: float) -> None:
         self._commits.observe(functions)
+
+    def write_refused(self) -> None:
+        """A change was not taken, since as many as can be stored soon wait for the database already."""
+        self._busy.inc()
 
     def tick(self, lag_seconds: float) -> None:
         self._ticks.observe(lag_seconds)

@@ -21,7 +21,7 @@ import sqlite_utils
 import structlog
 
 from bot.domain.privacy.erasures import Traces
-from bot.errors import DatabaseFault
+from bot.errors import DatabaseBusy, DatabaseFault
 from storage.engine import macs, record_versions, shape, traces
 from storage.engine.connection import connect, create_private, unusable_as_fault
 from storage.engine.group import CommitGroup, Connection, Records, WriteJob
@@ -55,6 +55,7 @@ class Database:
         connections: _Connections,
         writer_thread: ThreadPoolExecutor,
         on_commit: Callable[[int, float], None] | None,
+        on_busy: Callable[[], None] | None,
         group_seconds: float,
     ) -> None:
         """Use `open`."""
@@ -65,6 +66,7 @@ class Database:
         self._readers = _Readers(connections.readers, "database-reader")
         self._long_readers = _Readers(connections.long_readers, "database-long-reader")
         self._on_commit = on_commit
+        self._on_busy = on_busy
         self._group_seconds = group_seconds
         self._loop = asyncio.get_running_loop()
         self._subscribers: dict[str, list[Callable[[], None]]] = {}
@@ -90,6 +92,7 @@ class Database:
         readers: int = 2,
         busy_timeout: timedelta = timedelta(seconds=5),
         on_commit: Callable[[int, float], None] | None = None,
+        on_busy: Callable[[], None] | None = None,
         group_seconds: float = GROUP_SECONDS,
         learn_at_once: int = record_versions.AT_ONCE,
     ) -> Database:
@@ -100,14 +103,15 @@ class Database:
         A file taken `as_it_is` must have been migrated before: a command beside a bot leaves that to the bot.
 
         Of more than `learn_at_once` checks the versions are read afterwards (`learned`).
-        `on_commit` hears, on the event loop, of each commit: how many functions it held, and its seconds.
+        `on_commit` hears, on the event loop, of each commit: how many functions it held, and its seconds; `on_busy` of
+        each function that is refused with DatabaseBusy.
         Raises DatabaseFault if the file cannot be used, and whatever `migrate` raises.
         """
         connections = _Connections(path=path, sealer=sealer, busy_timeout=busy_timeout, learn_at_once=learn_at_once)
         thread = ThreadPoolExecutor(1, "database-writer")
         try:
             await asyncio.get_running_loop().run_in_executor(thread, connections.open, migrate, as_it_is, readers)
-            return cls(connections, thread, on_commit, group_seconds)
+            return cls(connections, thread, on_commit, on_busy, group_seconds)
         except BaseException as error:
             thread.submit(connections.close)
             thread.shutdown(wait=isinstance(error, Exception))  # a cancelled caller waits for no migration
@@ -135,7 +139,12 @@ class Database:
     def _enqueue(self, call: Callable[[Transaction], T]) -> asyncio.Future[T]:
         self._refuse_if_closed()
         answered: asyncio.Future[T] = self._loop.create_future()
-        self._waiting.add(WriteJob(call, answered, is_behind()))
+        try:
+            self._waiting.add(WriteJob(call, answered, is_behind()))
+        except DatabaseBusy:
+            if self._on_busy:
+                self._on_busy()
+            raise
         if self._idle.is_set():
             self._idle.clear()
             # Not at once: whoever else writes in this turn of the loop joins the group.

@@ -40,6 +40,7 @@ async def test_everybody_is_told_to_try_again_and_may(tmp_path: Path) -> None:
         await world.smile_id.wait_for(lambda: world.job().processed)
         form = await world.fill(await world.form())
         verdict = json.dumps(signed(world, message(world.job(), "0810")))
+        assert "kyc_writes_refused_total 0.0" in (await world.bot.figures()).decode()
         async with httpx.AsyncClient(trust_env=False) as smile_id:
             async with busy(world):
                 refused = await form.submit()
@@ -51,6 +52,7 @@ async def test_everybody_is_told_to_try_again_and_may(tmp_path: Path) -> None:
                 told = len(slack.ephemerals(ANALYST))
                 await world.analyst.say(CHANNEL, f"<@{BOT_USER_ID}> status {ref}")
             assert (await smile_id.post(world.job().callback_url, content=verdict)).status_code == 200
+        assert "kyc_writes_refused_total 0.0" not in (await world.bot.figures()).decode()
         assert len(await fates(world)) == 1
         assert (await form.submit()).closed
         assert await world.newest() != ref
