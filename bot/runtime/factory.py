@@ -414,8 +414,8 @@ async def build(
         [
             # Of files so many rows are under way at once, and the next follows each that ends.
             pool("submission", SUBMISSION, submission, size=CHECKS_AT_ONCE, holds_back=True),
-            # Few at once: a callback that comes waits for the same writer, and Smile ID for its answer.
-            pool("callbacks", CALLBACKS, settler, size=4),
+            # Few at once, and none amid a burst: a callback waits for the same writer, and Smile ID for its answer.
+            pool("callbacks", CALLBACKS, settler, size=4, in_a_lull=True),
             pool("results", RESULTS, poller, size=8),
             pool("batches", BATCHES, batches, size=2),
             inbox_pool,
@@ -656,8 +656,15 @@ async def _http(stack: AsyncExitStack, outbound: Outbound, timeout: httpx.Timeou
 
 
 def _pool(
-    database: Database, name: str, topic: str, queue: Queue[T], *, size: int, holds_back: bool = False
+    database: Database,
+    name: str,
+    topic: str,
+    queue: Queue[T],
+    *,
+    size: int,
+    holds_back: bool = False,
+    in_a_lull: bool = False,
 ) -> WorkerPool[T]:
     pool = WorkerPool(name, queue, size=size, holds_back=holds_back)
-    database.subscribe(topic, pool.wake)
+    database.subscribe(topic, pool.wake_in_a_lull if in_a_lull else pool.wake)
     return pool

@@ -22,6 +22,7 @@ TICK_SECONDS = 1.0
 LATE_SECONDS = 5.0
 """A tick this late is reported at `/readyz`: the event loop was held up, or the machine was."""
 REPORT_LATE_FOR_SECONDS = 300.0
+LULL_SECONDS = 0.05
 DEAD_SECONDS = 60.0
 """Without a tick for this long nothing timed runs: as if there were no scheduler."""
 
@@ -52,6 +53,7 @@ class WorkerPool(Generic[T]):
         self._leaves_rows = False
         self._awake = asyncio.Event()
         self._awake.set()
+        self._lull: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None
         self._stopping = False
@@ -62,6 +64,15 @@ class WorkerPool(Generic[T]):
 
     def wake(self) -> None:
         self._awake.set()
+
+    def wake_in_a_lull(self) -> None:
+        """Once nobody has asked for it for `LULL_SECONDS`: for what would be in the way of whatever asks.
+
+        While it is asked for all the time, the clock's tick wakes the pool.
+        """
+        if self._lull is not None:
+            self._lull.cancel()
+        self._lull = asyncio.get_running_loop().call_later(LULL_SECONDS, self.wake)
 
     def wake_in(self, wait: timedelta) -> None:
         asyncio.get_running_loop().call_later(max(0.0, wait.total_seconds()) + 0.01, self.wake)

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bot.runtime.workers import WorkerPool
+from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -19,6 +20,7 @@ class Numbers:
         self.left = list(range(count))
         self.claims: list[int] = []
         """How many rows each claim gave."""
+        self.claimed = asyncio.Event()
         self.most = count
         """Under way at once."""
         self._ends: dict[int, asyncio.Event] = {}
@@ -28,6 +30,7 @@ class Numbers:
         taken, self.left = self.left[:room], self.left[room:]
         self._ends |= {number: asyncio.Event() for number in taken}
         self.claims.append(len(taken))
+        self.claimed.set()
         return taken
 
     async def work(self, row: int) -> None:
@@ -90,3 +93,15 @@ async def test_a_queue_that_holds_rows_back_is_asked_after_each_end_of_work() ->
         for left in (2, 1, 0):
             await numbers.end(1)
             assert len(numbers.left) == left
+
+
+async def test_a_burst_wakes_a_pool_that_waits_for_a_lull_once() -> None:
+    numbers = Numbers(0)
+    async with working(numbers, size=2) as pool:
+        numbers.claimed.clear()
+        for _ in range(5):
+            pool.wake_in_a_lull()
+        async with asyncio.timeout(GIVE_UP_SECONDS):
+            await numbers.claimed.wait()
+        await at_rest()
+        assert len(numbers.claims) == 2
