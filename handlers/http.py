@@ -37,6 +37,7 @@ def web(bot: Bot, bolt: AsyncApp | None, connections: Connections, *, body_secon
 
         # Read at once, since a sender may leave right after its last byte; a stranger's request is cut off below.
         reading = asyncio.ensure_future(read())
+        await asyncio.sleep(0)  # a body that came together with its head is read by now
         try:
             answer = await bot.callbacks.receive(request.path_params["token"], reading, request.headers)
         except ClientDisconnect:
@@ -44,8 +45,9 @@ def web(bot: Bot, bolt: AsyncApp | None, connections: Connections, *, body_secon
         except TimeoutError:
             return Response(status_code=408, headers={"Connection": "close"})
         finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            if not reading.done():
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
         return Response(status_code=answer.value)
 
     async def alive(_request: Request) -> Response:

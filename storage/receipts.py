@@ -81,8 +81,7 @@ def keep(
     Of a check whose personal data was erased only what belongs to the record is kept. One that is `Disposition.KEPT`
     wakes whoever settles it.
     """
-    body, body_sha256 = _as_kept(tx, job_id, body, body_sha256)
-    known = _find(tx, job_id, code, body_sha256)
+    body, body_sha256, known = _known(tx, job_id, code, body, body_sha256)
     if known is not None:
         return known
     text = body if isinstance(body, str) else json.dumps(without_pictures(body))
@@ -113,8 +112,8 @@ def has_room(tx: Transaction, *, job_id: str, code: str, body_sha256: str, body:
     kept = tx.one(sql, job_id=job_id)
     if kept["rows"] < SIGNED_KEPT and kept["bytes"] < SIGNED_BYTES_KEPT:
         return True
-    _body, body_sha256 = _as_kept(tx, job_id, body, body_sha256)
-    return _find(tx, job_id, code, body_sha256) is not None
+    *_as_kept, known = _known(tx, job_id, code, body, body_sha256)
+    return known is not None
 
 
 def keep_refused(
@@ -161,28 +160,29 @@ def keep_refused(
     return kept.is_new
 
 
-def _as_kept(
-    tx: Transaction, job_id: str, body: Mapping[str, object] | str, body_sha256: str
-) -> tuple[Mapping[str, object] | str, str]:
-    """What is kept of a message now, and the digest of that."""
-    if not _is_erased(tx, job_id):
-        return body, body_sha256
-    rest = of_record(body)
-    return rest, digest(rest)
-
-
-def _find(tx: Transaction, job_id: str, code: str, body_sha256: str) -> Kept | None:
-    """The receipt of this very message, under whichever key its print was made.
+def _known(
+    tx: Transaction, job_id: str, code: str, body: Mapping[str, object] | str, body_sha256: str
+) -> tuple[Mapping[str, object] | str, str, Kept | None]:
+    """What is kept of a message now, the digest of that, and its receipt if there is one already.
 
     The schema's UNIQUE sees the prints of one key alone. Nothing comes between this look and the insert after it: both
     run inside one transaction, and there is one writer.
     """
-    for print_ in tx.sealer.fingerprints(body_sha256, purpose=blind_index.BODY.purpose):
-        same = "SELECT id, fate FROM receipts WHERE job_id = :job_id AND code = :code AND body_print = :print"
-        known = tx.row(same, job_id=job_id, code=code, print=print_)
-        if known is not None:
-            return Kept(id=known["id"], is_new=False, is_settled=known["fate"] != Disposition.KEPT)
-    return None
+    sql = """
+        SELECT v.personal_erased_at, r.id, r.fate, r.body_print
+        FROM attempts a CROSS JOIN verifications v ON v.ref = a.ref
+        LEFT JOIN receipts r ON r.job_id = a.job_id AND r.code = :code
+        WHERE a.job_id = :job_id
+        """
+    rows = tx.rows(sql, job_id=job_id, code=code)
+    if rows and rows[0]["personal_erased_at"] is not None:
+        body = of_record(body)
+        body_sha256 = digest(body)
+    prints = tx.sealer.fingerprints(body_sha256, purpose=blind_index.BODY.purpose)
+    for row in rows:
+        if row["body_print"] in prints:
+            return body, body_sha256, Kept(id=row["id"], is_new=False, is_settled=row["fate"] != Disposition.KEPT)
+    return body, body_sha256, None
 
 
 def without_pictures(body: Mapping[str, object]) -> dict[str, object]:
@@ -217,14 +217,6 @@ def digest(body: Mapping[str, object]) -> str:
 
 def _is_short(value: object) -> bool:
     return isinstance(value, str | int | float | bool) and len(str(value)) <= _LONGEST_OF_RECORD
-
-
-def _is_erased(tx: Transaction, job_id: str) -> bool:
-    sql = """
-        SELECT 1 FROM attempts a JOIN verifications v ON v.ref = a.ref
-        WHERE a.job_id = :job_id AND v.personal_erased_at IS NOT NULL
-        """
-    return tx.exists(sql, job_id=job_id)
 
 
 def _pictureless(value: object) -> object:

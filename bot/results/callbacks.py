@@ -5,7 +5,8 @@ What one does to its check follows the answer, in `settling`: Smile ID waits for
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from asyncio import Future
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -16,7 +17,7 @@ from bot.access.process import Process
 from bot.domain.results.attempt import Attempt
 from bot.results.repeats import KnownJob, Repeats
 from bot.results.settlement import Settlement
-from bot.smile_id.interface import ResultMessage, SmileID
+from bot.smile_id.interface import Delivery, ResultMessage, SmileID
 from storage import attempts, receipts
 from storage.engine.database import Transaction
 
@@ -29,8 +30,12 @@ ASK_AT_MOST_EVERY = timedelta(minutes=1)
 
 NEW, REPEAT = "new", "repeat"
 """One that is new is counted once it is settled, by what became of it."""
+SHORT_BYTES = 16 * 1024
+"""A result without pictures. It is read before anybody asks whose address it came to."""
 TOO_MANY = "too_many"
 """Its job has had more different messages than Smile ID sends."""
+ANOTHER_JOB = "another_job"
+"""The address is that of another job than the message names, or of none."""
 
 
 class CallbackResponse(IntEnum):
@@ -53,23 +58,38 @@ class Callbacks(Process):
     on_callback: Callable[[str], None]
     _repeats: Repeats = field(init=False, default_factory=Repeats)
 
-    async def receive(self, token: str, body: Awaitable[bytes | None], headers: Mapping[str, str]) -> CallbackResponse:
+    async def receive(self, token: str, body: Future[bytes | None], headers: Mapping[str, str]) -> CallbackResponse:
         """Keep one delivery; returns the answer only after the commit.
 
-        `body` yields None when it is too long; it is awaited only for a token of ours, so that strangers cannot fill
-        the memory. `headers` must not mind upper and lower case.
+        `body` yields None when it is too long. One that is long or still coming is awaited and read only for a token of
+        ours, so that strangers cannot fill the memory. `headers` must not mind upper and lower case.
         """
         known = self._repeats.find(token, now=self.now())
-        attempt = None if known else await self._find(token)
-        if known is None and attempt is None:
+        if known is None and not _is_short(body) and await self._find(token) is None:
             return self._unknown()
         raw = await body
-        if known is not None and raw is not None and self._is_repeat(known, raw, headers):
-            # Counted alone: a line for each would fill the log with what is no news.
-            self.on_callback(REPEAT)
-            return CallbackResponse.KEPT
-        attempt = attempt or await self._find(token)
-        return self._unknown() if attempt is None else await self._receive(attempt, raw, headers)
+        if known is not None and raw is not None and self._is_known_delivery(known, raw, headers):
+            return self._repeated()
+        delivery = self.smile_id.read_callback(raw, headers) if raw is not None else Delivery(body=None)
+        message = delivery.message
+        if raw is None or message is None or not self._is_fresh(delivery.signed_at):
+            return await self._not_kept(token, raw, delivery)
+        if known is not None and known.holds(message.digest):
+            known.keep(self.smile_id.signature_of(headers), raw, delivery.signed_at, message.digest)
+            return self._repeated()
+        # It is signed: whether the token is ours is found in the transaction that keeps it.
+        state, attempt = await self.database.write(self._keep, token, message, now=self.now())
+        if attempt is None:
+            return self._unknown()
+        if state == ANOTHER_JOB:
+            return await self._refuse(attempt, CallbackResponse.ANOTHER_JOB, raw, delivery.body)
+        if state != TOO_MANY:
+            # Not before the commit: whoever repeats it is told that it is kept.
+            known = self._repeats.of(token, now=self.now())
+            known.keep(self.smile_id.signature_of(headers), raw, delivery.signed_at, message.digest)
+        if state != NEW:
+            self.on_callback(state)
+        return CallbackResponse.KEPT
 
     async def _find(self, token: str) -> Attempt | None:
         return await self.database.read(attempts.by_token, token, now=self.now())
@@ -78,52 +98,45 @@ class Callbacks(Process):
         self.on_callback("unknown_token")
         return CallbackResponse.UNKNOWN_TOKEN
 
-    def _is_repeat(self, known: KnownJob, raw: bytes, headers: Mapping[str, str]) -> bool:
-        """Whether this is signed and fresh, and its message stored already: as it came before, or signed anew."""
-        signature = self.smile_id.signature_of(headers)
-        if self._is_fresh(known.signed_at(signature, raw)):
-            return True
-        delivery = self.smile_id.read_callback(raw, headers)
-        message = delivery.message
-        if message is None or not self._is_fresh(delivery.signed_at) or not known.holds(message.digest):
-            return False
-        known.keep(signature, raw, delivery.signed_at, message.digest)
-        return True
+    def _is_known_delivery(self, known: KnownJob, raw: bytes, headers: Mapping[str, str]) -> bool:
+        """Whether this very delivery came before, and its signature is still fresh: then it need not be read."""
+        return self._is_fresh(known.signed_at(self.smile_id.signature_of(headers), raw))
 
-    async def _receive(self, attempt: Attempt, raw: bytes | None, headers: Mapping[str, str]) -> CallbackResponse:
+    def _repeated(self) -> CallbackResponse:
+        # Counted alone: a line for each would fill the log with what is no news.
+        self.on_callback(REPEAT)
+        return CallbackResponse.KEPT
+
+    async def _not_kept(self, token: str, raw: bytes | None, delivery: Delivery) -> CallbackResponse:
+        """What came to one of our addresses and is no fresh result; nothing is kept of what came to another."""
+        attempt = await self._find(token)
+        if attempt is None:
+            return self._unknown()
         if raw is None:
             return await self._refuse(attempt, CallbackResponse.TOO_LARGE, b"")
-        delivery = self.smile_id.read_callback(raw, headers)
         if delivery.body is None:
             return await self._refuse(attempt, CallbackResponse.NOT_AN_OBJECT, raw)
         if not self._is_fresh(delivery.signed_at):
             signed = delivery.body if delivery.signed_at else None
             return await self._refuse(attempt, CallbackResponse.NOT_TRUSTED, raw, signed)
-        message = delivery.message
-        if message is None:
-            # Signed, for one of our jobs, and not a result: kept and marked, and Smile ID's record is asked instead.
-            return await self._refuse(attempt, CallbackResponse.KEPT, raw, delivery.body)
-        if not message.is_about(attempt):
-            return await self._refuse(attempt, CallbackResponse.ANOTHER_JOB, raw, delivery.body)
-        state = await self.database.write(self._keep, attempt.job_id, message, now=self.now())
-        if state != TOO_MANY:
-            # Not before the commit: whoever repeats it is told that it is kept.
-            known = self._repeats.of(attempt.callback_token, now=self.now())
-            known.keep(self.smile_id.signature_of(headers), raw, delivery.signed_at, message.digest)
-        if state != NEW:
-            self.on_callback(state)
-        return CallbackResponse.KEPT
+        # Signed, for one of our jobs, and not a result: kept and marked, and Smile ID's record is asked instead.
+        return await self._refuse(attempt, CallbackResponse.KEPT, raw, delivery.body)
 
-    def _keep(self, tx: Transaction, job_id: str, message: ResultMessage, *, now: datetime) -> str:
-        """What became of a message that is trusted as far as a callback is."""
+    def _keep(
+        self, tx: Transaction, token: str, message: ResultMessage, *, now: datetime
+    ) -> tuple[str, Attempt | None]:
+        """What became of a message that is trusted as far as a callback is, and whose it is; None: nobody's."""
+        attempt = attempts.by_token(tx, token, now=now)
+        if attempt is None or not message.is_about(attempt):
+            return ANOTHER_JOB, attempt
         room = receipts.has_room(
-            tx, job_id=job_id, code=message.reading.code, body_sha256=message.digest, body=message.body
+            tx, job_id=attempt.job_id, code=message.reading.code, body_sha256=message.digest, body=message.body
         )
         if not room:
             # Whatever it says, Smile ID's record says it too: so a flood under one signature hides nothing.
-            attempts.ask_soon(tx, job_id, at=now, at_most_every=ASK_AT_MOST_EVERY)
-            return TOO_MANY
-        return NEW if self.settlement.keep(tx, job_id, message, now=now) else REPEAT
+            attempts.ask_soon(tx, attempt.job_id, at=now, at_most_every=ASK_AT_MOST_EVERY)
+            return TOO_MANY, attempt
+        return NEW if self.settlement.keep(tx, attempt, message, now=now) else REPEAT, attempt
 
     def _is_fresh(self, signed_at: Sequence[datetime]) -> bool:
         """Whether it was signed by Smile ID lately: an older signature, once caught, would let anything through."""
@@ -162,3 +175,8 @@ class Callbacks(Process):
             # Those beyond what is kept are counted alone: who has an address must not fill the disk with lines.
             log.warning("callback.refused", ref=attempt.ref, job_id=attempt.job_id, error=why)
         return answer
+
+
+def _is_short(body: Future[bytes | None]) -> bool:
+    """Whether all of it is here, and little."""
+    return body.done() and body.exception() is None and len(body.result() or b"") <= SHORT_BYTES

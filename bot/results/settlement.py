@@ -39,9 +39,9 @@ class Settlement:
     settings: Settings
     rng: random.Random
 
-    def keep(self, tx: Transaction, job_id: str, message: ResultMessage, *, now: datetime) -> bool:
+    def keep(self, tx: Transaction, attempt: Attempt, message: ResultMessage, *, now: datetime) -> bool:
         """Store a callback that is trusted as far as callbacks are, for `settle_kept`; False for a repeat."""
-        return self._keep(tx, job_id, message, source=Source.CALLBACK, fate=Disposition.KEPT, now=now).is_new
+        return self._keep(tx, attempt, message, source=Source.CALLBACK, fate=Disposition.KEPT, now=now).is_new
 
     def settle_kept(self, tx: Transaction, kept: receipts.Unsettled, *, now: datetime) -> Disposition | None:
         """Apply a callback that was kept. None if that was done meanwhile: it may be tried twice at once."""
@@ -66,13 +66,13 @@ class Settlement:
         It is applied each time, since the very message that a callback claimed is what confirms it. What is `past` is
         kept and not reported.
         """
-        kept = self._keep(tx, job_id, message, source=Source.JOB_STATUS, fate=Disposition.LATE, now=now)
+        attempt = attempts.get(tx, job_id)
+        kept = self._keep(tx, attempt, message, source=Source.JOB_STATUS, fate=Disposition.LATE, now=now)
         is_new = not kept.is_settled
         if past:
             if is_new:
                 receipts.set_fate(tx, kept.id, Disposition.LATE)
             return Disposition.LATE
-        attempt = attempts.get(tx, job_id)
         check = checks.get(tx, attempt.ref)
         if check.is_altered:
             # Kept, and moves nothing: neither what the record says can be trusted, nor what it would say then.
@@ -146,7 +146,7 @@ class Settlement:
     def _keep(
         self,
         tx: Transaction,
-        job_id: str,
+        attempt: Attempt,
         message: ResultMessage,
         *,
         source: Source,
@@ -157,7 +157,7 @@ class Settlement:
         kept = receipts.keep(
             tx,
             receipt_id=self.new_id(now),
-            job_id=job_id,
+            job_id=attempt.job_id,
             source=source,
             code=message.reading.code,
             body_sha256=message.digest,
@@ -168,8 +168,8 @@ class Settlement:
         if kept.is_new:
             # What is no code of Smile ID's may be any text.
             code = message.reading.code if _CODE.fullmatch(message.reading.code) else "unknown"
-            detail, ref = f"{code}:{source.value}", attempts.get(tx, job_id).ref
-            audit.record(tx, at=now, actor=audit.SMILE_ID, act="result.received", ref=ref, detail=detail)
+            detail = f"{code}:{source.value}"
+            audit.record(tx, at=now, actor=audit.SMILE_ID, act="result.received", ref=attempt.ref, detail=detail)
         return kept
 
     def _compare(self, tx: Transaction, received: ReceivedMessage) -> ReceivedMessage:
