@@ -128,11 +128,13 @@ async def kept_up(
     prepare: Callable[[KeptUp], None] = lambda _bot: None,
     posts_per_second: float = 10,
     managers: str = "",
+    story: str = "approved",
 ) -> AsyncIterator[KeptUp]:
     """Both stand-ins and a bot that comes back. `prepare` sees it before the first start."""
     async with site(
         socket_mode=False,
         start=False,
+        story=story,
         KYC_SLACK_POSTS_PER_SECOND=str(posts_per_second),
         # Smile ID gives up calling a bot that is dead at each of its tries.
         KYC_POLL_AFTER="20s",
