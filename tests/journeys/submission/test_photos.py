@@ -277,7 +277,7 @@ def _scan(jpeg: bytes) -> bytes:
 # Slack in trouble
 
 
-@pytest.mark.parametrize("method", ["files.info", "files.download"])
+@pytest.mark.parametrize("method", [pytest.param("files.info", marks=pytest.mark.endurance), "files.download"])
 @pytest.mark.parametrize(
     "fault",
     [

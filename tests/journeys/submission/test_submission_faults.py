@@ -487,7 +487,7 @@ async def test_urls_that_die_again_and_again_come_to_an_end_too(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("fault", [Fault.status(200, PAGE), Fault.reset_before()], ids=["page", "reset"])
-@pytest.mark.parametrize("call", ["upload", "put"])
+@pytest.mark.parametrize("call", [pytest.param("upload", marks=pytest.mark.endurance), "put"])
 async def test_answers_that_are_always_lost_end_a_check_in_doubt(tmp_path: Path, call: str, fault: Fault) -> None:
     async with journey(tmp_path) as world:
         _always(world, call, fault)
