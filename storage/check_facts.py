@@ -7,15 +7,16 @@ What is still open is read from the checks themselves. Checks whose record was a
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from bot.domain.reporting.figures import RoundFact
+from bot.domain.reporting.round_facts import RoundFact
 from bot.domain.results.record_match import RecordMatch
 from storage import blind_index
 from storage.engine import macs
-from storage.engine.database import Transaction, load
+from storage.engine.database import Transaction, any_moment, load
 
 MOST_EXAMINED = 1_000
-"""As many rows have the whole record of their check examined too; of more, of a year, each row's own MAC must do."""
+"""As many rows have the whole record of their check examined too; of more each row's own MAC must do."""
 
 # Smile ID's machine speaks first: codes 12xx come from people there, and 52xx are news beside the verdict. An
 # approval that people decided counts with them, however it was heard of.
@@ -97,7 +98,13 @@ def _person(tx: Transaction, ref: str) -> str:
     return ref if first is None else str(first["person"] or first["ref"])
 
 
-def settled(tx: Transaction, since: datetime, until: datetime) -> list[RoundFact]:
+class SettledFacts(NamedTuple):
+    facts: list[RoundFact]
+    left_out_at: list[datetime]
+    """When what is left out was asked and settled, as its altered rows say."""
+
+
+def settled(tx: Transaction, since: datetime, until: datetime) -> SettledFacts:
     """Rounds that have ended or were decided, and were asked or settled from `since` up to, not including, `until`."""
     sql = """
         SELECT * FROM facts WHERE settled_at IS NOT NULL AND asked_at >= :since AND asked_at < :until
@@ -108,11 +115,25 @@ def settled(tx: Transaction, since: datetime, until: datetime) -> list[RoundFact
         """
     rows = tx.rows(sql, since=since, until=until)
     if tx.macs is None:
-        return [_fact(row) for row in rows]
+        return SettledFacts([_fact(row) for row in rows], [])
     left_out = tx.altered_so_far({row["ref"] for row in rows if not macs.is_fact(tx.sealer, row)})
     if len(rows) <= MOST_EXAMINED:
         left_out |= tx.altered({row["ref"] for row in rows}, or_gone=True)
-    return [_fact(row) for row in rows if row["ref"] not in left_out]
+    return SettledFacts(
+        [_fact(row) for row in rows if row["ref"] not in left_out],
+        [any_moment(row[at]) for row in rows if row["ref"] in left_out for at in ("asked_at", "settled_at")],
+    )
+
+
+def are_at_most(tx: Transaction, most: int, since: datetime, until: datetime) -> bool:
+    """Whether no more than `most` rounds that have ended were asked from `since` up to, not including, `until`."""
+    sql = """
+        SELECT COUNT(*) FROM (
+            SELECT 1 FROM facts WHERE settled_at IS NOT NULL AND asked_at >= :since AND asked_at < :until
+            LIMIT :most + 1)
+        """
+    count: int = tx.value(sql, since=since, until=until, most=most)
+    return count <= most
 
 
 def altered(tx: Transaction, since: datetime, until: datetime) -> int:

@@ -97,10 +97,11 @@ def renew_others(tx: Transaction, column: SealedColumn, after: int, *, most: int
 
 
 def finish(tx: Transaction, *, now: datetime) -> None:
-    """What nothing renews: Home tabs are published once more, and looks at nobody's number are found no more.
+    """What nothing renews: Home tabs are published and days are summed once more, looks at nobody's number are lost.
 
     What tabs showed is not stored, and neither is a number of no check. And it is recorded.
     """
+    tx.run("DELETE FROM day_sums WHERE mac IS NOT NULL AND substr(mac, 1, 8) <> :newest", **_of(tx))
     trail_people.forget_looks_of_older_keys(tx)
     tx.run("UPDATE homes SET view_print = '' WHERE view_print <> '' AND substr(view_print, 1, 8) <> :newest", **_of(tx))
     audit.record(tx, at=now, actor=OPERATOR, act="keys.renewed", detail=tx.sealer.key_id)
@@ -149,6 +150,7 @@ _REF_OF = {
     "trail_people": "t.ref",
     "check_macs": "t.ref",
     "facts": "t.ref",
+    "day_sums": "NULL",
 }
 _PRINTS = {
     "verifications.applicant_sealed": ("number_print", "reference_print"),

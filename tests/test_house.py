@@ -387,6 +387,7 @@ ENGINE = frozenset(
         "storage.engine.first_macs",
         "storage.engine.group",
         "storage.engine.inspect",
+        "storage.engine.kept_sums",
         "storage.engine.lifespans",
         "storage.engine.lock",
         "storage.engine.macs",

@@ -26,7 +26,7 @@ from bot.domain.review.review import Review
 from bot.errors import SlackError, SlackRateLimited, SlackRefused
 from bot.outbox.links import Links
 from bot.queries.search import IN_REVIEW, OWN, STATES
-from bot.reporting import report_reader
+from bot.reporting.report_reader import ReportReader
 from bot.slack.blocks import home
 from bot.slack.blocks.find import PageCursor
 from bot.slack.blocks.home import HomeCheck, HomeFigures, OwnChecks, ReviewQueue
@@ -66,6 +66,7 @@ class HomeTab(Process):
 
     slack: SlackClient
     links: Links
+    reports: ReportReader
     steady: Callable[[], datetime]
     _opened: set[str] = field(init=False, default_factory=set)
     """Who has opened their tab, or turned a page of it, since it was last published."""
@@ -145,7 +146,7 @@ class HomeTab(Process):
         if records is yes:
             queue = await self._queue(person, choices, is_reviewer=reviewer is yes, overrides=admin is yes)
         if manager is yes:
-            figures = await self.database.read_long(self._figures)
+            figures = await self._figures()
         is_unsure = Permission.UNKNOWN in (requester, reviewer, manager, records)
         view = home.home(own=own, queue=queue, figures=figures, ask=self.access.an_admin(), unsure=is_unsure)
         sees = {name for name, permission in (("queue", records), ("today", manager)) if permission is yes}
@@ -213,14 +214,12 @@ class HomeTab(Process):
             waited=_coarse(self.now() - one.waits.opened_at) if one.waits is not None else timedelta(0),
         )
 
-    def _figures(self, tx: Transaction) -> HomeFigures:
-        now = self.now()
-        day = now.astimezone(self.settings.zone).date()
-        today, yesterday = (
-            report_reader.read(tx, SummaryRequest(period=day_of(one)), settings=self.settings, as_of=now)
-            for one in (day, day - timedelta(days=1))
+    async def _figures(self) -> HomeFigures:
+        today = self.today()
+        return HomeFigures(
+            today=await self.reports.read(SummaryRequest(period=day_of(today))),
+            yesterday=await self.reports.read(SummaryRequest(period=day_of(today - timedelta(days=1)))),
         )
-        return HomeFigures(today=today, yesterday=yesterday)
 
 
 def _page(queue: Queue, choices: HomeChoices) -> tuple[list[OpenReview], HomeChoices]:

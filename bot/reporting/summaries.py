@@ -16,8 +16,7 @@ from bot.domain.reporting.summary_command import SummaryRequest, parse
 from bot.errors import Refusal, Refused
 from bot.outbox.builders import Follower
 from bot.outbox.links import Links
-from bot.reporting import report_reader
-from bot.reporting.report_reader import from_payload, to_payload
+from bot.reporting.report_reader import ReportReader, from_payload, to_payload
 from storage import audit, meta, outbox, slack_requests, summaries
 from storage.engine.database import Transaction, from_text
 
@@ -42,6 +41,7 @@ class SummaryAnswer:
 @dataclass(slots=True, kw_only=True, eq=False)
 class Summaries(Process):
     links: Links
+    reports: ReportReader
     with_charts: bool
     """Whether a picture can be drawn; otherwise none is promised and none is enqueued."""
 
@@ -125,8 +125,7 @@ class Summaries(Process):
         return await self._answer(from_payload(payload), payload)
 
     async def _answer(self, asked: SummaryRequest, button: Mapping[str, str]) -> SummaryAnswer:
-        now = self.now()
-        report = await self.database.read_long(report_reader.read, asked, settings=self.settings, as_of=now)
+        report = await self.reports.read(asked)
         links = await self.links.of(waiting.ref for waiting in report.backlog.named)
         return SummaryAnswer(report=report, links=links, today=self.today(), button=button)
 

@@ -18,8 +18,9 @@ from bot.domain.reporting.spreadsheets import csv_bytes
 from bot.errors import SlackError, SlackNotSent, SlackRefused
 from bot.outbox.builders import Builders, File
 from bot.outbox.links import PATIENT_SECONDS, Links
-from bot.reporting import chart, report_reader
+from bot.reporting import chart
 from bot.reporting.chart import Bar, Chart
+from bot.reporting.report_reader import ReportReader, from_payload
 from bot.slack.blocks import summary
 from bot.slack.blocks.summary import SummaryContext
 from bot.slack.blocks.summary_details import GROUPS
@@ -28,7 +29,6 @@ from bot.slack.blocks.text import foreign, linked
 from bot.slack.client import SlackClient
 from bot.slack.error_codes import FILE_GONE
 from storage import outbox
-from storage.engine.database import Transaction
 
 LATE = timedelta(hours=1)
 """A summary that is later than this says so."""
@@ -48,6 +48,7 @@ class SummaryPostData:
 class SummaryPosts(Process):
     slack: SlackClient
     links: Links
+    reports: ReportReader
 
     def builders(self) -> Builders:
         return {
@@ -58,19 +59,17 @@ class SummaryPosts(Process):
             PostKind.SUMMARY_PICTURE: self._with_picture,
         }
 
-    def _gather(self, tx: Transaction, post: Post) -> SummaryPostData:
-        asked = report_reader.from_payload(post.payload)
-        report = report_reader.read(tx, asked, settings=self.settings, as_of=self.now())
-        return SummaryPostData(report=report, opening=outbox.find(tx, post.parent_id) if post.parent_id else None)
+    async def _report(self, post: Post) -> Report:
+        return await self.reports.read(from_payload(post.payload))
 
     async def _summary(self, post: Post) -> Message:
-        report = (await self.database.read(self._gather, post)).report
+        report = await self._report(post)
         refs = [waiting.ref for waiting in report.backlog.named]
         links = await self.links.of(refs, seconds=PATIENT_SECONDS)
         return summary.message(report, self._display_names({}, links), self._summary_context(post, report))
 
     async def _older(self, post: Post) -> Message:
-        report, payload = (await self.database.read(self._gather, post)).report, post.payload
+        report, payload = await self._report(post), post.payload
         return summary.older(report, unit=payload["unit"], count=int(payload["count"]), today=self.today())
 
     async def _with_picture(self, post: Post) -> Message | None:
@@ -99,7 +98,8 @@ class SummaryPosts(Process):
         return summary.with_picture(said, file_id=post.payload["file"], alt_text=str(file.get("alt_txt") or ""))
 
     async def _file(self, post: Post) -> File | None:
-        found = await self.database.read(self._gather, post)
+        opening = await self.database.read(outbox.find, post.parent_id) if post.parent_id else None
+        found = SummaryPostData(report=await self._report(post), opening=opening)
         named = found.report.figures.by_requester[:GROUPS] if post.kind is PostKind.SUMMARY_CSV else ()
         return await self.file(post, found, await self._names(group.key[0] for group in named))
 

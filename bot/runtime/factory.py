@@ -62,6 +62,7 @@ from bot.queries.search import CheckSearch
 from bot.reporting import chart, exports, summaries
 from bot.reporting.export_posts import ExportPosts
 from bot.reporting.exports import Exports
+from bot.reporting.report_reader import ReportReader
 from bot.reporting.summaries import Summaries
 from bot.reporting.summary_posts import SummaryPosts
 from bot.results.announcements import Announcements
@@ -365,12 +366,13 @@ async def build(
         health=health,
         steady=steady,
     )
-    settler, poller = (
+    settler, poller, reports = (
         CallbackSettler(**process, settlement=settlement, on_callback=callback_door.heard),
         StatusPoller(**process, smile_id=smile_id, settlement=settlement),
+        ReportReader(**process),
     )
     home, cards, removals = (
-        HomeTab(**process, slack=slack, links=links, steady=steady),
+        HomeTab(**process, slack=slack, links=links, reports=reports, steady=steady),
         ReviewCards(**process, links=links, read=lambda receipt: smile_id.read_message(receipt.body).reading),
         await _slack_removals(process, stack, outbound, timeouts, slack=slack, metrics=metrics, steady=steady),
     )
@@ -384,7 +386,7 @@ async def build(
         builders={
             **ThreadPosts(**process, read=read).builders(),
             **cards.builders(),
-            **SummaryPosts(**process, slack=slack, links=links).builders(),
+            **SummaryPosts(**process, slack=slack, links=links, reports=reports).builders(),
             **HeadPosts(**process).builders(),
             **ExportPosts(**process, slack=slack).builders(),
             **removals.posts.builders(),
@@ -473,7 +475,7 @@ async def build(
         customer_messages=CustomerMessages(**process, texts=read_customer_texts(settings)),
         reminders=Reminders(**process, slack=slack),
         subscriptions=Subscriptions(**process),
-        summary=Summaries(**process, links=links, with_charts=chart.can_draw()),
+        summary=Summaries(**process, links=links, reports=reports, with_charts=chart.can_draw()),
         exports=Exports(**process),
         metrics=metrics,
         schedule=schedule,

@@ -179,6 +179,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "homes": "who opened a Home tab",
         "spending": "how many checks were started for a day; daily limits are counted from it",
         "summaries": "which summaries were posted",
+        "day_sums": "sums of facts, with MACs of their own; which are kept is sealed (`kept_sums`)",
         "exports": "what is to be exported, for whom; rights are checked when it is made",
         "notice_choices": "who wants to be told what",
         "purges": "what was erased when, in numbers",

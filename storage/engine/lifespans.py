@@ -70,6 +70,9 @@ LIFESPANS: Mapping[str, Lifespan] = {
     "facts": Lifespan(
         kept={"mac": "proves the figures"}, why="figures: outcome, times and country, by reference; nothing personal"
     ),
+    "day_sums": Lifespan(
+        kept={"mac": "proves the sums"}, why="sums of figures: outcomes and spans by country and requester, references"
+    ),
     "audit": Lifespan(why="lines are only added; they hold acts and references"),
     "trail_people": Lifespan(row=_PERSONAL, why="whom a line of the audit trail is about"),
     "batch_counts": Lifespan(why="how many rows of a file stand where"),

@@ -1110,3 +1110,49 @@ def _decided(row: str, source: str, target: str) -> str:
             SELECT v.batch, '{target}', v.held IS NOT NULL, 1 FROM verifications v WHERE {of_row}
             ON CONFLICT (batch, what, held) DO UPDATE SET n = n + 1;
             """
+
+
+@migrations()
+def m0031_day_sums(db: Database) -> None:
+    """What the facts of each ended day come to, made when it is first asked for. Whoever changes one throws it away.
+
+    A row without sums is of somebody who reads the facts for them: it goes with the first fact that changes meanwhile.
+    """
+    for statement in (
+        """
+        CREATE TABLE day_sums (
+            begins TEXT NOT NULL,
+            ends TEXT NOT NULL,
+            making TEXT,
+            mac TEXT,
+            sums TEXT,
+            PRIMARY KEY (ends, begins),
+            CHECK (begins < ends),
+            CHECK ((making IS NULL) = (sums IS NOT NULL)),
+            CHECK ((mac IS NULL) = (sums IS NULL))
+        ) STRICT
+        """,
+        "CREATE INDEX day_sums_kept ON day_sums (ends, begins, mac) WHERE mac IS NOT NULL",
+        *(f"CREATE TRIGGER {name} AFTER {event} BEGIN {body} END" for name, event, body in _forgetting_triggers()),
+    ):
+        db.execute(statement)
+
+
+def _forgetting_triggers() -> Iterator[tuple[str, str, str]]:
+    """Name, event and body of each trigger of `m0031_day_sums`."""
+    columns = (
+        "ref, round, person, requester, country, id_type, asked_at, state, reason, why, by_person, machine_at, "
+        "review_at, claimed_at, ended_at, decision, decision_reason, decided_at, settled_at, paused_seconds, "
+        "record_match, liveness"
+    )
+    # No day is longer than three, wherever the date line moves: few rows are looked at, however old the fact is.
+    forget = """
+            DELETE FROM day_sums WHERE ends > {0} AND ends < date({0}, '+4 days') AND begins <= {0};
+            """
+    old, new = (
+        "".join(forget.format(f"{row}.{column}") for column in ("asked_at", "settled_at")) for row in ("OLD", "NEW")
+    )
+    yield "facts_added", "INSERT ON facts WHEN NEW.settled_at IS NOT NULL", new
+    any_settled = "OLD.settled_at IS NOT NULL OR NEW.settled_at IS NOT NULL"
+    yield "facts_changed", f"UPDATE OF {columns} ON facts WHEN {any_settled}", old + new
+    yield "facts_gone", "DELETE ON facts WHEN OLD.settled_at IS NOT NULL", old

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from bot.errors import DatabaseFault
-from storage.engine import chain
+from storage.engine import chain, kept_sums
 from storage.engine.chain import GENESIS, NOWHERE, Head
 from storage.engine.connection import executed, fetched
 from storage.engine.sealing import Sealer
@@ -101,6 +101,8 @@ class RecordSum:
     commits: int
     head: Head = NOWHERE
     """Of the audit trail."""
+    day_sums: str = kept_sums.NONE
+    """Digest of the sums of days that are kept."""
 
     @classmethod
     def new(cls) -> Self:
@@ -123,6 +125,7 @@ class RecordSum:
             total=int(kept["total"], 16),
             commits=kept["commits"],
             head=Head(seq=kept.get("seq", 0), chain=kept.get("chain", GENESIS)),
+            day_sums=kept.get("day_sums", kept_sums.NONE),
         )
 
     def write(self, connection: sqlite3.Connection, sealer: Sealer) -> None:
@@ -134,6 +137,7 @@ class RecordSum:
                 "commits": self.commits,
                 "seq": self.head.seq,
                 "chain": self.head.chain,
+                "day_sums": self.day_sums,
             }
         )
         sql = """

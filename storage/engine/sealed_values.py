@@ -146,6 +146,7 @@ KEYED = (
     KeyedColumn(table="trail_people", column="person_print", what="prints of customers beside the trail"),
     KeyedColumn(table="check_macs", column="mac", what="MACs of checks"),
     KeyedColumn(table="facts", column="mac", what="MACs of figures"),
+    KeyedColumn(table="day_sums", column="mac", what="MACs of days' sums"),
 )
 
 

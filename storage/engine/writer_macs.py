@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection
+from dataclasses import replace
 from threading import Lock
 
 from bot.errors import RecordAltered
-from storage.engine import chain, macs
+from storage.engine import chain, kept_sums, macs
 from storage.engine.connection import executed, fetched
 from storage.engine.covered import COVERED, LAST_ACT, CoveredTable
 from storage.engine.record_versions import RecordSum, RecordVersions, versions_in
@@ -133,6 +134,7 @@ class WriterMacs:
         self._found.is_cut = self._sum.head != chain.last(self._connection)
         for statement in _note_touched():
             executed(self._connection, statement)
+        kept_sums.note_changes(self._connection)
 
     def begin_group(self) -> None:
         """Before the first function of a commit."""
@@ -177,7 +179,8 @@ class WriterMacs:
         The trail's new lines are chained, with a line of its own for each record that had none; a MAC knows the last.
         """
         touched, before = self._touched(), self._trail_before.seq
-        if not touched and chain.last(self._connection).seq == before:
+        sums_changed = kept_sums.take_changes(self._connection)
+        if not touched and not sums_changed and chain.last(self._connection).seq == before:
             return
         intact = sorted(set(touched) - self.altered(touched))
         chain.record_all(self._connection, intact, after=before)
@@ -202,6 +205,7 @@ class WriterMacs:
             # is wrong from then on shows where.
             self._found.is_cut = True
         head = chain.complete(self._connection, last, after=before, versions=self._written)
+        kept = replace(kept, day_sums=self._digest_of_sums(kept)) if sums_changed else kept
         self._next_sum = kept.with_versions(replaced, self._written, head=head)
         self._next_sum.write(self._connection, self._sealer)
 
@@ -211,6 +215,14 @@ class WriterMacs:
         self._sum = self._next_sum
         if self._written:
             self._versions.keep(self._written)
+
+    def _digest_of_sums(self, kept: RecordSum) -> str:
+        """Of the sums of days after this commit, which has changed some of them."""
+        if kept_sums.digest(self._witness) != kept.day_sums:
+            # Before it, somebody else had put one in or taken one away: it must not pass for ours from now on.
+            kept_sums.forget_all(self._connection)
+            kept_sums.take_changes(self._connection)
+        return kept_sums.digest(self._connection)
 
     def _latest_sum(self) -> RecordSum:
         # A command beside the bot may have written since; an older one, or none, was put in its place.

@@ -46,6 +46,7 @@ from storage import (
     batches,
     check_facts,
     checks,
+    day_sums,
     deliveries,
     exports,
     inbox,
@@ -60,6 +61,7 @@ from storage import (
     trail_check,
     trail_people,
 )
+from storage.engine import kept_sums, record_versions
 from storage.engine.connection import TrackedConnection
 from storage.engine.database import Transaction
 from storage.engine.record_versions import RecordVersions
@@ -325,6 +327,7 @@ def _by_name(known: Mapping[str, Any]) -> dict[str, Any]:
         "counts": True,
         "cursor": None,
         "day": date(2026, 1, 2),
+        "days": [(SINCE, NOW)],
         "destination": "C0KYCREQ001",
         "export": lambda *_: _export(),
         "export_id": "invented",
@@ -345,6 +348,8 @@ def _by_name(known: Mapping[str, Any]) -> dict[str, Any]:
         "kinds": (PostKind.PROGRESS,),
         "last": "",
         "let_pass": (),
+        "made": {(SINCE, NOW): "[]"},
+        "making": "invented",
         "message": _MESSAGE,
         "number": 1,
         "number_print": None,
@@ -572,11 +577,18 @@ def stories(known: Mapping[str, Any]) -> dict[str, Callable[[Transaction], objec
     def looked_for_nobody(tx: Transaction) -> None:
         audit.record(tx, at=NOW, actor=_PERSON, act="check.found", number_print=known["number_print"])
 
+    def summed(tx: Transaction) -> None:
+        day_sums.begin(tx, [(SINCE, NOW)], making="invented")
+        day_sums.keep(tx, {(SINCE, NOW): "[]"}, making="invented")
+        sealed = replace(record_versions.RecordSum.new(), day_sums=kept_sums.digest(tx.db.conn))
+        sealed.write(tx.db.conn, tx.sealer)
+        day_sums.kept(tx, [(SINCE, NOW)])
+
     def moved(tx: Transaction) -> None:
         checks.move(tx, single, State.REJECTED, now=NOW)
 
     told = (held_while_the_clock_was_set, erased_with_words, posted, altered, erased_in_slack, moved)
-    more = (kept_in_slack_and_called_due, customers_beside_the_trail, looked_for_nobody)
+    more = (kept_in_slack_and_called_due, customers_beside_the_trail, looked_for_nobody, summed)
     return {story.__name__: story for story in (*told, *more)}
 
 

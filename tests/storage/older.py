@@ -26,6 +26,16 @@ def without_views(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def before_day_sums(db: sqlite3.Connection) -> None:
+    """Before migration m0031."""
+    for statement in (
+        *(f"DROP TRIGGER facts_{name}" for name in ("added", "changed", "gone")),
+        "DROP TABLE day_sums",
+        "DELETE FROM _sqlite_migrations WHERE name = 'm0031_day_sums'",
+    ):
+        db.execute(statement)
+
+
 def before_batch_counts(db: sqlite3.Connection) -> None:
     """Before migration m0030."""
     of_rows = ("rows_counted", "rows_recounted", "rows_uncounted")

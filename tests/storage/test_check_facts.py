@@ -10,7 +10,7 @@ import pytest
 import sqlite_utils
 
 from bot.domain.check.states import State
-from bot.domain.reporting.figures import FinalOutcome, RoundFact
+from bot.domain.reporting.round_facts import FinalOutcome, RoundFact
 from bot.sandbox.demo import ANALYST
 from bot.slack.blocks import ids
 from bot.submission import lifecycle
@@ -21,7 +21,7 @@ from storage.engine.migrations import migrate
 from tests.journeys.intake.test_preflight import blurred
 from tests.journeys.intake.test_rerun import run_again, sent_again
 from tests.journeys.world import Journey, journey
-from tests.storage.older import before_batch_counts, before_indexes, before_macs
+from tests.storage.older import before_batch_counts, before_day_sums, before_indexes, before_macs
 
 pytestmark = pytest.mark.anyio
 
@@ -101,7 +101,7 @@ async def test_what_is_open_is_read_from_the_checks_and_the_rest_from_the_facts(
         now = world.clock()
 
         def read(tx: Transaction) -> tuple[set[str], dict[str, FinalOutcome | None]]:
-            settled = check_facts.settled(tx, now - timedelta(days=1), now + timedelta(days=1))
+            settled = check_facts.settled(tx, now - timedelta(days=1), now + timedelta(days=1)).facts
             return {fact.ref for fact in check_facts.still_open(tx)}, {fact.ref: fact.final for fact in settled}
 
         still_open, settled = await world.bot.database.read(read)
@@ -118,6 +118,7 @@ async def test_a_database_of_before_is_filled_in_as_it_would_have_been_noted(tmp
         backup.take(world.bot.settings.database, copy, world.sealer)
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         before_macs(connection, world.sealer)
+        before_day_sums(connection)
         before_batch_counts(connection)
         before_indexes(connection)
         for statement in (
@@ -186,7 +187,7 @@ async def test_what_waited_for_the_requester_is_nobodys_slowness(tmp_path: Path)
         def read(tx: Transaction) -> list[RoundFact]:
             day = timedelta(days=1)
             return sorted(
-                check_facts.settled(tx, world.clock() - day, world.clock() + day), key=lambda fact: fact.round
+                check_facts.settled(tx, world.clock() - day, world.clock() + day).facts, key=lambda fact: fact.round
             )
 
         first, again = await world.bot.database.read(read)

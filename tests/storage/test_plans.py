@@ -30,6 +30,7 @@ SMALL: Mapping[str, str] = {
     "erasures": "a row for each wish; which one a check belongs to stands in sealed lists alone",
     "purges": "a row for each day",
     "temp.touched_checks": "what one commit touches",
+    "temp.changed_sums": "the same",
     "pragma_table_info": "columns of one table",
 }
 """Tables that no number of checks makes long."""
@@ -75,6 +76,7 @@ WHOLE: Mapping[str, str] = {
     "trail_people.py forget_looks_of_older_keys": "once, at the end of `kyc-bot rekey`",
     "erasures.py countries": "once for each wish to erase, along one narrow index",
     "exports.py count": "counts a span of days, once for each export, along an index of times",
+    "engine/kept_sums.py digest": "a row for each day that was summed, along an index without the sums",
 }
 """What may read all there is, or sort it, and why."""
 PAGES: Mapping[str, str] = {
@@ -89,6 +91,8 @@ NOT_REACHED: Mapping[str, str] = {
     "engine/chain.py append": "a restore",
     "engine/chain.py begin": "an upgrade",
     "engine/chain.py _older_lines": "an upgrade, and its proof",
+    "engine/kept_sums.py forget_all": "once, where somebody else has put sums of days there or taken some away",
+    "engine/kept_sums.py note_changes": "the start",
     "engine/macs.py exists": "the start",
     "engine/macs.py under_older_keys": "`kyc-bot rekey`",
     "engine/macs.py renew": "`kyc-bot rekey`",

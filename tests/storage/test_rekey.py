@@ -28,6 +28,7 @@ from storage import (
     batches,
     blind_index,
     checks,
+    day_sums,
     erasures,
     home_tabs,
     keys,
@@ -55,6 +56,7 @@ ROOT = Path(__file__).parents[2]
 OLD, NEW = b"k" * 32, b"n" * 32
 BOTH = Sealer([NEW, OLD])
 NUMBER = "00000000000"
+DAY = (NOON, NOON + timedelta(days=1))
 CHECKS = 5
 ERASURE = Erasure(
     id="F-222222",
@@ -82,6 +84,8 @@ def furnish(tx: Transaction) -> None:
     print_ = home_tabs.prints_of(tx, "a view")[0]
     home_tabs.shown(tx, "U1", view_print=print_, sees=(), again_at=None, now=NOON)
     erasures.add(tx, ERASURE)
+    day_sums.begin(tx, [DAY], making="invented")
+    assert day_sums.keep(tx, {DAY: day_sums.written([])}, making="invented") == 1
     slack_removals.add(tx, "K-0", [(Removal.FILE, RemovalPlace(file="F1"), "U1")], at=NOON)
 
 

@@ -1,48 +1,33 @@
 """The managers' figures, each defined once (docs/figures.md says the same in words).
 
-A fact is one attempt at a check, one round, without anything personal. The checks *of* a period are those asked in
-it, whenever they ended; what was *decided in* a period is counted apart. A reviewer's decision, where there is one,
-is the final one.
+They are made from sums of days (`day_sums`), and those from facts (`round_facts`). The checks *of* a period are those
+asked in it, whenever they ended; what was *decided in* a period is counted apart. A reviewer's decision, where there is
+one, is the final one.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from itertools import chain
+from types import MappingProxyType
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from bot.domain.check.states import FINAL, ReviewReason, State
-from bot.domain.reporting.periods import Period, PeriodKind
-from bot.domain.results.assurance import Liveness
-from bot.domain.results.codes import ResultStory
+from bot.domain.check.states import ReviewReason, State
+from bot.domain.reporting.day_sums import OPEN, OutcomeSums, TypeSums, sums_of
+from bot.domain.reporting.periods import Period, PeriodKind, Span
+from bot.domain.reporting.round_facts import FinalOutcome, RoundFact
 from bot.domain.results.record_match import RecordMatch
 
 FEWEST = 5
 """Of fewer than this no percentage is shown: it would say more than is known."""
 AT_RISK = 0.8
 """A review that has used this part of its time is at risk."""
-REVIEWER = "reviewer:"
-"""Begins the reason of a reviewer's rejection; the key of the reason follows."""
 NAMED = 5
 """Reviews over their time that a summary names; its file names all."""
 AGES = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=24), timedelta(days=3))
 """Bounds between the groups of open checks by age."""
-
-
-class FinalOutcome(StrEnum):
-    APPROVED = "approved"
-    REJECTED = "rejected"
-    FAILED = "failed"
-    """No result: nothing was decided about the person."""
-    CANCELLED = "cancelled"
-    NEW_PHOTOS = "new_photos"
-    """A reviewer asked for other photos: neither approved nor rejected."""
-
-
-_FINALS: Mapping[str, FinalOutcome] = {final.value: final for final in FinalOutcome}
-"""States and decisions that end a check, by their names; looked up for each fact many times."""
 
 
 class Rate(NamedTuple):
@@ -65,77 +50,14 @@ class DurationStats(NamedTuple):
     p95: timedelta | None
 
     @classmethod
-    def of(cls, spans: Iterable[timedelta]) -> "DurationStats":
-        found = sorted(spans)
+    def of(cls, spans: Iterable[Sequence[int]]) -> "DurationStats":
+        """Of lists of microseconds."""
+        found = sorted(chain.from_iterable(spans))
         return cls(len(found), _rank(found, 50), _rank(found, 95))
 
 
-def _rank(ordered: Sequence[timedelta], percent: int) -> timedelta | None:
-    return ordered[-(-len(ordered) * percent // 100) - 1] if ordered else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoundFact:
-    ref: str
-    round: int
-    person: str
-    """Reference of the first check of the same person, as far as the bot knew."""
-    requester: str
-    country: str
-    id_type: str
-    asked_at: datetime
-    """Of a later round: when it was rerun."""
-    state: State
-    reason: ReviewReason | None = None
-    why: str | None = None
-    """Why Smile ID or we ended it so: a `ResultStory`, or a key of our own failures."""
-    by_person: bool = False
-    """Smile ID's verdict came from a person there."""
-    machine_at: datetime | None = None
-    """When Smile ID's machine first gave a result, final or not."""
-    review_at: datetime | None = None
-    """When it came into review."""
-    claimed_at: datetime | None = None
-    paused: timedelta = timedelta(0)
-    """What it waited for its requester before it was sent: for an answer about the photos, or for a chosen time."""
-    ended_at: datetime | None = None
-    """When Smile ID's result became final, or a reviewer decided before that, or the check failed or was cancelled
-    here. None while it is open, and while a decided one is reviewed once more."""
-    decision: str | None = None
-    decision_reason: str | None = None
-    decided_at: datetime | None = None
-    record: RecordMatch = RecordMatch.NOT_COMPARED
-    """What was entered against the authority's record."""
-    liveness: Liveness | None = None
-    """Of Smile ID's verdict; None without one, or where it was not kept."""
-
-    @property
-    def final(self) -> FinalOutcome | None:
-        """None while it is open."""
-        if self.ended_at is None:
-            return None
-        return _FINALS.get(self.state if self.decision is None else self.decision)
-
-    @property
-    def final_at(self) -> datetime | None:
-        if self.final is None:
-            return None
-        return self.decided_at if self.decided_at is not None else self.ended_at
-
-    def took_until(self, moment: datetime) -> timedelta:
-        """From the asking, without what it waited for its requester."""
-        return moment - self.asked_at - self.paused
-
-    @property
-    def is_first(self) -> bool:
-        """The first attempt of all at this person."""
-        return self.round == 1 and self.person == self.ref
-
-    @property
-    def final_why(self) -> str:
-        if self.decision is not None and self.decision != self.state.value:
-            return f"{REVIEWER}{self.decision_reason or ''}"
-        return self.why or ""
+def _rank(ordered: Sequence[int], percent: int) -> timedelta | None:
+    return timedelta(microseconds=ordered[-(-len(ordered) * percent // 100) - 1]) if ordered else None
 
 
 class FigureGroup(NamedTuple):
@@ -298,39 +220,40 @@ def report(
     as_of: datetime,
     review_due: timedelta,
     began: datetime | None,
+    sums: Mapping[Span, Sequence[TypeSums]] = MappingProxyType({}),
     reviews: Sequence[RoundFact] = (),
     altered: int = 0,
     files_since: Sequence[datetime] = (),
     country: str | None = None,
     id_type: str | None = None,
 ) -> Report:
-    """Every figure of a period. `facts` reach as far back as `reach` says, and hold all that is open; `reviews` are
-    the checks whose review is open, since when by `review_at`.
+    """Every figure of a period.
+
+    `facts` are all that is open, and what has ended of the days (`days`) that `sums` lacks; `reviews` are the checks
+    whose review is open, since when by `review_at`.
     """
 
-    def only(found: Sequence[RoundFact]) -> list[RoundFact]:
-        return [f for f in found if country in ("", None, f.country) and id_type in ("", None, f.id_type)]
+    def is_wanted(one: RoundFact | TypeSums) -> bool:
+        return country in ("", None, one.country) and id_type in ("", None, one.id_type)
 
-    wanted = only(facts)
+    by_day = _by_day(facts, days(period, zone, as_of=as_of, began=began), sums)
 
     def of(which: Period) -> Figures:
-        return figures(wanted, *which.span(zone), as_of=as_of, review_due=review_due)
+        mine = [one for day in which.each_day(zone) for one in by_day[day] if is_wanted(one)]
+        return figures(mine, as_of=as_of, review_due=review_due)
 
-    ends = period.span(zone)[1]
-    # Only a period that has ended is compared, and only with times since the bot began.
-    since = began if began is not None and ends <= as_of else ends
-    known = {p: of(p) for p in _compared(period) if p.span(zone)[1] > since}
+    before = {each: of(each) for each in _compared(period, zone, as_of=as_of, began=began)}
     mine, previous = of(period), _previous(period)
-    before = [p for p in _mean_of(period) if p in known]
+    mean = [each for each in _mean_of(period) if each in before]
     return Report(
         period=period,
-        ends=ends,
+        ends=period.span(zone)[1],
         as_of=as_of,
         figures=mine,
-        backlog=backlog(wanted, only(reviews), as_of=as_of, review_due=review_due),
-        previous=(previous, known[previous]) if previous in known else None,
-        mean=_mean([known[p] for p in before]) if before else None,
-        series=(*((p, known[p]) for p in before), (period, mine)),
+        backlog=backlog(filter(is_wanted, facts), filter(is_wanted, reviews), as_of=as_of, review_due=review_due),
+        previous=(previous, before[previous]) if previous in before else None,
+        mean=_mean([before[each] for each in mean]) if mean else None,
+        series=(*((each, before[each]) for each in mean), (period, mine)),
         country=country,
         id_type=id_type,
         review_due=review_due,
@@ -339,9 +262,24 @@ def report(
     )
 
 
-def reach(period: Period, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """From when to when facts are needed for a report."""
-    return min(p.span(zone)[0] for p in (period, *_compared(period))), period.span(zone)[1]
+def days(period: Period, zone: ZoneInfo, *, as_of: datetime, began: datetime | None) -> list[Span]:
+    """The days whose sums a report needs, in order: of the period, and of those that it is compared with."""
+    needed = [period, *_compared(period, zone, as_of=as_of, began=began)]
+    return sorted({day for each in needed for day in each.each_day(zone)})
+
+
+def reach(period: Period, zone: ZoneInfo) -> Span:
+    """From the first instant of what a period is ever compared with to its own last one."""
+    return min(each.span(zone)[0] for each in (period, *_before(period))), period.span(zone)[1]
+
+
+def _by_day(
+    facts: Sequence[RoundFact], of: Sequence[Span], sums: Mapping[Span, Sequence[TypeSums]]
+) -> dict[Span, list[TypeSums]]:
+    """What is open counts for every day; what has ended is in the sums of a day already."""
+    found = sums_of((fact for fact in facts if fact.ended_at is None), of)
+    lacking = sums_of((fact for fact in facts if fact.ended_at is not None), [day for day in of if day not in sums])
+    return {day: [*found[day], *lacking.get(day, ()), *sums.get(day, ())] for day in of}
 
 
 def _previous(period: Period) -> Period:
@@ -352,7 +290,14 @@ def _mean_of(period: Period) -> list[Period]:
     return [period.before(steps) for steps in range(MEAN_OVER[period.kind], 0, -1)]
 
 
-def _compared(period: Period) -> list[Period]:
+def _compared(period: Period, zone: ZoneInfo, *, as_of: datetime, began: datetime | None) -> list[Period]:
+    """Only a period that has ended is compared, and only with times since the bot began."""
+    ends = period.span(zone)[1]
+    since = began if began is not None and ends <= as_of else ends
+    return [each for each in _before(period) if each.span(zone)[1] > since]
+
+
+def _before(period: Period) -> list[Period]:
     return list(dict.fromkeys([*_mean_of(period), _previous(period)]))
 
 
@@ -364,125 +309,94 @@ def _mean(before: Sequence[Figures]) -> Baseline:
     )
 
 
-def figures(
-    facts: Sequence[RoundFact], begins: datetime, ends: datetime, *, as_of: datetime, review_due: timedelta
-) -> Figures:
-    """The figures of the checks asked from `begins` up to, not including, `ends`."""
-    mine = [f for f in facts if begins <= f.asked_at < ends]
-    finals = Counter(f.final for f in mine)
+def figures(sums: Sequence[TypeSums], *, as_of: datetime, review_due: timedelta) -> Figures:
+    """The figures of a period, from the sums of its days."""
+    requesters = [(who, one) for each in sums for who, one in each.requesters.items()]
+    types = [((each.country, each.id_type), one) for each in sums for one in each.requesters.values()]
+    outcomes = _added(one.outcomes for _who, one in requesters)
+    at_once = set[str]().union(*(each.at_once for each in sums))
     return Figures(
-        asked=len(mine),
-        approved=finals[FinalOutcome.APPROVED],
-        rejected=finals[FinalOutcome.REJECTED],
-        failed=finals[FinalOutcome.FAILED],
-        cancelled=finals[FinalOutcome.CANCELLED],
-        new_photos=finals[FinalOutcome.NEW_PHOTOS],
-        open=finals[None],
-        approval=_approval(f.final for f in mine),
-        smile_approval=_approval(f.state for f in mine),
-        reviewer_approval=_approval(f.decision for f in mine),
-        first_pass=_first_pass(mine),
-        decided=sum(_is_decided_within(f, begins, ends) for f in facts),
-        machine=DurationStats.of(f.took_until(f.machine_at) for f in mine if f.machine_at is not None),
-        final=_final_took(mine),
-        smile_review=_smile_review_took(mine),
-        reviewers=_reviewers_took(mine),
-        reviews=_reviews(mine, as_of=as_of, review_due=review_due),
-        rejections=_reasons(mine, FinalOutcome.REJECTED),
-        failures=_reasons(mine, FinalOutcome.FAILED),
-        by_type=_groups(mine, lambda f: (f.country, f.id_type)),
-        by_requester=_groups(mine, lambda f: (f.requester,)),
-        assurance=_assurance(mine),
+        asked=outcomes.total(),
+        approved=outcomes[FinalOutcome.APPROVED],
+        rejected=outcomes[FinalOutcome.REJECTED],
+        failed=outcomes[FinalOutcome.FAILED],
+        cancelled=outcomes[FinalOutcome.CANCELLED],
+        new_photos=outcomes[FinalOutcome.NEW_PHOTOS],
+        open=outcomes[OPEN],
+        approval=_approval(outcomes),
+        smile_approval=_approval(_added(each.verdicts for each in sums)),
+        reviewer_approval=_approval(_added(each.decisions for each in sums)),
+        first_pass=Rate(len(at_once), len(at_once.union(*(each.later for each in sums)))),
+        decided=sum(each.decided for each in sums),
+        machine=DurationStats.of(each.machine for each in sums),
+        final=DurationStats.of(one.final for _who, one in requesters),
+        smile_review=DurationStats.of(each.smile_review for each in sums),
+        reviewers=DurationStats.of(each.reviewers for each in sums),
+        reviews=_reviews(sums, as_of=as_of, review_due=review_due),
+        rejections=_reasons(each.rejections for each in sums),
+        failures=_reasons(each.failures for each in sums),
+        by_type=_groups(types),
+        by_requester=_groups(((who,), one) for who, one in requesters),
+        assurance=_assurance(sums),
     )
 
 
-def _is_decided_within(fact: RoundFact, begins: datetime, ends: datetime) -> bool:
-    return fact.final in _DECIDED and fact.final_at is not None and begins <= fact.final_at < ends
-
-
-def _assurance(mine: Iterable[RoundFact]) -> Assurance:
-    found = [f for f in mine if f.state is State.APPROVED]
-    records = Counter(f.record for f in found)
+def _assurance(sums: Sequence[TypeSums]) -> Assurance:
+    records = _added(each.records for each in sums)
     return Assurance(
         record_differs=records[RecordMatch.DIFFERS],
         record_partly=records[RecordMatch.PARTLY],
         record_not_compared=records[RecordMatch.NOT_COMPARED],
-        liveness_not_proven=sum(f.liveness is Liveness.NOT_PROVEN for f in found),
+        liveness_not_proven=sum(each.not_proven for each in sums),
     )
 
 
-_DECIDED = frozenset({FinalOutcome.APPROVED, FinalOutcome.REJECTED})
-_TIMED = _DECIDED | {FinalOutcome.FAILED}
+def _added(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    found = Counter[str]()
+    for each in counts:
+        for name, count in each.items():
+            found[name] += count
+    return found
 
 
-def _approval(outcomes: Iterable[str | None]) -> Rate:
-    found = Counter(outcomes)
-    approved = found["approved"]
-    return Rate(approved, approved + found["rejected"])
+def _approval(outcomes: Counter[str]) -> Rate:
+    approved = outcomes[FinalOutcome.APPROVED]
+    return Rate(approved, approved + outcomes[FinalOutcome.REJECTED])
 
 
-def _first_pass(mine: Sequence[RoundFact]) -> Rate:
-    decided = {f.person for f in mine if f.final in _DECIDED}
-    at_once = {f.person for f in mine if f.is_first and f.final is FinalOutcome.APPROVED}
-    return Rate(len(at_once), len(decided))
+def _reviews(sums: Sequence[TypeSums], *, as_of: datetime, review_due: timedelta) -> ReviewsDue:
+    due = review_due // timedelta(microseconds=1)
+    took = [span > due for each in sums for span in each.reviewed]
+    waited = [as_of - since for each in sums for since in each.in_review_since]
+    late = sum(took) + sum(span > review_due for span in waited)
+    at_risk = sum(AT_RISK * review_due <= span <= review_due for span in waited)
+    return ReviewsDue(met=len(took) - sum(took), breached=late, at_risk=at_risk)
 
 
-def _final_took(mine: Iterable[RoundFact]) -> DurationStats:
-    return DurationStats.of(f.took_until(f.final_at) for f in mine if f.final in _TIMED and f.final_at is not None)
+def _reasons(counts: Iterable[Mapping[str, int]]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(_added(counts).items(), key=lambda found: (-found[1], found[0])))
 
 
-def _reviewers_took(mine: Iterable[RoundFact]) -> DurationStats:
-    return DurationStats.of(f.decided_at - f.review_at for f in mine if f.decision and f.decided_at and f.review_at)
-
-
-def _smile_review_took(mine: Iterable[RoundFact]) -> DurationStats:
-    return DurationStats.of(
-        f.ended_at - f.machine_at
-        for f in mine
-        if f.by_person and f.state in FINAL and f.ended_at is not None and f.machine_at is not None
-    )
-
-
-def _reviews(mine: Iterable[RoundFact], *, as_of: datetime, review_due: timedelta) -> ReviewsDue:
-    met = breached = at_risk = 0
-    for fact in mine:
-        if fact.review_at is None:
-            continue
-        waited = (fact.final_at or as_of) - fact.review_at
-        if waited > review_due:
-            breached += 1
-        elif fact.final is not None:
-            met += 1
-        elif waited >= AT_RISK * review_due:
-            at_risk += 1
-    return ReviewsDue(met, breached, at_risk)
-
-
-def _reasons(mine: Iterable[RoundFact], final: FinalOutcome) -> tuple[tuple[str, int], ...]:
-    counted = Counter(f.final_why for f in mine if f.final is final)
-    return tuple(sorted(counted.items(), key=lambda found: (-found[1], found[0])))
-
-
-def _groups(mine: Iterable[RoundFact], key: Callable[[RoundFact], tuple[str, ...]]) -> tuple[FigureGroup, ...]:
-    found: dict[tuple[str, ...], list[RoundFact]] = defaultdict(list)
-    for fact in mine:
-        found[key(fact)].append(fact)
-    groups = (_group(name, facts) for name, facts in found.items())
+def _groups(sums: Iterable[tuple[tuple[str, ...], OutcomeSums]]) -> tuple[FigureGroup, ...]:
+    found: dict[tuple[str, ...], list[OutcomeSums]] = defaultdict(list)
+    for key, one in sums:
+        found[key].append(one)
+    groups = (_group(key, members) for key, members in found.items())
     return tuple(sorted(groups, key=lambda group: (-group.asked, group.key)))
 
 
-def _group(key: tuple[str, ...], facts: Sequence[RoundFact]) -> FigureGroup:
-    finals = Counter(f.final for f in facts)
+def _group(key: tuple[str, ...], members: Sequence[OutcomeSums]) -> FigureGroup:
+    outcomes = _added(one.outcomes for one in members)
     return FigureGroup(
         key=key,
-        asked=len(facts),
-        approved=finals[FinalOutcome.APPROVED],
-        rejected=finals[FinalOutcome.REJECTED],
-        failed=finals[FinalOutcome.FAILED],
-        open=finals[None],
-        approval=_approval(f.final for f in facts),
-        final=_final_took(facts),
-        register_away=sum(f.final is FinalOutcome.FAILED and f.why == ResultStory.AUTHORITY_DOWN for f in facts),
+        asked=outcomes.total(),
+        approved=outcomes[FinalOutcome.APPROVED],
+        rejected=outcomes[FinalOutcome.REJECTED],
+        failed=outcomes[FinalOutcome.FAILED],
+        open=outcomes[OPEN],
+        approval=_approval(outcomes),
+        final=DurationStats.of(one.final for one in members),
+        register_away=sum(one.register_away for one in members),
     )
 
 

@@ -8,10 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
+
+
+Span = tuple[datetime, datetime]
+"""From one instant up to, not including, another."""
 
 
 class PeriodKind(StrEnum):
@@ -38,9 +43,14 @@ class Period:
     def days(self) -> int:
         return (self.last - self.first).days + 1
 
-    def span(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    def span(self, zone: ZoneInfo) -> Span:
         """The instants at which it begins and has ended, in UTC."""
         return starts(self.first, zone), starts(self.last + DAY, zone)
+
+    def each_day(self, zone: ZoneInfo) -> list[Span]:
+        """Its days; a zone that moved over the date line has one without a single moment, which is left out."""
+        begins = [starts(self.first + DAY * n, zone) for n in range(self.days + 1)]
+        return [(begin, end) for begin, end in pairwise(begins) if begin < end]
 
     def before(self, steps: int = 1) -> "Period":
         """As many periods of this kind earlier; of a range, the days just before it."""

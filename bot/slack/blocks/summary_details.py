@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
-from bot.domain.reporting.figures import REVIEWER, FigureGroup, Figures, Report
+from bot.domain.reporting.figures import FigureGroup, Figures, Report
+from bot.domain.reporting.round_facts import REVIEWER
 from bot.domain.results.codes import ResultStory
 from bot.domain.review.review import REASONS, Decision
 from bot.slack.blocks import words

@@ -1,5 +1,6 @@
 """The managers' figures against a recomputation that knows only the definitions of docs/figures.md."""
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,19 +14,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.check.states import FINAL, ReviewReason, State
+from bot.domain.reporting.day_sums import TypeSums, sums_of
 from bot.domain.reporting.figures import (
     DurationStats,
     Rate,
     Report,
-    RoundFact,
-    reach,
+    days,
     report,
 )
-from bot.domain.reporting.periods import Period, PeriodKind, day_of, month_of, week_of
+from bot.domain.reporting.periods import Period, PeriodKind, Span, day_of, month_of, week_of
+from bot.domain.reporting.round_facts import RoundFact
 from bot.domain.results.assurance import Liveness
 from bot.domain.results.record_match import RecordMatch
 
 LATE = timedelta(hours=4)
+BEGAN = datetime(2020, 1, 1, tzinfo=UTC)
 
 CHANGES = [
     ("Africa/Lagos", date(2026, 3, 29)),
@@ -282,7 +285,7 @@ def told(
         zone=zone,
         as_of=now,
         review_due=LATE,
-        began=began or datetime(2020, 1, 1, tzinfo=UTC),
+        began=began or BEGAN,
         country=country,
         id_type=id_type,
     )
@@ -382,10 +385,41 @@ def test_every_check_asked_is_counted_once(world: tuple[ZoneInfo, date, list[Sto
 def test_a_report_needs_no_fact_beyond_its_reach(world: tuple[ZoneInfo, date, list[Story]]) -> None:
     zone, day, history = world
     now = datetime(day.year, day.month, day.day, 8, tzinfo=zone) + timedelta(days=5)
-    since, until = reach(day_of(day), zone)
+    needed = days(day_of(day), zone, as_of=now, began=BEGAN)
+    since, until = needed[0][0], needed[-1][1]
     ends = [(s, outcome_at(s)) for s in history]
     near = [s for s, end in ends if end is None or since <= s["asked"] < until or since <= end < until]
     assert told(near, day_of(day), zone, now=now) == told(history, day_of(day), zone, now=now)
+
+
+@given(histories(), st.data())
+def test_stored_sums_of_any_days_make_the_same_report(
+    world: tuple[ZoneInfo, date, list[Story]], data: st.DataObject
+) -> None:
+    zone, day, history = world
+    period = data.draw(st.sampled_from([day_of(day), week_of(day), month_of(day)]))
+    now = datetime(period.last.year, period.last.month, period.last.day, 8, tzinfo=zone) + timedelta(days=5)
+    asked: dict[str, Any] = {"zone": zone, "as_of": now, "review_due": LATE, "began": BEGAN}
+    asked["country"] = data.draw(st.sampled_from([None, "NG"]))
+    facts = [fact(s) for s in history]
+    ended = [one for one in facts if one.ended_at is not None]
+    needed = days(period, zone, as_of=now, began=BEGAN)
+    stored = {each: data.draw(st.booleans()) for each in needed}
+    sums = {each: stored_and_read(one) for each, one in sums_of(ended, needed).items() if stored[each]}
+    # What has ended is needed of the days alone whose sums are not stored.
+    rest = [one for one in ended if any(not is_stored and is_of(one, each) for each, is_stored in stored.items())]
+    still_open = [one for one in facts if one.ended_at is None]
+    assert report([*rest, *still_open], period, sums=sums, **asked) == report(facts, period, **asked)
+
+
+def is_of(one: RoundFact, span: Span) -> bool:
+    return any(moment is not None and span[0] <= moment < span[1] for moment in (one.asked_at, one.final_at))
+
+
+def stored_and_read(sums: list[TypeSums]) -> list[TypeSums]:
+    read = [TypeSums.from_plain(json.loads(json.dumps(one.to_plain()))) for one in sums]
+    assert [one.to_plain() for one in read] == [one.to_plain() for one in sums]
+    return read
 
 
 # Corners
@@ -397,9 +431,10 @@ def test_a_rate_of_fewer_than_five_is_hidden() -> None:
 
 
 def test_the_nearest_rank_is_a_time_that_occurred() -> None:
-    spans = [timedelta(seconds=n) for n in range(1, 21)]
-    assert DurationStats.of(spans) == DurationStats(20, timedelta(seconds=10), timedelta(seconds=19))
-    assert DurationStats.of(spans[:1]) == DurationStats(1, timedelta(seconds=1), timedelta(seconds=1))
+    spans = [n * 1_000_000 for n in range(1, 21)]
+    assert DurationStats.of([spans]) == DurationStats(20, timedelta(seconds=10), timedelta(seconds=19))
+    assert DurationStats.of([spans[10:], spans[:10]]) == DurationStats.of([spans])
+    assert DurationStats.of([spans[:1]]) == DurationStats(1, timedelta(seconds=1), timedelta(seconds=1))
     assert DurationStats.of([]) == DurationStats(0, None, None)
 
 

@@ -11,11 +11,13 @@ from typing import cast
 from bot.access.permissions import Access
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.outbox import CheckLinks, Post, PostKind
-from bot.domain.reporting.figures import Report, RoundFact, report
+from bot.domain.reporting.figures import Report, report
 from bot.domain.reporting.periods import day_of, week_of
+from bot.domain.reporting.round_facts import RoundFact
 from bot.domain.results.codes import ResultStory
 from bot.outbox.builders import File
 from bot.outbox.links import Links
+from bot.reporting.report_reader import ReportReader
 from bot.reporting.summary_posts import SummaryPostData, SummaryPosts
 from bot.settings import Settings
 from bot.slack.blocks import summary
@@ -104,6 +106,7 @@ def _files(kind: PostKind) -> File:
         access=cast("Access", None),
         slack=cast("SlackClient", None),
         links=cast("Links", None),
+        reports=cast("ReportReader", None),
         id_types=ID_TYPES,
         settings=settings,
         now=lambda: MORNING,

@@ -13,8 +13,9 @@ from PIL import Image
 
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.reporting.figure_tables import COLUMNS, record, table
-from bot.domain.reporting.figures import Report, RoundFact, report
+from bot.domain.reporting.figures import Report, report
 from bot.domain.reporting.periods import Period, day_of, week_of
+from bot.domain.reporting.round_facts import RoundFact
 from bot.reporting import chart
 from bot.reporting.chart import STYLES, Bar, Chart
 from bot.sandbox.slack.block_rules import faults_in_message

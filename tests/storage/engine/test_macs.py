@@ -204,7 +204,7 @@ async def test_an_altered_check_shows_nothing_and_takes_no_decision_and_gets_no_
         (line,) = await database.read(exports.page, exports.ExportRange(), None)
         assert (line.state, line.reason, line.verdict) == ("altered", "altered", "")
         day = timedelta(days=1)
-        assert await database.read(check_facts.settled, NOON - day, NOON + day) == []
+        assert await database.read(check_facts.settled, NOON - day, NOON + day) == ([], [NOON, NOON])
         assert await database.read(check_facts.in_review) == []
         assert await database.read(check_facts.altered, NOON - day, NOON + day) == 1
         assert await database.read(reviews.open_now) == []

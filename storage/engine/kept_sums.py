@@ -1,0 +1,56 @@
+"""Which sums of days are kept (table `day_sums`): a digest of all of them, sealed with the sum of all records.
+
+Each has a MAC, but one that was thrown away, because a fact of its day changed, has a good one, too. Put back, it does
+not fit the digest, and nor does any other: they are made anew from the facts. Only with the whole of an older file does
+it fit, as everything does (`record_versions`).
+"""
+
+import hashlib
+import sqlite3
+
+from storage.engine.connection import executed, fetched
+
+NONE = ""
+"""Where none is kept."""
+
+
+def digest(connection: sqlite3.Connection) -> str:
+    """Of the sums that are kept as this connection sees them."""
+    sql = """
+        SELECT json_group_array(json_array(begins, ends, mac)) FROM (
+            SELECT begins, ends, mac FROM day_sums WHERE mac IS NOT NULL ORDER BY ends, begins)
+        """
+    [(kept,)] = fetched(connection, sql)
+    return hashlib.sha256(kept.encode()).hexdigest() if kept != "[]" else NONE
+
+
+def note_changes(connection: sqlite3.Connection) -> None:
+    """Have this connection note whenever it changes which are kept; its changes alone."""
+    for statement in (
+        "CREATE TEMP TABLE changed_sums (ends TEXT)",
+        _trigger("new", "INSERT", "NEW.mac IS NOT NULL", "NEW"),
+        _trigger("others", "UPDATE", "NEW.mac IS NOT NULL OR OLD.mac IS NOT NULL", "NEW"),
+        _trigger("gone", "DELETE", "OLD.mac IS NOT NULL", "OLD"),
+    ):
+        executed(connection, statement)
+
+
+def take_changes(connection: sqlite3.Connection) -> bool:
+    """Whether a change was noted since the last time."""
+    if not fetched(connection, "SELECT 1 FROM temp.changed_sums LIMIT 1"):
+        return False
+    executed(connection, "DELETE FROM temp.changed_sums")
+    return True
+
+
+def forget_all(connection: sqlite3.Connection) -> None:
+    """Keep none of them."""
+    executed(connection, "DELETE FROM day_sums WHERE mac IS NOT NULL")
+
+
+def _trigger(name: str, event: str, condition: str, row: str) -> str:
+    return f"""
+        CREATE TEMP TRIGGER day_sums_{name} AFTER {event} ON main.day_sums WHEN {condition} BEGIN
+            INSERT INTO changed_sums (ends) VALUES ({row}.ends);
+        END
+        """
