@@ -50,7 +50,7 @@ from tests.patience import GIVE_UP_SECONDS
 from tests.storage.engine.test_backup import may_trace
 from tests.storage.engine.test_macs import NOON, beside, fill, opened
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 OLD, NEW = b"k" * 32, b"n" * 32
@@ -225,7 +225,6 @@ asyncio.run(main())
 
 
 @pytest.mark.processes
-@pytest.mark.slow
 @pytest.mark.skipif(not may_trace(), reason="strace is not installed, or may not trace here")
 async def test_killed_at_a_commit_it_goes_on_where_it_was(path: Path, tmp_path: Path) -> None:
     calls, codes = "fsync,fdatasync", []

@@ -260,6 +260,7 @@ def test_repeats_name_the_earlier_row() -> None:
     assert [a.repeats for a in found] == [None, None, 2, 2]
 
 
+@pytest.mark.slow
 def test_rows_beyond_the_limit_are_refused_without_reading_them_all() -> None:
     words = "The table has more than 2,000 rows. Split it into several files."
     assert refusal(people(*[ADA] * 50_000)) == words

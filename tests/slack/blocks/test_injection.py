@@ -156,6 +156,7 @@ def everything(
             is_harmless(build(), name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS, ids=range(len(ATTACKS)))
 @pytest.mark.parametrize(("state", "reason"), SITUATIONS)
 def test_no_field_that_others_write_pings_or_links_in_any_message(
