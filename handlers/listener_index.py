@@ -4,14 +4,14 @@ Bolt asks some sixty matchers one after the other, and what comes last in the li
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_bolt.listener.async_listener import AsyncListener
-from slack_bolt.listener_matcher.async_listener_matcher import AsyncListenerMatcher
 from slack_bolt.middleware.authorization.async_authorization import AsyncAuthorization
+from slack_bolt.request.payload_utils import to_action, to_command, to_event, to_shortcut, to_view
 
 MOST_KEYS = 1024
 """There are a few hundred of our own; the oldest are forgotten first."""
@@ -61,7 +61,9 @@ class IndexedApp(AsyncApp):
         """This app with those listeners alone that match, in their order; all else is shared."""
         # Of a request of its own: matchers leave a client in its context, where Bolt is yet to put one with our token.
         asked, answer = AsyncBoltRequest(body=dict(body), mode="socket_mode"), BoltResponse(status=200)
-        matching = [_known(one) for one in self._async_listeners if await one.async_matches(req=asked, resp=answer)]
+        matching: list[AsyncListener] = [
+            _Known(one) for one in self._async_listeners if await one.async_matches(req=asked, resp=answer)
+        ]
         app = copy.copy(self)
         app._async_listeners = matching  # noqa: SLF001 - Bolt has no other way to give it fewer
         if len(self._apps) >= MOST_KEYS:
@@ -70,17 +72,35 @@ class IndexedApp(AsyncApp):
         return app
 
 
-class _Known(AsyncListenerMatcher):
-    """In place of a matcher that has said yes to a request with the same key."""
+class _Known(AsyncListener):
+    """A listener that has matched a request with the same key: it matches, and gets the arguments that it names.
 
-    async def async_matches(self, req: AsyncBoltRequest, resp: BoltResponse) -> bool:
+    Bolt works out all thirty that one may name, for each request.
+    """
+
+    def __init__(self, listener: AsyncListener) -> None:
+        self.__dict__.update(vars(listener))
+        self._arguments = {name: ARGUMENTS[name] for name in vars(listener)["arg_names"]}
+
+    async def async_matches(self, *, req: AsyncBoltRequest, resp: BoltResponse) -> bool:
         return True
 
+    async def run_ack_function(self, *, request: AsyncBoltRequest, response: BoltResponse) -> BoltResponse | None:
+        return await self.ack_function(**{name: read(request) for name, read in self._arguments.items()})
 
-def _known(listener: AsyncListener) -> AsyncListener:
-    found = copy.copy(listener)
-    found.matchers = [_Known()]
-    return found
+
+ARGUMENTS: Mapping[str, Callable[[AsyncBoltRequest], Any]] = {
+    "ack": lambda request: request.context.ack,
+    "context": lambda request: request.context,
+    "bot": lambda request: request.context["bot"],
+    "body": lambda request: request.body,
+    "command": lambda request: to_command(request.body),
+    "action": lambda request: to_action(request.body),
+    "shortcut": lambda request: to_shortcut(request.body),
+    "view": lambda request: to_view(request.body),
+    "event": lambda request: to_event(request.body),
+}
+"""What our listeners ask for, by Bolt's names; `bot` is put there by our middleware."""
 
 
 def key_of(body: Mapping[str, Any]) -> Key:

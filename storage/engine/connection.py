@@ -106,6 +106,11 @@ def read_any_text(connection: sqlite3.Connection) -> None:
     connection.text_factory = methodcaller("decode", "utf-8", "replace")
 
 
+def is_no_utf8(error: sqlite3.OperationalError) -> bool:
+    """Whether a statement failed for a text that Python's own reading (`text_factory = str`) cannot take."""
+    return str(error).startswith("Could not decode to UTF-8")
+
+
 def _write_ahead(connection: sqlite3.Connection) -> None:
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":

@@ -348,6 +348,7 @@ class _Connections:
 
     def _reader(self) -> sqlite_utils.Database:
         db = self._connect(any_thread=True)
+        db.conn.text_factory = str  # twice as fast as `read_any_text`, to which a reader turns that finds other text
         db.conn.execute("PRAGMA query_only = ON")
         return db
 

@@ -23,6 +23,8 @@ from storage.engine.connection import (
     TrackedConnection,
     executed,
     explain,
+    is_no_utf8,
+    read_any_text,
     unusable_as_fault,
 )
 from storage.engine.record_versions import RecordVersions
@@ -106,6 +108,16 @@ class Connection:
 
     def read(self, call: Callable[[Transaction], T]) -> T:
         """Run one function on a snapshot of its own; RuntimeError if it tries to write."""
+        try:
+            return self._read(call)
+        except sqlite3.OperationalError as error:
+            if not is_no_utf8(error):
+                raise
+        # Something beside the bot wrote it. From now on this connection reads whatever there is, the slower way.
+        read_any_text(self.db.conn)
+        return self._read(call)
+
+    def _read(self, call: Callable[[Transaction], T]) -> T:
         self._roll_back()
         macs = self._records.of_snapshot(self.db.conn, self._sealer) if self._records else None
         executed(self.db.conn, "BEGIN /* reader */")

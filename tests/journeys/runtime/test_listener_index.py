@@ -1,5 +1,6 @@
 """The index in front of Bolt's listeners, beside Bolt's own list: both must name the same listeners, in their order."""
 
+import itertools
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -8,12 +9,13 @@ from typing import Any
 import pytest
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncBoltRequest
+from slack_bolt.kwargs_injection.async_utils import build_async_required_kwargs
 
 import handlers
 from bot.domain.review.review import Decision
 from bot.slack.blocks import ids
 from handlers.events import LISTENERS as EVENTS
-from handlers.listener_index import MOST_KEYS, IndexedApp, key_of
+from handlers.listener_index import ARGUMENTS, MOST_KEYS, IndexedApp, key_of
 from tests.journeys.world import journey
 
 pytestmark = pytest.mark.anyio
@@ -102,6 +104,19 @@ async def test_no_body_however_odd_is_answered_by_another_listener_for_the_index
 async def test_listeners_match_by_kind_and_id_alone(app: IndexedApp) -> None:
     """With another matcher, a request would be answered as an earlier one with the same id was."""
     assert [len(one.matchers) for one in app._async_listeners] == [1] * len(app._async_listeners)
+
+
+async def test_listeners_get_by_the_index_what_bolt_would_give_them(app: IndexedApp) -> None:
+    names = {name for one in app._async_listeners for name in vars(one)["arg_names"]}
+    assert names <= ARGUMENTS.keys()
+    bodies = [{"command": ids.COMMAND}, {"type": "event_callback", "event": {"type": "message"}}]
+    bodies += [body for body in bodies_of(ids.DETAILS) if body.get("type") != "interactive_message"]  # Bolt stumbles
+    for name, body in itertools.product(names, bodies):
+        request = AsyncBoltRequest(body=body, mode="socket_mode", context={"bot": "the bot"})
+        by_bolt = build_async_required_kwargs(
+            logger=app.logger, required_arg_names=[name], request=request, response=BoltResponse(status=200)
+        )
+        assert ARGUMENTS[name](request) == by_bolt[name], (name, body)
 
 
 async def test_no_request_gives_the_client_that_all_share_another_token(app: IndexedApp) -> None:

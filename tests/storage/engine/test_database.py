@@ -455,6 +455,16 @@ async def test_a_reader_can_neither_write_nor_wake(database: Database) -> None:
     assert await database.read(bodies) == []
 
 
+async def test_every_reader_reads_what_is_no_utf8_and_what_comes_after_it(database: Database) -> None:
+    await database.write(add, "Ọlá")
+    assert await asyncio.gather(*(database.read(bodies) for _reader in range(4))) == [["Ọlá"]] * 4
+    await database.write(lambda tx: tx.run("INSERT INTO notes (body) VALUES (CAST(x'FF41' AS TEXT))"))
+    await database.write(add, "after")
+    for read in (database.read, database.read_long):
+        found = await asyncio.gather(*(read(bodies) for _reader in range(4)))
+        assert found == [["Ọlá", "\ufffdA", "after"]] * 4
+
+
 async def test_a_reader_waits_for_no_writer_and_sees_nothing_unfinished(database: Database) -> None:
     await database.write(add, "done")
     inserted, release = threading.Event(), threading.Event()
