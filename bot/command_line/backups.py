@@ -18,13 +18,19 @@ class Progress:
     """Says how far a backup is to whoever waits before a terminal; nothing of one that takes no second."""
 
     def __init__(self) -> None:
-        self._told_at = time.monotonic()
+        self._began = self._told_at = time.monotonic()
 
     def tell(self, step: Step, done: int, total: int) -> None:
         now = time.monotonic()
-        if now - self._told_at < TELL_EVERY_SECONDS or sys.stderr is None or not sys.stderr.isatty():
+        # SQLite says nothing in the middle of a search: its beginning is told, whatever was said just before.
+        since = self._began if step == "searched" else self._told_at
+        if now - since < TELL_EVERY_SECONDS or sys.stderr is None or not sys.stderr.isatty():
             return
         self._told_at = now
+        if step == "searched":
+            part = ("pages and indexes", "references")[done]
+            click.echo(f"searching it for damage, part {done + 1} of {total}: {part}", err=True)
+            return
         what = "pages" if step == "copied" else "checks"
         click.echo(f"{step.value} {done:,} of {total:,} {what} ({done / max(total, 1):.0%})", err=True)
 

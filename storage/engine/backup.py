@@ -61,6 +61,8 @@ class Step(StrEnum):
     """Pages of the file."""
     VERIFY = "verified"
     """Checks whose record was compared."""
+    SEARCH = "searched"
+    """Parts of the search for damage: its pages and indexes, then its references."""
 
 
 OnProgress = Callable[[Step, int, int], None]
@@ -78,7 +80,9 @@ def verify(path: Path, sealer: Sealer, *, on_progress: OnProgress = _untold) -> 
     Raises DatabaseFault if it is damaged or not ours, DatabaseNewer, WrongKey.
     """
     try:
-        seen = examine_backup(path, sealer, on_progress=partial(on_progress, Step.VERIFY))
+        seen = examine_backup(
+            path, sealer, on_progress=partial(on_progress, Step.VERIFY), on_search=partial(on_progress, Step.SEARCH)
+        )
         with unusable_as_fault(), closing(_open(path, "ro")) as connection:
             (checks,) = connection.execute("SELECT COUNT(*) FROM verifications").fetchone()
             (newest,) = connection.execute(_LAST_ACT).fetchone()

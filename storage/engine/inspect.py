@@ -33,6 +33,16 @@ _BUSY_SECONDS = 3.0
 _BUSY_SECONDS_AT_START = 5.0
 """As the bot's own connections wait: a start has the time that somebody before a terminal has not."""
 _TO_THE_END = timedelta(hours=1)
+_SEARCHED_IN_TIME = 256 << 20
+"""Bytes of a file that may be searched within a second. A larger one is not begun with: the search would be cut off,
+and what an interrupted one has found is none."""
+
+OnDone = Callable[[int, int], None]
+"""Hears how much is done, and of how much."""
+
+
+def _untold(_done: int, _total: int) -> None:
+    """Nobody waits before a terminal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,17 +95,19 @@ def examine(path: Path, sealer: Sealer | None, *, patience: timedelta) -> Inspec
 
 
 def examine_backup(
-    path: Path, sealer: Sealer, *, on_progress: Callable[[int, int], None] = lambda _done, _total: None
+    path: Path, sealer: Sealer, *, on_progress: OnDone = _untold, on_search: OnDone = _untold
 ) -> Inspection:
     """Examine the whole of a file that may lie anywhere, a backup: every page, index, reference, and the key.
 
-    `on_progress` hears how many checks are compared, and of how many.
+    `on_progress` hears how many checks are compared, and of how many; `on_search` the same of parts of the search for
+    damage, at the beginning of each.
     Raises DatabaseFault, also when it is not ours; DatabaseNewer; WrongKey.
     """
     path = path.resolve()
     if not path.is_file():
         raise DatabaseFault("there is no such file")
-    seen = _read(path, sealer, _TO_THE_END, idle=_is_idle(path), thorough=True, on_progress=on_progress)
+    idle = _is_idle(path)
+    seen = _read(path, sealer, _TO_THE_END, idle=idle, thorough=True, on_progress=on_progress, on_search=on_search)
     if not seen.proven:
         raise DatabaseFault("the file is not a database of kyc-bot")
     return seen
@@ -138,11 +150,11 @@ def left_in_slack(path: Path) -> int:
         return 0
 
 
-def require_whole(path: Path, *, patience: timedelta) -> bool:
+def require_whole(path: Path, *, patience: timedelta, most_bytes: int = _SEARCHED_IN_TIME) -> bool:
     """Refuse a damaged database before a bot works on it; what else is wrong with it is found at opening.
 
-    False if patience ended first: `Sweep` goes through all of it then. Where that has found damage, this looks
-    to the end. Raises DatabaseFault with the way out. For the holder of the lock.
+    False if patience ended first, or would: `Sweep` goes through all of it then. Where that has found damage, this
+    looks to the end. Raises DatabaseFault with the way out. For the holder of the lock.
     """
     path = path.resolve()
     if not path.is_file():
@@ -152,7 +164,12 @@ def require_whole(path: Path, *, patience: timedelta) -> bool:
         _damage_told(path),
         closing(_connect(path, idle=_is_idle(path), busy_seconds=_BUSY_SECONDS_AT_START)) as connection,
     ):
-        is_whole = _sweep(connection, _TO_THE_END if mark.exists() else patience)
+        if mark.exists():
+            is_whole = _sweep(connection, _TO_THE_END)
+        elif path.stat().st_size <= most_bytes:
+            is_whole = _sweep(connection, patience)
+        else:
+            connection.execute("SELECT 1 FROM sqlite_schema").close()  # whether it is a database at all
         if is_whole:  # another file lies there now
             mark.unlink(missing_ok=True)
     return is_whole
@@ -235,7 +252,8 @@ def _read(
     *,
     idle: bool,
     thorough: bool = False,
-    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    on_progress: OnDone = _untold,
+    on_search: OnDone = _untold,
 ) -> Inspection:
     with unusable_as_fault(), closing(_connect(path, idle=idle)) as connection:
         db = sqlite_utils.Database(connection, execute_plugins=False)
@@ -258,7 +276,7 @@ def _read(
             pending=pending,
             unfinished=unfinished,
             proven=proven,
-            swept=_sweep(connection, patience, thorough=thorough),
+            swept=_sweep(connection, patience, thorough=thorough, on_search=on_search),
             altered=altered,
             older=older,
             open_to_others=tuple(_open_to_others(path)),
@@ -291,7 +309,9 @@ def _key_opens(db: sqlite_utils.Database, sealer: Sealer) -> bool:
         db.conn.execute("ROLLBACK")
 
 
-def _sweep(connection: sqlite3.Connection, patience: timedelta, *, thorough: bool = False) -> bool:
+def _sweep(
+    connection: sqlite3.Connection, patience: timedelta, *, thorough: bool = False, on_search: OnDone = _untold
+) -> bool:
     """Raises DatabaseFault for damage; false if the end was not reached in time."""
     is_late = threading.Event()
 
@@ -303,10 +323,12 @@ def _sweep(connection: sqlite3.Connection, patience: timedelta, *, thorough: boo
     timer = threading.Timer(patience.total_seconds(), end)
     timer.daemon = True
     timer.start()
+    searches = ("integrity_check", "foreign_key_check") if thorough else ("quick_check",)
+    fault = None
     try:
-        fault = _fault(connection, "integrity_check" if thorough else "quick_check")
-        if thorough and not fault:
-            fault = _fault(connection, "foreign_key_check")
+        for done, search in enumerate(searches):
+            on_search(done, len(searches))
+            fault = fault or _fault(connection, search)
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
             raise
@@ -331,7 +353,7 @@ def _quoted(name: str) -> str:
 
 
 def _examined(
-    connection: sqlite3.Connection, sealer: Sealer, patience: timedelta, on_progress: Callable[[int, int], None]
+    connection: sqlite3.Connection, sealer: Sealer, patience: timedelta, on_progress: OnDone
 ) -> tuple[int, bool]:
     """How many checks were altered, and whether some record is older, as one snapshot of the file has them."""
     until, altered, done = time.monotonic() + patience.total_seconds(), 0, 0

@@ -84,6 +84,10 @@ async def test_a_copy_is_of_one_moment_whatever_is_written_meanwhile_and_tells_h
     assert len(copied) > 3  # it did not begin anew
     assert [done for done, _total in copied] == sorted({done for done, _total in copied})
     assert copied[-1][0] == copied[-1][1]
+    assert [step for step, _done, _total in told] == sorted(
+        (step for step, _done, _total in told), key=list(backup.Step).index
+    )
+    assert [(done, total) for step, done, total in told if step is backup.Step.SEARCH] == [(0, 2), (1, 2)]
     with closing(sqlite3.connect(copy)) as db:
         assert db.execute("SELECT COUNT(*), MIN(i), MAX(i) FROM x").fetchone() == (9_000, 0, 8_999)
 
@@ -249,6 +253,16 @@ async def test_damage_that_is_found_behind_the_start_stops_the_bot_and_the_next_
     backup.restore(copy, path, SEALER, now=NOON)
     assert require_whole(path, patience=timedelta(0))
     assert not path.with_name("kyc.db-damaged").exists()
+
+
+async def test_a_file_that_cannot_be_searched_in_time_is_searched_behind_the_start_alone(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    await act(path, NOON)
+    assert require_whole(path, patience=timedelta(seconds=5))
+    assert not require_whole(path, patience=timedelta(seconds=5), most_bytes=0)
+    path.write_bytes(b"not a database" * 400)
+    with pytest.raises(DatabaseFault, match="kyc-bot restore"):
+        require_whole(path, patience=timedelta(seconds=5), most_bytes=0)
 
 
 async def test_a_sweep_ends_when_the_bot_does(tmp_path: Path) -> None:
