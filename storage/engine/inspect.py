@@ -12,7 +12,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -202,7 +202,8 @@ class Sweep:
         """From another thread: end soon. Between two tables it may be missed: call it until the search has ended."""
         self._is_stopped = True
         if self._connection is not None:
-            self._connection.interrupt()
+            with suppress(sqlite3.ProgrammingError):  # closed by now: the search has ended by itself
+                self._connection.interrupt()
 
     def _look(self, connection: sqlite3.Connection) -> bool:
         tables = "SELECT name FROM pragma_table_list WHERE type = 'table' AND schema = 'main'"

@@ -268,7 +268,9 @@ async def test_a_file_that_cannot_be_searched_in_time_is_searched_behind_the_sta
 async def test_a_sweep_ends_when_the_bot_does(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     await act(path, NOON)
-    assert Sweep(path).run()
+    ended = Sweep(path)
+    assert ended.run()
+    ended.stop()  # nobody knows of its end yet
     stopped = Sweep(path)
     stopped.stop()
     assert not stopped.run()
