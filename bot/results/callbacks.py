@@ -70,13 +70,13 @@ class Callbacks(Process):
         raw = await body
         if known is not None and raw is not None and self._is_known_delivery(known, raw, headers):
             return self._repeated()
-        delivery = self.smile_id.read_callback(raw, headers) if raw is not None else Delivery(body=None)
+        delivery = self._read(raw, headers, known)
+        if known is not None and raw is not None and delivery.known and self._is_fresh(delivery.signed_at):
+            known.keep(self.smile_id.signature_of(headers), raw, delivery.signed_at, delivery.known)
+            return self._repeated()
         message = delivery.message
         if raw is None or message is None or not self._is_fresh(delivery.signed_at):
             return await self._not_kept(token, raw, delivery)
-        if known is not None and known.holds(message.digest):
-            known.keep(self.smile_id.signature_of(headers), raw, delivery.signed_at, message.digest)
-            return self._repeated()
         # It is signed: whether the token is ours is found in the transaction that keeps it.
         state, attempt = await self.database.write(self._keep, token, message, now=self.now())
         if attempt is None:
@@ -90,6 +90,11 @@ class Callbacks(Process):
         if state != NEW:
             self.on_callback(state)
         return CallbackResponse.KEPT
+
+    def _read(self, raw: bytes | None, headers: Mapping[str, str], known: KnownJob | None) -> Delivery:
+        if raw is None:
+            return Delivery(body=None)
+        return self.smile_id.read_callback(raw, headers, is_known=known.holds if known is not None else None)
 
     async def _find(self, token: str) -> Attempt | None:
         return await self.database.read(attempts.by_token, token, now=self.now())

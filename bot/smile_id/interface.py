@@ -5,7 +5,7 @@ models stay behind it, so that another of Smile ID's APIs can be a second implem
 `SmileIDError` tree of `bot.errors`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -146,7 +146,9 @@ class Delivery:
     signed_at: Sequence[datetime] = ()
     """The time of each valid signature. None covers the body: anybody who caught one can send anything under it."""
     message: ResultMessage | None = None
-    """None when it is not signed, or no result."""
+    """None when it is not signed, or no result; or it is known already."""
+    known: str | None = None
+    """The digest of a message that was known, and so was not read once more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,8 +181,13 @@ class SmileID(Protocol):
     async def ask(self, attempt: Attempt) -> Record:
         """Smile ID's own record of a job. Harmless to repeat."""
 
-    def read_callback(self, raw: bytes, headers: Mapping[str, str]) -> Delivery:
-        """Read a callback and check its signatures; never raises. `headers` must not mind upper and lower case."""
+    def read_callback(
+        self, raw: bytes, headers: Mapping[str, str], *, is_known: Callable[[str], bool] | None = None
+    ) -> Delivery:
+        """Read a callback and check its signatures; never raises. `headers` must not mind upper and lower case.
+
+        A signed message whose digest `is_known` need not be read any further.
+        """
 
     def signature_of(self, headers: Mapping[str, str]) -> str:
         """All that `read_callback` reads of the headers: with the same body and this, a delivery is read the same."""

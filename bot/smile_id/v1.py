@@ -6,7 +6,7 @@ Result messages are parsed strictly and put into our own terms.
 import asyncio
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bot.domain.id_types.services import PartnerIDTypes, Services
@@ -70,7 +70,9 @@ class SmileIDV1:
         found = [message for body in bodies if (message := self._find_message(body))]
         return Record(messages=found, image_links=status.image_links)
 
-    def read_callback(self, raw: bytes, headers: Mapping[str, str]) -> Delivery:
+    def read_callback(
+        self, raw: bytes, headers: Mapping[str, str], *, is_known: Callable[[str], bool] | None = None
+    ) -> Delivery:
         body = json_object(raw)
         if body is None:
             return Delivery(body=None)
@@ -83,6 +85,8 @@ class SmileIDV1:
             for timestamp, signature in pairs
             if self.client.is_signed(timestamp, signature) and (at := read_stamp(str(timestamp))) is not None
         ]
+        if signed_at and is_known is not None and is_known(digest := wire.canonical_hash(body)):
+            return Delivery(body=body, signed_at=signed_at, known=digest)
         return Delivery(body=body, signed_at=signed_at, message=self._find_message(body) if signed_at else None)
 
     def signature_of(self, headers: Mapping[str, str]) -> str:

@@ -71,7 +71,9 @@ class OneCall:
     def signature_of(self, headers: Mapping[str, str]) -> str:
         return f"{headers.get('response-timestamp')} {headers.get('response-signature')}"
 
-    def read_callback(self, raw: bytes, headers: Mapping[str, str]) -> Delivery:
+    def read_callback(
+        self, raw: bytes, headers: Mapping[str, str], *, is_known: Callable[[str], bool] | None = None
+    ) -> Delivery:
         body, signed = json_object(raw), headers.get("response-timestamp", "")
         at = read_stamp(signed)
         fits = matches(**WHOSE, timestamp=signed, signature=headers.get("response-signature", ""))
