@@ -109,7 +109,7 @@ async def test_listeners_match_by_kind_and_id_alone(app: IndexedApp) -> None:
 async def test_listeners_get_by_the_index_what_bolt_would_give_them(app: IndexedApp) -> None:
     names = {name for one in app._async_listeners for name in vars(one)["arg_names"]}
     assert names <= ARGUMENTS.keys()
-    bodies = [{"command": ids.COMMAND}, {"type": "event_callback", "event": {"type": "message"}}]
+    bodies: list[dict[str, Any]] = [{"command": ids.COMMAND}, {"type": "event_callback", "event": {"type": "message"}}]
     bodies += [body for body in bodies_of(ids.DETAILS) if body.get("type") != "interactive_message"]  # Bolt stumbles
     for name, body in itertools.product(names, bodies):
         request = AsyncBoltRequest(body=body, mode="socket_mode", context={"bot": "the bot"})
