@@ -140,9 +140,8 @@ class _Body:
     def __init__(self, body: AsyncIterable[bytes], use: _Use) -> None:
         self._body, self._use = body, use
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._body:
-            yield piece
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._body)
 
     async def aclose(self) -> None:
         try:

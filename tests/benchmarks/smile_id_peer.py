@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import uvloop
+
 from tests.outside import PrivateAuthority
 
 _HEAD_BYTES = 64 * 1024
@@ -75,4 +77,4 @@ def smile_id_peer(folder: Path, *, milliseconds: int) -> Iterator[tuple[str, Pat
 
 
 if __name__ == "__main__":
-    asyncio.run(_run(*sys.argv[1:]))
+    uvloop.run(_run(*sys.argv[1:]))
