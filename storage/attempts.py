@@ -147,8 +147,8 @@ def sent(tx: Transaction, job_id: str, *, now: datetime, ask_at: datetime) -> No
             ask_at = CASE WHEN ask_at IS NULL OR ask_at > :ask_at THEN :ask_at ELSE ask_at END
         WHERE job_id = :job_id AND step IN ('recorded', 'prepared')
         """
+    # Nobody is woken: seconds pass before it is to be asked about, and the clock's tick finds it.
     tx.run(sql, now=now, ask_at=ask_at, job_id=job_id)
-    tx.wake(RESULTS)
 
 
 def doubt(tx: Transaction, job_id: str, *, since: datetime) -> None:

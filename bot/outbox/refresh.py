@@ -81,11 +81,12 @@ def _post_results(tx: Transaction, batch_id: str, channel: str, what: str, *, no
 
 def at_pace(tx: Transaction, kind: PostKind, post_id: str, *, now: datetime) -> None:
     """Update a message, no more often than Slack allows; nothing before the message itself is delivered."""
-    message = outbox.find(tx, post_id)
-    if message is None or not outbox.delivered(tx, post_id):
-        return
+    # First what answers most calls: while a long file is sent, each of its rows moves several times between updates.
     updates = outbox.updates_of(tx, post_id, kind)
     if updates.is_waiting:
+        return
+    message = outbox.find(tx, post_id)
+    if message is None or not outbox.delivered(tx, post_id):
         return
     due_at = now
     if updates.last_at is not None:

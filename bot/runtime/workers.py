@@ -23,6 +23,8 @@ LATE_SECONDS = 5.0
 """A tick this late is reported at `/readyz`: the event loop was held up, or the machine was."""
 REPORT_LATE_FOR_SECONDS = 300.0
 LULL_SECONDS = 0.05
+CLAIMS_PER_POOL = 16
+"""So many claims fill a pool anew: of one that works on 128 rows, eight end before the next is made."""
 DEAD_SECONDS = 60.0
 """Without a tick for this long nothing timed runs: as if there were no scheduler."""
 
@@ -40,9 +42,10 @@ class Queue(Protocol[T]):
 class WorkerPool(Generic[T]):
     """Works off one queue, several rows at a time, until none is left; then sleeps until woken.
 
-    Each claim waits for the writer. So a task that ends is followed by one only if the last claim may have left rows
-    behind: it was full, or the queue `holds_back` rows for the sake of those under way. Whatever else makes a row due
-    wakes the pool with its own commit, and the clock's tick finds what nothing woke.
+    Each claim waits for the writer. So tasks that end are followed by one only if the last claim may have left rows
+    behind: it was full, or the queue `holds_back` rows for the sake of those under way. Of a large pool some tasks end
+    before it, or all that there are. Whatever else makes a row due wakes the pool with its own commit, and the clock's
+    tick finds what nothing woke.
     """
 
     def __init__(self, name: str, queue: Queue[T], *, size: int, holds_back: bool = False) -> None:
@@ -51,6 +54,8 @@ class WorkerPool(Generic[T]):
         self._size = size
         self._holds_back = holds_back
         self._leaves_rows = False
+        self._step = max(1, size // CLAIMS_PER_POOL)
+        self._ended = 0  # since the last claim
         self._awake = asyncio.Event()
         self._awake.set()
         self._lull: asyncio.TimerHandle | None = None
@@ -101,6 +106,7 @@ class WorkerPool(Generic[T]):
 
     async def _fill(self) -> None:
         while not self._stopping and (free := self._size - len(self._tasks)) > 0:
+            self._ended = 0
             rows = await self._queue.claim(free)
             for row in rows:
                 task = asyncio.create_task(self._one(row))
@@ -112,7 +118,8 @@ class WorkerPool(Generic[T]):
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if self._leaves_rows:
+        self._ended += 1
+        if self._leaves_rows and (self._ended >= self._step or not self._tasks):
             self.wake()
 
     async def _one(self, row: T) -> None:

@@ -27,13 +27,15 @@ def photos_checked(
     *,
     now: datetime,
 ) -> None:
-    """The photos were decoded: keep the size and SHA-256 of each, and who supplied them. Raises EditedMeanwhile."""
+    """The photos were decoded: keep the size and SHA-256 of each, and who supplied them. Raises EditedMeanwhile.
+
+    Nobody is shown that by itself: what is asked or sent because of it follows in the same transaction.
+    """
     checks.require_unedited(tx, check)
     checks.photos_checked(tx, check.ref, hashes, now=now)
     for person in sorted(suppliers):
         # Whoever brings the photos could bring their own: what comes of them is for others to decide.
         checks.also_asked_by(tx, check.ref, person)
-    refresh.check_changed(tx, check.ref, now=now)
 
 
 def record(tx: Transaction, check: Check, *, replaces: Attempt | None, settings: Settings, now: datetime) -> Attempt:

@@ -75,7 +75,7 @@ class PhotoLoader:
             described = await _side_by_side(self._describe(ref) for ref in refs)
             await share.take(sum(map(_bytes_of, described)))
             return await _side_by_side(map(self._fetch, refs, described))
-        batch = await self.database.read(batches.get, check.batch)
+        batch = await self.database.read(batches.get, check.batch, sealed=False)
         try:
             async with self.bundles.open(batch.files) as (files, bundle):
                 return await self._fetch_from(bundle, refs, frozenset(file.supplied_by for file in files), share)

@@ -3,7 +3,7 @@
 The check is held until somebody answers: send it anyway, or with other photos. `photo_quality` judges the photos.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 import structlog
@@ -34,14 +34,18 @@ log = structlog.get_logger(__name__)
 class Preflight(Process):
     # What the bot asks
 
-    async def hold(self, check: Check, photos: Sequence[LoadedPhoto]) -> bool:
-        """Hold the check and ask its requester, if need be. No question is repeated once it was answered."""
+    async def judge(self, check: Check, photos: Sequence[LoadedPhoto]) -> Callable[[Transaction, datetime], bool]:
+        """Look at what would be sent; returns what a transaction then calls, before it has the check sent.
+
+        That holds the check and asks its requester, if need be, and says whether it did. No question is repeated once
+        it was answered.
+        """
         selfie = next(it.photo for it in photos if it.ref.kind is PhotoKind.SELFIE)
         flaws = _flaws(photos)
         # Without an answer of Slack's they see their own: a question says that somebody was checked before.
         sees_all = await self.access.may(check.requester, Right.SEE_WHOLE) is Permission.YES
 
-        def commit(tx: Transaction, now: datetime) -> bool:
+        def hold(tx: Transaction, now: datetime) -> bool:
             # Read in the transaction that holds the check: two checks with the same selfie cannot miss each other.
             checks.require_unedited(tx, check)
             passed = preflight_holds.passed(tx, check.ref)
@@ -58,7 +62,7 @@ class Preflight(Process):
                 self._call_reviewers(tx, check.ref, found, now=now)
             return about is not None
 
-        return await self.database.write(commit, self.now())
+        return hold
 
     def _call_reviewers(self, tx: Transaction, ref: str, found: Sequence[SameSelfie], *, now: datetime) -> None:
         """The same face with another ID number is the strongest sign of fraud: not only the requester hears of it.

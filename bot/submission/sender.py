@@ -35,11 +35,8 @@ class Sender(Process):
     reconciler: Reconciler
     retries: RetryPolicy
 
-    async def record(self, check: Check, *, replaces: Attempt | None = None) -> Attempt | None:
-        """Checkpoint (a). None if it may have been sent already, after the backup that this database came from."""
-        attempt = await self.database.write(
-            checkpoints.record, check, replaces=replaces, settings=self.settings, now=self.now()
-        )
+    async def recorded(self, check: Check, attempt: Attempt) -> Attempt | None:
+        """Checkpoint (a) is stored. None if it may have been sent already, after the backup that was put back."""
         log.info("attempt.recorded", ref=check.ref, job_id=attempt.job_id)
         if attempt.in_doubt_since is not None:
             await self.retries.reschedule(check, "known from before a restore?", at_once=True, gives_up_as="unsettled")
@@ -99,7 +96,10 @@ class Sender(Process):
             await self.reconciler.begin(check, attempt, no)
             return None
         if no.fault is Fault.USER_ID and await self.database.read(attempts.count_of_round, check.ref) < MAX_USER_IDS:
-            return await self.record(check, replaces=attempt)
+            another = await self.database.write(
+                checkpoints.record, check, replaces=attempt, settings=self.settings, now=self.now()
+            )
+            return await self.recorded(check, another)
         failure = "input" if no.fault is Fault.REQUESTER else "refused"
         await self.retries.fail(check, failure, encode_fault(no.why, {}), refusal=no)
         return None

@@ -7,15 +7,15 @@ The steps of a pass: `reconciliation` asks Smile ID about an answer that was los
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from bot.access.process import Process
-from bot.domain.check.check import Check
+from bot.domain.check.check import Check, PhotoRef
 from bot.domain.check.states import State
 from bot.domain.outbox import encode_fault
-from bot.domain.results.attempt import Step
+from bot.domain.results.attempt import Attempt, Step
 from bot.errors import EditedMeanwhile, IllegalMove, PhotoUnusable, RecordAltered, SlackError
 from bot.submission import checkpoints
 from bot.submission.photo_memory import PhotoMemory, Share
@@ -25,6 +25,7 @@ from bot.submission.reconciliation import Reconciler
 from bot.submission.retries import RetryPolicy
 from bot.submission.sender import Sender
 from storage import attempts, checks, due
+from storage.engine.database import Transaction
 from storage.leases import UnderWay
 
 log = structlog.get_logger(__name__)
@@ -95,15 +96,15 @@ class SubmissionWorker(Process):
                     return
 
     async def _pass(self, ref: str, limit: asyncio.Timeout) -> None:
-        check = await self.database.read(checks.get, ref)
+        stored = await self.database.read(_as_stored, ref)
+        check, attempt = stored.check, stored.attempt
         if check.is_altered:
             # Not sent, nor ended: what it says of itself is not the bot's word.
             await self.database.write(checks.postpone, ref, until=self.now() + LOOK_AGAIN_AFTER, counts=False)
             return
         if check.state not in (State.REQUESTED, State.SUBMITTING):
             return
-        attempt = await self.database.read(attempts.latest, ref)
-        if attempt is not None and await self.database.read(attempts.heard_of, attempt.job_id):
+        if attempt is not None and stored.is_heard_of:
             # A callback came before the answer to our photos: even if that answer was lost, the photos have arrived.
             await self.reconciler.received(check, attempt, "callback")
             return
@@ -112,29 +113,41 @@ class SubmissionWorker(Process):
             if attempt is None:
                 return
         async with self.memory.share(of_file=check.batch is not None, limit=limit) as share:
-            photos = await self._photos(check, share, limit)
-            if photos is not None and (attempt := attempt or await self.sender.record(check)) is not None:
+            photos = await self._photos(check, stored.photos, share, limit)
+            if photos is not None and (attempt := attempt or await self._begin(check, photos)) is not None:
                 await self.sender.send(check, attempt, photos)
 
-    async def _photos(self, check: Check, share: Share, limit: asyncio.Timeout) -> Sequence[LoadedPhoto] | None:
+    async def _photos(
+        self, check: Check, refs: Sequence[PhotoRef], share: Share, limit: asyncio.Timeout
+    ) -> Sequence[LoadedPhoto] | None:
         """All photos, ready to be sent; None when the check ended or waits because of them."""
-        refs = await self.database.read(checks.photos, check.ref)
         try:
-            photos = await self.photo_loader.load(check, refs, share=share, limit=limit)
+            return await self.photo_loader.load(check, refs, share=share, limit=limit)
         except PhotoUnusable as unusable:
             log.info("check.photo_unusable", ref=check.ref, error=unusable.code.value)
             await self.retries.fail(check, "photo", encode_fault(unusable.code, unusable.facts))
-            return None
         except SlackError as fault:
             await self.retries.reschedule(check, fault, gives_up_as="slack_away")
-            return None
-        if check.photos_checked_at is None:
-            sizes = [(it.ref, it.size, it.photo.sha256) for it in photos]
-            suppliers = {person for it in photos for person in it.supplied_by if person}
-            await self.database.write(checkpoints.photos_checked, check, sizes, suppliers, now=self.now())
-        if check.state is State.REQUESTED and await self.preflight.hold(check, photos):
-            return None
-        return photos
+        return None
+
+    async def _begin(self, check: Check, photos: Sequence[LoadedPhoto]) -> Attempt | None:
+        """Store what the photos are, and either the question that they raise or checkpoint (a): all in one commit.
+
+        None when the check waits for an answer, or for Smile ID's record.
+        """
+        hold = await self.preflight.judge(check, photos)
+        sizes = [(it.ref, it.size, it.photo.sha256) for it in photos]
+        suppliers = {person for it in photos for person in it.supplied_by if person}
+
+        def commit(tx: Transaction, now: datetime) -> Attempt | None:
+            if check.photos_checked_at is None:
+                checkpoints.photos_checked(tx, check, sizes, suppliers, now=now)
+            if check.state is State.REQUESTED and hold(tx, now):
+                return None
+            return checkpoints.record(tx, check, replaces=None, settings=self.settings, now=now)
+
+        attempt = await self.database.write(commit, self.now())
+        return await self.sender.recorded(check, attempt) if attempt is not None else None
 
     async def _pass_failed(self, ref: str) -> None:
         """A pass failed for a reason that nobody foresaw, perhaps in the middle of a call: the attempt is in doubt."""
@@ -143,3 +156,25 @@ class SubmissionWorker(Process):
         if attempt is not None and attempt.step is not Step.SENT:
             await self.database.write(attempts.doubt, attempt.job_id, since=self.now())
         await self.retries.reschedule(check, "pass failed", gives_up_as="fault" if attempt is None else "unsettled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    """A check as a pass begins."""
+
+    check: Check
+    attempt: Attempt | None
+    """That of its own round which counts."""
+    is_heard_of: bool
+    """Smile ID has spoken of the attempt's job."""
+    photos: Sequence[PhotoRef]
+
+
+def _as_stored(tx: Transaction, ref: str) -> _Stored:
+    attempt = attempts.latest(tx, ref)
+    return _Stored(
+        check=checks.get(tx, ref),
+        attempt=attempt,
+        is_heard_of=attempt is not None and attempts.heard_of(tx, attempt.job_id),
+        photos=checks.photos(tx, ref),
+    )

@@ -17,7 +17,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from storage.engine.connection import executed, fetched
+from storage.engine.connection import executed, executed_for_each, fetched
 
 GENESIS = "0" * 64
 """Before the first line."""
@@ -120,11 +120,12 @@ def record_all(connection: sqlite3.Connection, refs: Collection[str], *, after: 
 
 def complete(connection: sqlite3.Connection, head: Head, *, after: int, versions: Mapping[str, int]) -> Head:
     """Chain the lines after `after` to `head`, with the versions of the records that they name; the new head."""
+    hashes: list[tuple[int | None, str, int]] = []
     for line in lines_after(connection, after):
         chained = line._replace(version=versions.get(line.ref or ""))
         head = Head(seq=line.seq, chain=following(head.chain, chained))
-        sql = "UPDATE audit SET version = ?, chain = ? WHERE seq = ?"
-        executed(connection, sql, (chained.version, head.chain, line.seq))
+        hashes.append((chained.version, head.chain, head.seq))
+    executed_for_each(connection, "UPDATE audit SET version = ?, chain = ? WHERE seq = ?", hashes)
     return head
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from operator import methodcaller
@@ -181,6 +181,12 @@ def executed(
     """Run one statement that gives no rows."""
     with closing(untracked_cursor(connection)) as cursor:
         cursor.execute(sql, parameters)
+
+
+def executed_for_each(connection: sqlite3.Connection, sql: str, parameters: Iterable[Sequence[object]]) -> None:
+    """Run one statement that gives no rows, for each of these."""
+    with closing(untracked_cursor(connection)) as cursor:
+        cursor.executemany(sql, parameters)
 
 
 def untracked_cursor(connection: sqlite3.Connection) -> sqlite3.Cursor:

@@ -105,3 +105,18 @@ async def test_a_burst_wakes_a_pool_that_waits_for_a_lull_once() -> None:
             await numbers.claimed.wait()
         await at_rest()
         assert len(numbers.claims) == 2
+
+
+async def test_of_a_large_pool_some_work_ends_before_it_claims_again_or_all_of_it() -> None:
+    numbers = Numbers(36)
+    async with working(numbers, size=32):
+        await numbers.end(1)
+        assert numbers.claims == [32]
+        await numbers.end(1)
+        assert numbers.claims == [32, 2]
+
+    few = Numbers(2)
+    few.most = 1
+    async with working(few, size=32, holds_back=True):
+        await few.end(1)
+        assert few.left == []

@@ -11,7 +11,7 @@ import re
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -98,6 +98,14 @@ class _NotingCursor(sqlite3.Cursor):
         assert isinstance(connection, NotingConnection)
         connection.note(sql, params, sys._getframe(1))
         super().execute(sql, params)
+        return self
+
+    def executemany(self, sql: str, params: Iterable[Any], /) -> "_NotingCursor":
+        connection, each = self.connection, list(params)
+        assert isinstance(connection, NotingConnection)
+        if each:
+            connection.note(sql, each[0], sys._getframe(1))
+        super().executemany(sql, each)
         return self
 
 
@@ -640,7 +648,7 @@ def sites() -> dict[tuple[str, str], list[range]]:
 
 def _sends(node: ast.AST) -> bool:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return node.func.id in {"fetched", "executed"}
+        return node.func.id in {"fetched", "executed", "executed_for_each"}
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return False
     owner = ast.unparse(node.func.value)
