@@ -13,6 +13,7 @@ SUBJECTS: Mapping[str, str] = {
     "slack": "Slack's requests",
     "submissions": "Submissions",
     "start": "Start and memory",
+    "batches": "Files of customers",
     GROWTH: "What a large file makes slower",
 }
 """A module of this folder with a function `figures()`, and what its table is called."""
