@@ -31,9 +31,9 @@ def kept(tx: Transaction, days: Collection[Span]) -> dict[Span, list[TypeSums]]:
     for row in _rows(tx, days):
         day = _day(row)
         if day in wanted and tx.sealer.is_mac(row["mac"], _covered(day, row["sums"]), purpose=_PURPOSE):
-            sums = [TypeSums.from_plain(plain) for plain in json.loads(row["sums"])]
-            if not altered or not any(altered.intersection(each.refs) for each in sums):
-                found[day] = sums
+            sums = json.loads(row["sums"])
+            if not altered or not any(altered.intersection(one["refs"].split()) for one in sums):
+                found[day] = [TypeSums.from_plain(one) for one in sums]
     return found
 
 

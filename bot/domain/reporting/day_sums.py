@@ -32,7 +32,7 @@ _MICROSECOND = timedelta(microseconds=1)
 class OutcomeSums:
     """What the checks of one requester came to. Spans are whole microseconds."""
 
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: dict[str, int] = field(default_factory=Counter)
     """By `FinalOutcome`, and `OPEN`."""
     final: list[int] = field(default_factory=list)
     """From request to final result, of those in `TIMED`."""
@@ -55,20 +55,20 @@ class TypeSums:
     country: str
     id_type: str
     refs: list[str] = field(default_factory=list)
-    """Of every check that is in any of these sums."""
+    """Of every check that is in any of these sums; `from_plain` leaves them out."""
     requesters: dict[str, OutcomeSums] = field(default_factory=dict)
     decided: int = 0
     """Approved or rejected within the day, whenever asked."""
-    verdicts: Counter[str] = field(default_factory=Counter)
+    verdicts: dict[str, int] = field(default_factory=Counter)
     """By state: Smile ID's own."""
-    decisions: Counter[str] = field(default_factory=Counter)
+    decisions: dict[str, int] = field(default_factory=Counter)
     """By reviewers' decisions."""
-    records: Counter[str] = field(default_factory=Counter)
+    records: dict[str, int] = field(default_factory=Counter)
     """Smile ID's approvals, by how what was entered matches the authority's record."""
     not_proven: int = 0
     """Smile ID's approvals without proof of life."""
-    rejections: Counter[str] = field(default_factory=Counter)
-    failures: Counter[str] = field(default_factory=Counter)
+    rejections: dict[str, int] = field(default_factory=Counter)
+    failures: dict[str, int] = field(default_factory=Counter)
     """Both by their reason."""
     at_once: set[str] = field(default_factory=set)
     """Persons approved at their first attempt of all."""
@@ -86,7 +86,7 @@ class TypeSums:
     @property
     def is_final(self) -> bool:
         """Whether all of it has an outcome: then nothing but a changed fact changes it."""
-        return not any(each.outcomes[OPEN] for each in self.requesters.values())
+        return not any(OPEN in each.outcomes for each in self.requesters.values())
 
     def add(self, fact: RoundFact) -> None:
         """Count a check of this day."""
@@ -139,21 +139,18 @@ class TypeSums:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Self:
-        """What `to_plain` gave."""
+        """What `to_plain` gave, but for the references: few ask for them, and they cost as much as all the rest."""
         requesters = {
-            who: OutcomeSums(outcomes=Counter(outcomes), final=final, register_away=away)
+            who: OutcomeSums(outcomes=outcomes, final=final, register_away=away)
             for who, (outcomes, final, away) in plain["requesters"].items()
         }
-        counters = {name: Counter(plain[name]) for name in _COUNTERS}
-        refs, *sets = (plain[name].split() for name in _TEXTS)
-        at_once, later = map(set, sets)
-        return cls(**{**plain, **counters, "requesters": requesters, "refs": refs, "at_once": at_once, "later": later})
+        at_once, later = set(plain["at_once"].split()), set(plain["later"].split())
+        return cls(**{**plain, "requesters": requesters, "refs": [], "at_once": at_once, "later": later})
 
 
 _STORED = [each.name for each in fields(TypeSums) if each.name != "in_review_since"]
 _TEXTS = ("refs", "at_once", "later")
 _SPANS = ("machine", "smile_review", "reviewers", "reviewed")
-_COUNTERS = ("verdicts", "decisions", "records", "rejections", "failures")
 
 
 def sums_of(facts: Iterable[RoundFact], days: Sequence[Span]) -> dict[Span, list[TypeSums]]:

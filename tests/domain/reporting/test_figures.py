@@ -418,7 +418,7 @@ def is_of(one: RoundFact, span: Span) -> bool:
 
 def stored_and_read(sums: list[TypeSums]) -> list[TypeSums]:
     read = [TypeSums.from_plain(json.loads(json.dumps(one.to_plain()))) for one in sums]
-    assert [one.to_plain() for one in read] == [one.to_plain() for one in sums]
+    assert [one.to_plain() for one in read] == [one.to_plain() | {"refs": ""} for one in sums]
     return read
 
 
