@@ -45,9 +45,9 @@ def web(bot: Bot, bolt: AsyncApp | None, connections: Connections, *, body_secon
         except TimeoutError:
             return Response(status_code=408, headers={"Connection": "close"})
         finally:
-            if not reading.done():
-                reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
+            reading.cancel()
+            # Also of what has ended: a sender may have left before anybody waited for the body.
+            await asyncio.gather(reading, return_exceptions=True)
         return Response(status_code=answer.value)
 
     async def alive(_request: Request) -> Response:
