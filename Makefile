@@ -12,8 +12,8 @@ PREFIX ?= production
 LOCK ?= requirements-charts.lock
 SUDO ?=
 
-.PHONY: demo install wheel quick test slow format lint types unit processes faults-sample installation endurance coverage
-.PHONY: node browser screenshots faults bounds bench bench-growth bench-guard lock clean soak pictures docs sbom audit
+.PHONY: demo install wheel quick test slow format lint types unit journeys processes faults-sample installation endurance
+.PHONY: coverage node browser screenshots faults bounds bench bench-growth bench-guard lock clean soak pictures docs sbom audit
 
 demo: .venv/ready
 	$(BIN)/kyc-bot demo $(if $(ONCE),--once)
@@ -53,7 +53,7 @@ quick: lint
 test: lint types unit
 
 # What takes longer. CI runs each of these after `make test`.
-slow: processes faults-sample installation endurance node browser
+slow: journeys processes faults-sample installation endurance node browser
 
 .venv/ready: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c '$(NEW_ENOUGH)'
@@ -76,17 +76,20 @@ types: .venv/ready
 	$(BIN)/mypy
 
 # Compiled once, not by every worker and every process of a test, whatever the shell says.
-unit quick processes faults-sample installation endurance browser node coverage: export PYTHONDONTWRITEBYTECODE =
+unit journeys quick processes faults-sample installation endurance browser node coverage: export PYTHONDONTWRITEBYTECODE =
 # More workers than cores: the tests wait for disk and sockets half of their time.
 PYTEST := $(BIN)/pytest -n 6 --dist worksteal -rs
+IN_ONE_PROCESS := not faults and not installation and not endurance and not node and not browser and not processes
 unit: .venv/ready
-	$(PYTEST) --hypothesis-profile=quarter \
-	  -m "not faults and not installation and not endurance and not node and not browser and not processes"
+	$(PYTEST) --hypothesis-profile=quarter -m "$(IN_ONE_PROCESS) and not journeys"
+
+journeys: .venv/ready
+	$(PYTEST) --hypothesis-profile=quarter -m "$(IN_ONE_PROCESS) and journeys"
 
 processes faults-sample installation: .venv/ready
 	$(PYTEST) -m $(subst -sample,,$@)
 
-# With all examples of each property, of which `make test` has played a quarter.
+# With all examples of each property, of which `unit` and `journeys` have played a quarter.
 endurance: .venv/ready
 	$(PYTEST) -m "endurance or hypothesis"
 

@@ -23,14 +23,14 @@ from bot.settings import LogFormat
 # `pytest --hypothesis-profile=explore` looks further, at other examples each time.
 settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None)
-# `make endurance` tries a hundred examples of each property, `make test` a quarter of them, `make quick` a tenth.
+# `make endurance` tries a hundred examples of each property, `unit` and `journeys` a quarter, `make quick` a tenth.
 settings.register_profile("quarter", settings.get_profile("same"), max_examples=25)
 settings.register_profile("quick", settings.get_profile("same"), max_examples=10)
 settings.load_profile("same")
 
 SLOW_FOLDERS = frozenset({"journeys", "faults", "sandbox", "browser", "node"})
 """Here the whole bot runs, or a stand-in on the loopback: marked slow as a whole, as is what borrows their world."""
-MARKED_FOLDERS = frozenset({"faults", "browser", "node"})
+MARKED_FOLDERS = frozenset({"journeys", "faults", "browser", "node"})
 """Marked with their name as a whole."""
 HERE = Path(__file__).parent
 STARTS_A_PROCESS = frozenset({"subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"})
