@@ -47,7 +47,7 @@ wheel: requirements-build.lock
 
 # While you work: under a minute, without processes and waiting, a few examples of each property.
 quick: lint
-	$(BIN)/pytest -n 2 -m "not slow and not endurance" --hypothesis-profile=quick
+	$(BIN)/pytest -n 2 -p no:logging -m "not slow and not endurance" --hypothesis-profile=quick
 
 # Before you land a change: within ten minutes.
 test: lint types unit

@@ -168,6 +168,7 @@ def test_the_headings_are_the_standards() -> None:
     assert {section for section, _heading in named} == {row[0].rpartition(".")[0] for row in ROWS}
 
 
+@pytest.mark.slow
 def test_the_list_names_every_module_that_makes_hashes_or_seals() -> None:
     """What is encrypted, hashed and signed with what: an inventory that something is missing from is none."""
     listed = set(

@@ -86,6 +86,7 @@ def bill() -> dict[str, Any]:
     return made
 
 
+@pytest.mark.slow
 def test_it_has_the_form_of_cyclonedx(bill: dict[str, Any]) -> None:
     jsonschema.validate(bill, SCHEMA)
     assert bill["metadata"]["component"]["version"] == __version__
@@ -132,6 +133,7 @@ def test_every_library_says_under_which_licence_it_comes(bill: dict[str, Any]) -
     assert said["contourpy"] == [{"license": {"name": "BSD License"}}]
 
 
+@pytest.mark.slow
 def test_the_same_clone_gives_the_same_bytes_and_a_time_only_if_asked_for_one(bill: dict[str, Any]) -> None:
     assert bill_of_materials.made({}) == bill_of_materials.made({})
     assert "timestamp" not in bill["metadata"]

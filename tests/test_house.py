@@ -15,7 +15,7 @@ import pytest
 
 from bot import __version__
 from bot.settings import Settings
-from tests.source_code import nodes_of, tree_of
+from tests.source_code import nodes_of, nodes_where, tree_of
 
 ROOT = Path(__file__).parents[1]
 OURS = ("bot", "handlers", "storage", "tests")
@@ -510,8 +510,7 @@ def test_no_code_is_made_of_what_was_read() -> None:
     production = [path for path in _files("bot", "handlers", "storage") if "sandbox" not in path.parts]
     calls = [
         f"{path.relative_to(ROOT)}:{node.lineno} calls {_called(node)}"
-        for path in production
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for path, node in nodes_where(production, *(name.rpartition(".")[2] for name in MAKES_CODE))
         if isinstance(node, ast.Call) and _called(node) in MAKES_CODE
     ]
     assert calls == []
@@ -533,8 +532,7 @@ def test_no_test_patches_our_code() -> None:
     """If a test wants a patch, the code wants a parameter."""
     found = [
         f"{path.relative_to(ROOT)}: {ast.unparse(node)}"
-        for path in _files("tests")
-        for node in nodes_of(path)
+        for path, node in nodes_where(_files("tests"), "mock", "monkeypatch")
         if _patches(node)
     ]
     assert found == []

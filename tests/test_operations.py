@@ -35,7 +35,7 @@ def _logged() -> set[str]:
     for path in sorted(path for room in ("bot", "handlers", "storage") for path in (ROOT / room).rglob("*.py")):
         if "sandbox" in path.parts:
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
                 if isinstance(node.func.value, ast.Name) and node.func.value.id == "log":
                     found |= {str(each.value) for each in ast.walk(node.args[0]) if isinstance(each, ast.Constant)}

@@ -117,6 +117,7 @@ async def test_many_at_once_have_a_connection_each_and_the_next_many_use_them_ag
         assert not under_way(pool)
 
 
+@pytest.mark.slow
 async def test_two_hosts_do_not_close_each_others_connections() -> None:
     async with server() as api, server() as uploads, client() as (http, _pool):
         for _ in range(3):

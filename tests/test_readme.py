@@ -84,6 +84,7 @@ def test_the_default_in_the_table_is_the_default(name: str) -> None:
             assert bare(default)[-1] in "smhd"
 
 
+@pytest.mark.slow
 def test_a_setting_that_nothing_reads_is_called_so() -> None:
     code = "".join(
         path.read_text(encoding="utf-8")

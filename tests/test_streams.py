@@ -108,6 +108,7 @@ async def test_much_goes_both_ways_whole(outside: Outside) -> None:
         assert await stream.read(1) == b""
 
 
+@pytest.mark.slow
 async def test_whoever_reads_slowly_has_the_other_side_wait_and_gets_all(outside: Outside) -> None:
     """Half a gigabyte on its way to the disk must not lie in the memory, and its end must not overtake it."""
 
@@ -175,6 +176,7 @@ async def test_an_answer_before_a_reset_is_still_read(outside: Outside) -> None:
             await stream.write(b"more")
 
 
+@pytest.mark.slow
 async def test_silence_is_a_read_time_out_and_a_full_way_a_write_time_out(outside: Outside) -> None:
     async def wait(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await over.wait()
@@ -188,6 +190,7 @@ async def test_silence_is_a_read_time_out_and_a_full_way_a_write_time_out(outsid
         over.set()
 
 
+@pytest.mark.slow
 async def test_a_record_that_drips_does_not_outlast_the_time_out(authority: PrivateAuthority) -> None:
     """Each byte would begin the time anew, if it were the connection's and not the call's."""
     outside = Outside(authority, 0)

@@ -8,6 +8,7 @@ import pytest
 
 from bot.domain.trail import ACTS
 from tests import trail_page
+from tests.source_code import nodes_where
 
 ROOT = Path(__file__).parents[1]
 PARTS = {
@@ -20,12 +21,16 @@ PARTS = {
 
 def _acts() -> set[str]:
     """Every `act=` of the code, a text or one that is put together."""
-    found: set[str] = set()
-    for path in [*(ROOT / "bot").rglob("*.py"), *(ROOT / "storage").rglob("*.py"), *(ROOT / "handlers").rglob("*.py")]:
-        if "sandbox" not in path.parts:
-            for call in (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)):
-                found |= {name for word in call.keywords if word.arg == "act" for name in _names(word.value)}
-    return found
+    paths = [path for room in ("bot", "storage", "handlers") for path in (ROOT / room).rglob("*.py")]
+    calls = nodes_where([path for path in paths if "sandbox" not in path.parts], "act=")
+    return {
+        name
+        for _path, call in calls
+        if isinstance(call, ast.Call)
+        for word in call.keywords
+        if word.arg == "act"
+        for name in _names(word.value)
+    }
 
 
 def _names(value: ast.expr) -> set[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from bot.access.rights import RULES, Right, Role
 from tests import access_page
-from tests.source_code import nodes_of
+from tests.source_code import nodes_where
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,8 +21,7 @@ def test_every_right_has_its_rule_and_is_asked_for_somewhere() -> None:
     assert list(RULES) == list(Right)
     asked = {
         node.attr
-        for path in [*_sources(), ROOT / "bot/access/permissions.py"]
-        for node in nodes_of(path)
+        for _path, node in nodes_where([*_sources(), ROOT / "bot/access/permissions.py"], "Right.")
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Right"
     }
     assert asked == {right.name for right in Right}
@@ -32,8 +31,7 @@ def test_whoever_decides_asks_for_a_right_and_not_for_roles() -> None:
     """Else the table would say one thing, and a button do another."""
     by_role = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
-        for path in _sources()
-        for node in nodes_of(path)
+        for path, node in nodes_where(_sources(), ".has")
         if isinstance(node, ast.Attribute) and node.attr == "has" and ast.unparse(node.value).endswith("access")
     ]
     assert by_role == []

@@ -40,6 +40,7 @@ def test_a_subject_without_a_place_is_no_silence() -> None:
         written("# Performance\n", "callbacks", [])
 
 
+@pytest.mark.slow
 def test_every_subject_can_be_measured_and_has_a_table_with_figures() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for subject in SUBJECTS:

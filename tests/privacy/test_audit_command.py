@@ -5,6 +5,7 @@ import re
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from bot.__main__ import main
@@ -36,6 +37,7 @@ def begun(path: Path) -> None:
     asyncio.run(work())
 
 
+@pytest.mark.slow
 def test_a_whole_trail_a_changed_one_and_a_head_of_another(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     begun(path)

@@ -92,6 +92,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "kyc.db"
 
 
+@pytest.mark.slow
 async def test_afterwards_no_byte_of_the_customer_is_in_database_log_or_new_backups(path: Path) -> None:
     async with two_that_ended(path) as database:
         assert await database.clear_traces() is Traces.NONE
@@ -113,6 +114,7 @@ async def test_afterwards_no_byte_of_the_customer_is_in_database_log_or_new_back
     assert found_in(path.parent, needles) == []
 
 
+@pytest.mark.slow
 async def test_a_wish_finds_all_checks_of_a_customer_and_says_what_stays(path: Path) -> None:
     async with two_that_ended(path) as database:
         await database.write(fill, "K-3")  # in review, and held
@@ -148,6 +150,7 @@ async def test_a_wish_finds_all_checks_of_a_customer_and_says_what_stays(path: P
         assert [check.ref for check in standing.checks if check.erased is None] == ["K-3"]
 
 
+@pytest.mark.slow
 async def test_two_who_ask_at_once_erase_once(path: Path) -> None:
     async with two_that_ended(path) as database:
         one, other = await asyncio.gather(*(erased(database, path, NUMBER, number=number) for number in (1, 2)))
@@ -157,6 +160,7 @@ async def test_two_who_ask_at_once_erase_once(path: Path) -> None:
         assert [line.act for line in lines].count("erasure.asked") == 1
 
 
+@pytest.mark.slow
 async def test_after_a_kill_in_the_middle_the_rest_is_erased(path: Path) -> None:
     async with two_that_ended(path) as database:
         began = await database.write(erasure.begin, NUMBER, number=1, by="operator", now=LATER)
@@ -168,6 +172,7 @@ async def test_after_a_kill_in_the_middle_the_rest_is_erased(path: Path) -> None
         assert all(after.checks.values())
 
 
+@pytest.mark.slow
 async def test_a_record_over_its_clock_goes_too(path: Path) -> None:
     async with two_that_ended(path) as database:
         began = await database.write(erasure.begin, NUMBER, number=1, by="operator", now=LATER)
@@ -179,6 +184,7 @@ async def test_a_record_over_its_clock_goes_too(path: Path) -> None:
         assert standing.checks[0].record is None or standing.checks[0].record.until is None
 
 
+@pytest.mark.slow
 async def test_nobody_without_the_keys_has_anybody_erased(path: Path) -> None:
     async with two_that_ended(path) as database:
         standing = await erased(database, path, Wish(found_by=FoundBy.REF, value="K-1"))
@@ -200,6 +206,7 @@ async def restored(path: Path, copy: Path) -> None:
     await asyncio.to_thread(backup.restore, copy, path, SEALER, now=LATER, force=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_old", [False, True])
 async def test_a_backup_from_before_is_erased_again(path: Path, *, is_old: bool) -> None:
     copy = path.parent / "backups" / backup.scheduled_name(path, NOON)
@@ -227,6 +234,7 @@ async def test_a_backup_from_before_is_erased_again(path: Path, *, is_old: bool)
     assert found_in(path.parent, needles) == []
 
 
+@pytest.mark.slow
 async def test_two_restores_in_a_row_lose_no_erasure(path: Path) -> None:
     copy = path.parent / "old.backup"
     async with two_that_ended(path) as database:
@@ -240,6 +248,7 @@ async def test_two_restores_in_a_row_lose_no_erasure(path: Path) -> None:
         assert dict((await database.read(checks.get, "K-1")).id_info) == {}
 
 
+@pytest.mark.slow
 async def test_a_check_that_had_not_ended_in_the_backup_is_erased_once_it_has(path: Path) -> None:
     copy = path.parent / "old.backup"
     async with opened(path) as database:
@@ -289,6 +298,7 @@ def run(environment: dict[str, str], *arguments: str, answer: str | None = None)
     return CliRunner().invoke(main, list(arguments), env=environment, input=answer)
 
 
+@pytest.mark.slow
 def test_the_command_says_what_goes_and_erases_nothing_without_a_yes(environment: dict[str, str]) -> None:
     ran = run(environment, "erase", "--ref", "K-222222", answer="n\n")
     assert ran.exit_code == 1
@@ -301,6 +311,7 @@ def test_the_command_says_what_goes_and_erases_nothing_without_a_yes(environment
     assert "photos and what is known of the customer go" in ran.stdout
 
 
+@pytest.mark.slow
 def test_the_command_reads_the_number_from_a_file_and_never_repeats_it(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -327,6 +338,7 @@ def test_the_command_reads_the_number_from_a_file_and_never_repeats_it(
         assert "K-222222: erased on" in again.stdout
 
 
+@pytest.mark.slow
 def test_a_database_that_a_restore_set_aside_goes_with_a_yes(environment: dict[str, str], tmp_path: Path) -> None:
     copy, database = tmp_path / "copy", Path(environment["KYC_DATABASE"])
     assert run(environment, "backup", str(copy)).exit_code == 0
@@ -346,6 +358,7 @@ def test_a_database_that_a_restore_set_aside_goes_with_a_yes(environment: dict[s
         assert db.execute(sql).fetchall() == [("K-333333",)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -369,6 +382,7 @@ def test_what_names_nobody_is_refused_as_usage(
         assert "4711" not in ran.stdout + ran.stderr
 
 
+@pytest.mark.slow
 def test_of_somebody_unknown_there_is_nothing_to_erase(environment: dict[str, str], tmp_path: Path) -> None:
     number = tmp_path / "number"
     number.write_text("11111111111")
@@ -377,6 +391,7 @@ def test_of_somebody_unknown_there_is_nothing_to_erase(environment: dict[str, st
         assert (ran.exit_code, ran.stderr) == (0, "nothing is known of this customer\n")
 
 
+@pytest.mark.slow
 def test_a_report_tells_all_that_is_held_on_the_customer_alone(environment: dict[str, str], tmp_path: Path) -> None:
     file, number = tmp_path / "report.json", tmp_path / "number"
     number.write_text("00000000000")
@@ -413,6 +428,7 @@ def test_a_report_tells_all_that_is_held_on_the_customer_alone(environment: dict
     assert not any(word in file.read_text() for word in ("00000000000", "Invented", "invented", '"please"'))
 
 
+@pytest.mark.slow
 def test_of_somebody_unknown_there_is_nothing_to_report(environment: dict[str, str], tmp_path: Path) -> None:
     ran = run(environment, "subject-report", "--ref", "K-777777", "--output", str(tmp_path / "report"))
     assert (ran.exit_code, ran.stderr) == (0, "nothing is known of this customer\n")

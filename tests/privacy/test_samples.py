@@ -21,6 +21,7 @@ def shape(value: Any) -> Any:
             return type(value).__name__
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_they_are_genuine_and_of_the_form_that_is_signed_today(tmp_path: Path) -> None:
     today = await signed_samples.made(tmp_path)

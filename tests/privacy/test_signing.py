@@ -39,6 +39,7 @@ values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(values)
 def test_what_was_signed_verifies_however_it_is_laid_out(value: object) -> None:
     document = {"kind": "invented", "value": value}
@@ -48,6 +49,7 @@ def test_what_was_signed_verifies_however_it_is_laid_out(value: object) -> None:
     assert signing.verify(on_one_line, PUBLIC) == document
 
 
+@pytest.mark.slow
 def test_a_changed_character_anywhere_is_noticed() -> None:
     signed = signing.sign(DOCUMENT, SEALER)
     passed = []
@@ -151,6 +153,7 @@ def test_the_command_prints_the_key_alone() -> None:
     assert json.loads(ran.stdout) == {"algorithm": "Ed25519", "key_id": signing.key_id(public), "public_key": public}
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_the_trail_names_each_key_once(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"

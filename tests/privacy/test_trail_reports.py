@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from bot.__main__ import main
@@ -19,6 +20,8 @@ from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
 from tests import fresh_file
 from tests.storage.engine.test_macs import fill
+
+pytestmark = pytest.mark.slow
 
 KEY = Sealer.new_key()
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)

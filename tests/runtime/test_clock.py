@@ -75,6 +75,7 @@ async def test_twenty_small_steps_in_a_row_are_no_step(tmp_path: Path) -> None:
     assert it.health.degraded == {}
 
 
+@pytest.mark.slow
 async def test_small_steps_in_one_direction_are_followed_once_they_add_up(tmp_path: Path) -> None:
     machine = Machine()
     async with watched(tmp_path, machine) as it:
@@ -127,6 +128,7 @@ async def test_a_year_ahead_and_back_is_told_and_leaves_the_time_right(tmp_path:
     assert it.health.degraded == {}
 
 
+@pytest.mark.slow
 async def test_a_step_that_cannot_be_written_is_taken_at_a_later_look(tmp_path: Path) -> None:
     """Another program holds the database: until it lets go, the bot lives by the old time."""
     machine = Machine()
@@ -143,6 +145,7 @@ async def test_a_step_that_cannot_be_written_is_taken_at_a_later_look(tmp_path: 
     assert it.steps == [timedelta(hours=1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("down_for", [timedelta(0), timedelta(hours=-1), YEAR])
 async def test_only_a_clock_set_back_is_seen_at_the_start(tmp_path: Path, down_for: timedelta) -> None:
     machine = Machine()

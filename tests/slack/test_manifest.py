@@ -90,6 +90,7 @@ def test_the_file_in_the_repository_is_what_the_code_renders() -> None:
     assert (ROOT / "app_manifest.yaml").read_text(encoding="utf-8") == manifest.render()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", [None, HTTP_BASE, f"{HTTP_BASE}/"])
 def test_slacks_own_schema_accepts_it(url: str | None) -> None:
     schema = json.loads((ROOT / "tests/data/slack/app-manifest.schema.json").read_text(encoding="utf-8"))
@@ -148,6 +149,7 @@ async def real_app(folder: Path) -> AsyncIterator[tuple[SlackSandbox, AsyncApp]]
             yield slack, bolt
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_the_commands_it_names_are_the_commands_that_are_understood(tmp_path: Path) -> None:
     named = {command["command"] for command in manifest.build()["features"]["slash_commands"]}
@@ -161,6 +163,7 @@ async def test_the_commands_it_names_are_the_commands_that_are_understood(tmp_pa
     assert "I don't know" in stranger.text
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_the_usage_hint_lists_the_subcommands(tmp_path: Path) -> None:
     (command,) = manifest.build()["features"]["slash_commands"]
@@ -189,6 +192,7 @@ async def test_the_usage_hint_lists_the_subcommands(tmp_path: Path) -> None:
     assert understood == hinted
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_the_global_shortcuts_it_names_are_the_ones_that_open_something(tmp_path: Path) -> None:
     named = {s["callback_id"] for s in manifest.build()["features"]["shortcuts"] if s["type"] == "global"}
@@ -214,6 +218,7 @@ async def test_the_message_shortcuts_it_names_are_the_ones_that_open_something(t
     assert opened == named
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_the_events_it_subscribes_to_are_the_events_that_are_handled(tmp_path: Path) -> None:
     subscribed = manifest.build()["settings"]["event_subscriptions"]["bot_events"]
@@ -300,6 +305,7 @@ def test_every_call_of_the_sdk_is_one_whose_failures_are_mapped() -> None:
     assert methods_used() <= set(method_table())
 
 
+@pytest.mark.slow
 def test_the_web_api_is_spoken_in_one_file_only() -> None:
     for path in [*(ROOT / "bot").rglob("*.py"), *(ROOT / "handlers").rglob("*.py")]:
         if path == ROOT / "bot/slack/client.py" or "sandbox" in path.relative_to(ROOT).parts:

@@ -61,6 +61,7 @@ async def wait_of_a_download(at: str) -> float:
     return limit.value.retry_after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("retry_after", "seconds"), [*WAITS.items(), (None, 30.0)])
 async def test_the_bot_waits_as_long_as_slack_asks_within_an_hour(retry_after: str | None, seconds: float) -> None:
     async with limited(retry_after) as at:

@@ -218,6 +218,7 @@ async def test_a_real_environment_cannot_point_us_at_this_machine() -> None:
                 await smile.prepare(JOB)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base_url", ["http://api.example/v1", "api.example/v1", "", "https:///v1", "http://["])
 def test_a_base_url_must_be_https_or_loopback(base_url: str) -> None:
     with pytest.raises(ValueError, match="https"):
@@ -226,6 +227,7 @@ def test_a_base_url_must_be_https_or_loopback(base_url: str) -> None:
         )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("partner_id", "api_key"), [("", "k"), ("1", "")])
 def test_a_client_needs_both_credentials(partner_id: str, api_key: str) -> None:
     with pytest.raises(ValueError, match="needs"):
@@ -258,6 +260,7 @@ async def test_a_refused_connection_was_never_sent(call: str) -> None:
             await CALLS[call](smile, f"http://127.0.0.1:{port}")
 
 
+@pytest.mark.slow
 @every_call
 @pytest.mark.parametrize(
     "trouble", [Trouble.SILENCE, Trouble.CLOSE, Trouble.RESET, Trouble.RESET_BEFORE_READING], ids=lambda t: t.name
@@ -281,6 +284,7 @@ async def test_half_an_answer_is_a_lost_answer(call: str, half: bytes) -> None:
     assert type(await failing(call, half)) is LOST[call]
 
 
+@pytest.mark.slow
 @every_call
 async def test_a_server_that_drips_for_ever_is_left(call: str) -> None:
     error = await failing(call, Trouble.DRIP, call_seconds=0.2)
@@ -308,6 +312,7 @@ async def test_every_error_of_the_transport_becomes_ours(call: str, kind: type[h
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.slow
 async def test_waiting_in_vain_for_a_free_connection_was_never_sent() -> None:
     async with (
         loopback(Trouble.SILENCE) as server,
@@ -328,6 +333,7 @@ async def test_waiting_in_vain_for_a_free_connection_was_never_sent() -> None:
         await asyncio.wait([first])
 
 
+@pytest.mark.slow
 @every_call
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 408])
 async def test_not_now_is_unavailable(call: str, status: int) -> None:
@@ -349,6 +355,7 @@ async def test_retry_after_is_read_as_seconds_or_date(header: str, seconds: floa
         assert error.retry_after == seconds
 
 
+@pytest.mark.slow
 @every_call
 async def test_an_answer_beyond_the_limit_is_cut_off(call: str) -> None:
     long = reply(200, {**signed({"code": "2302"}), "filler": "x" * MAX_ANSWER_BYTES})

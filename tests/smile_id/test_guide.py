@@ -4,6 +4,8 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/smile-id.md"
 ROWS = [
@@ -31,6 +33,7 @@ def test_every_step_names_a_file_and_a_test() -> None:
         assert re.fullmatch(r"`tests/[\w/]+\.py::test_\w+`", test), step
 
 
+@pytest.mark.slow
 def test_every_file_and_test_that_is_named_exists() -> None:
     for name in _named():
         path, _, test = name.partition("::")

@@ -215,6 +215,7 @@ def differences(ours: object, theirs: object, path: str = "") -> set[str]:
     return set() if type(ours) is type(theirs) and ours == theirs else {path}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("photos", [[SELFIE], [SELFIE, *LIVENESS]], ids=["selfie", "selfie and liveness"])
 @pytest.mark.parametrize("as_base64", [False, True], ids=["files", "base64"])
 def test_we_send_what_the_official_sdk_sends(server: Server, photos: list[Path], as_base64: bool) -> None:

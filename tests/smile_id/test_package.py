@@ -168,6 +168,7 @@ requests = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(requests)
 def test_no_input_changes_entry_names_or_gets_lost(request: JobRequest) -> None:
     package = built(request)

@@ -131,6 +131,7 @@ def reader() -> SmileID:
     return SmileIDV1(client=client, codes=ResultCodes({}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("headers", "body"),
     [
@@ -151,6 +152,7 @@ def test_a_signature_is_taken_from_the_headers_or_the_body(headers: dict[str, st
     )
 
 
+@pytest.mark.slow
 @given(
     raw=st.binary(max_size=64) | json_values.map(lambda value: json.dumps(value).encode()),
     timestamp=st.text(max_size=30) | st.just(STAMP),
@@ -164,6 +166,7 @@ def test_no_callback_is_trusted_without_a_signature_or_makes_the_reader_raise(
     assert delivery.message is None
 
 
+@pytest.mark.slow
 @given(body=st.dictionaries(st.sampled_from(["ResultCode", "PartnerParams", "Actions", "FullName"]), json_values))
 def test_no_signed_body_makes_the_reader_raise_and_what_is_a_message_is_read_again(body: dict[str, object]) -> None:
     smile = reader()

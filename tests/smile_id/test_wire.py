@@ -268,6 +268,7 @@ def test_an_error_in_place_of_image_links_is_no_link() -> None:
     assert status.image_links == {}
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(["code", "job_complete", "result", "history", "image_links"]), json_values))
 def test_no_status_makes_the_reader_stumble(body: dict[str, object]) -> None:
     try:

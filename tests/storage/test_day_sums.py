@@ -157,6 +157,7 @@ async def walk(world: Office, rng: random.Random, steps: int) -> None:
         await world.report(of, **rng.choice([{}, {}, {"id_type": "BVN"}]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("zone", "seed"), [("Africa/Lagos", 1), ("America/New_York", 2)])
 async def test_whatever_happens_sums_say_what_the_facts_say(tmp_path: Path, zone: str, seed: int) -> None:
     async with office(tmp_path / "kyc.db", zone=zone) as world:
@@ -174,6 +175,7 @@ async def test_on_a_long_walk_too(tmp_path: Path, seed: int) -> None:
         assert await world.kept()
 
 
+@pytest.mark.slow
 async def test_a_later_result_is_in_the_figures_of_its_day_at_once(tmp_path: Path) -> None:
     async with summed(tmp_path / "kyc.db") as world:
         late = await world.ask(at=MONDAY + timedelta(hours=1))
@@ -184,6 +186,7 @@ async def test_a_later_result_is_in_the_figures_of_its_day_at_once(tmp_path: Pat
             assert (figures.approved, figures.rejected) == counts
 
 
+@pytest.mark.slow
 async def test_a_day_is_kept_once_it_has_ended_and_until_one_of_its_facts_changes(tmp_path: Path) -> None:
     async with office(tmp_path / "kyc.db") as world:
         ref = await world.ask()
@@ -201,6 +204,7 @@ async def test_a_day_is_kept_once_it_has_ended_and_until_one_of_its_facts_change
         assert (await world.report(monday(world))).figures.rejected == 1
 
 
+@pytest.mark.slow
 async def test_another_time_zone_has_days_of_its_own(tmp_path: Path) -> None:
     async with summed(tmp_path / "kyc.db") as world:
         await world.end(await world.ask(at=MONDAY + timedelta(hours=11, minutes=30)), State.FAILED)
@@ -211,6 +215,7 @@ async def test_another_time_zone_has_days_of_its_own(tmp_path: Path) -> None:
         assert (await world.report(monday(world))).figures.asked == 2
 
 
+@pytest.mark.slow
 async def test_what_changes_while_a_day_is_summed_is_not_lost(tmp_path: Path) -> None:
     async with office(tmp_path / "kyc.db") as world:
         ref = await world.ask()
@@ -243,6 +248,7 @@ def put(path: Path, older: list[Row]) -> None:
         db.executemany("INSERT INTO day_sums (begins, ends, making, mac, sums) VALUES (?, ?, ?, ?, ?)", older)
 
 
+@pytest.mark.slow
 async def test_sums_that_were_thrown_away_and_put_back_are_not_believed(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with summed(path) as world:
@@ -269,6 +275,7 @@ ATTACKS: dict[str, str] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
 async def test_sums_that_are_not_the_bots_are_not_believed(tmp_path: Path, attack: str) -> None:
     path = tmp_path / "kyc.db"
@@ -279,6 +286,7 @@ async def test_sums_that_are_not_the_bots_are_not_believed(tmp_path: Path, attac
             assert (await world.report(monday(world))).figures.approved == 2
 
 
+@pytest.mark.slow
 async def test_an_altered_record_is_in_no_sum_and_is_said(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with summed(path) as world:
@@ -294,6 +302,7 @@ async def test_an_altered_record_is_in_no_sum_and_is_said(tmp_path: Path) -> Non
         assert (report.figures.asked, report.altered) == (0, 2)
 
 
+@pytest.mark.slow
 async def test_sums_of_older_keys_go_with_them(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with summed(path) as world:

@@ -29,6 +29,7 @@ def content(path: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 async def test_a_copy_is_what_the_migrations_make_of_a_new_file(tmp_path: Path) -> None:
     made, copied = tmp_path / "made.db", fresh_file.lay(tmp_path / "copied.db")
     for path in (made, copied):

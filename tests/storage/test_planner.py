@@ -22,6 +22,7 @@ def settings(tx: Transaction) -> tuple[int, ...]:
     return tuple(tx.one("SELECT * FROM pragma_journal_size_limit, pragma_analysis_limit"))
 
 
+@pytest.mark.slow
 async def test_sqlite_learns_how_long_its_indexes_are_and_nothing_else_changes(tmp_path: Path) -> None:
     database = await Database.open(
         fresh_file.lay(tmp_path / "kyc.db"), sealer=Sealer([bytes(range(32))]), migrate=migrate

@@ -170,6 +170,7 @@ async def test_photos_go_with_what_they_are_recognised_by(tmp_path: Path) -> Non
         assert same == []
 
 
+@pytest.mark.slow
 async def test_a_removed_check_leaves_its_figures_and_its_trail_and_is_no_altered_one(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with two_that_ended(path) as database:
@@ -217,6 +218,7 @@ def review(tx: Transaction) -> None:
     reviews.reopen(tx, "K-1", 1, now=NOON)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("open_again", [reopen, review])
 async def test_what_has_not_ended_is_not_erased(tmp_path: Path, open_again: object) -> None:
     path = tmp_path / "kyc.db"
@@ -230,6 +232,7 @@ async def test_what_has_not_ended_is_not_erased(tmp_path: Path, open_again: obje
         assert await database.read(retention.stays, "K-1") is Stay.NOT_ENDED
 
 
+@pytest.mark.slow
 async def test_an_altered_record_is_left_for_an_operator(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with two_that_ended(path) as database:
@@ -288,6 +291,7 @@ async def test_checks_are_found_page_by_page_the_oldest_end_first(tmp_path: Path
             assert [one.ref for one in found] == refs
 
 
+@pytest.mark.slow
 async def test_late_news_of_an_erased_check_are_kept_without_the_customer(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with two_that_ended(path) as database:
@@ -363,6 +367,7 @@ def test_every_table_says_what_goes_with_which_clock() -> None:
                 assert not lifespan.columns, name
 
 
+@pytest.mark.slow
 async def test_a_database_from_before_knows_no_end_and_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with two_that_ended(path):

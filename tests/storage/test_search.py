@@ -109,6 +109,7 @@ def filters(tx: Transaction) -> Iterator[SearchFilter]:
         )
 
 
+@pytest.mark.slow
 def test_every_filter_shows_what_a_look_at_every_row_finds(tx: Transaction) -> None:
     found = [(wanted, looked_at_one_by_one(tx, wanted)) for wanted in filters(tx)]
     assert sum(bool(rows) for _wanted, rows in found) > 15

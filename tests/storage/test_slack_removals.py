@@ -95,6 +95,7 @@ async def test_a_photo_of_two_checks_goes_with_the_second_one(tmp_path: Path) ->
         assert ("file", "F2") in await database.read(listed, "K-2")
 
 
+@pytest.mark.slow
 async def test_a_file_of_customers_goes_with_what_was_made_of_it_and_its_zip_with_the_last_photo(
     tmp_path: Path,
 ) -> None:
@@ -142,6 +143,7 @@ async def test_the_message_that_asked_is_listed_for_its_author(tmp_path: Path) -
         assert written.place == RemovalPlace(channel="C1", ts="5.5", thread_ts="5.1")
 
 
+@pytest.mark.slow
 async def test_a_row_goes_through_its_states_and_is_forgotten_a_month_after_the_last(tmp_path: Path) -> None:
     async with opened(tmp_path / "kyc.db") as database:
         await database.write(store, "K-1", "F1")
@@ -180,6 +182,7 @@ async def test_a_row_goes_through_its_states_and_is_forgotten_a_month_after_the_
         assert await database.read(slack_removals.of_check, "K-1") == []
 
 
+@pytest.mark.slow
 async def test_nobody_beside_the_bot_has_anything_deleted(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
@@ -207,6 +210,7 @@ async def test_nobody_beside_the_bot_has_anything_deleted(tmp_path: Path) -> Non
         assert len(await database.write(slack_removals.claim_due, now=SOON, until=SOON, limit=9)) == 2
 
 
+@pytest.mark.slow
 async def test_a_database_from_before_has_nothing_to_erase(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:

@@ -53,6 +53,7 @@ async def trail(path: Path) -> Head:
 COLUMNS = [name for name in ChainedLine._fields if name != "seq"] + ["chain"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_running", [True, False])
 async def test_each_field_of_each_line_that_is_changed_is_found(tmp_path: Path, is_running: bool) -> None:
     path = tmp_path / "kyc.db"
@@ -135,6 +136,7 @@ def faults_of(kind: FaultKind, seq: int, lines: int = 1) -> list[Fault]:
     return [Fault(kind=kind, seq=seq, lines=lines)]
 
 
+@pytest.mark.slow
 async def test_lines_that_are_removed_moved_or_put_in_are_found(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     end = (await trail(path)).seq
@@ -190,6 +192,7 @@ async def of_before(path: Path) -> bytes:
         return bytes(db.execute("SELECT value_sealed FROM meta").fetchone()[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", ["kept", "gone", "older"])
 async def test_a_trail_without_its_hashes_is_not_begun_anew(tmp_path: Path, kept: str) -> None:
     path = tmp_path / "kyc.db"
@@ -215,6 +218,7 @@ async def test_a_trail_without_its_hashes_is_not_begun_anew(tmp_path: Path, kept
         assert faults_of(FaultKind.NOT_BEGUN, 1, head.seq)[0] in await found(database)
 
 
+@pytest.mark.slow
 async def test_lines_under_numbers_that_the_bot_never_gives_are_found(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     await trail(path)
@@ -227,6 +231,7 @@ async def test_lines_under_numbers_that_the_bot_never_gives_are_found(tmp_path: 
         assert await found(database) == [*faults_of(before_first, -7), *faults_of(before_first, 0)]
 
 
+@pytest.mark.slow
 async def test_what_an_older_trail_lacks_is_no_fault_and_what_it_loses_is_one(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     await trail(path)
@@ -243,6 +248,7 @@ async def test_what_an_older_trail_lacks_is_no_fault_and_what_it_loses_is_one(tm
         assert [fault.kind for fault in await found(database)] == [FaultKind.OLDER_CHANGED]
 
 
+@pytest.mark.slow
 async def test_a_backup_from_the_midst_of_an_upgrade_is_chained_by_the_next_start(tmp_path: Path) -> None:
     path, copy = tmp_path / "kyc.db", tmp_path / "copy.backup"
     await trail(path)
@@ -261,6 +267,7 @@ async def test_a_backup_from_the_midst_of_an_upgrade_is_chained_by_the_next_star
         assert acts == [chain.BEGUN, "database.restored"]
 
 
+@pytest.mark.slow
 async def test_a_head_that_was_kept_elsewhere_finds_a_whole_older_file(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     older = await trail(path)
@@ -278,6 +285,7 @@ async def test_a_head_that_was_kept_elsewhere_finds_a_whole_older_file(tmp_path:
         assert await found(database, head) == faults_of(FaultKind.OTHER_HEAD, head.seq)
 
 
+@pytest.mark.slow
 async def test_a_record_that_does_not_fit_its_last_line_is_found(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     refs = ("K-1", "K-2", "K-3", "K-4")
@@ -310,6 +318,7 @@ async def test_a_record_that_does_not_fit_its_last_line_is_found(tmp_path: Path)
         }
 
 
+@pytest.mark.slow
 async def test_what_the_bot_erases_leaves_the_trail_whole(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with two_that_ended(path) as database:
@@ -323,6 +332,7 @@ async def test_what_the_bot_erases_leaves_the_trail_whole(tmp_path: Path) -> Non
         assert (await database.read(checks.get, "K-2")).ref == "K-2"
 
 
+@pytest.mark.slow
 async def test_a_trail_of_an_earlier_hour_with_its_own_head_is_found_by_the_bot_at_work(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
 
@@ -350,6 +360,7 @@ async def test_a_trail_of_an_earlier_hour_with_its_own_head_is_found_by_the_bot_
         assert await found(bot) == faults_of(FaultKind.CHANGED, end.seq + 4)
 
 
+@pytest.mark.slow
 async def test_a_trail_from_before_is_chained_by_the_digest_of_all_of_it(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:

@@ -161,6 +161,7 @@ async def test_a_photo_that_does_not_decode_gives_its_share_back(fault: Exceptio
                 await begin(GIANT)
 
 
+@pytest.mark.slow
 async def test_what_is_no_photo_takes_no_share() -> None:
     async with decoding() as (_decoder, kiln, begin):
         for data in (b"GIF89a", png(10, 10), png(10_001, 5000)):

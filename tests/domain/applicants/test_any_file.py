@@ -48,6 +48,7 @@ def people(draw: st.DrawFn) -> list[dict[str, str]]:
     ]
 
 
+@pytest.mark.slow
 @given(people(), st.data())
 def test_order_of_columns_and_rows_delimiter_and_encoding_do_not_matter(
     rows: list[dict[str, str]], data: st.DataObject

@@ -121,10 +121,12 @@ def test_as_many_entries_as_a_zip_can_count() -> None:
     assert raw(out.getvalue()) == "all.zip holds more than 20,000 files. Split it."
 
 
+@pytest.mark.slow
 def test_a_bomb_by_ratio() -> None:
     assert raw(zip_bytes({"people.csv": PEOPLE, "a.jpg": bytes(20_000_000)})) == BOMB
 
 
+@pytest.mark.slow
 def test_a_bomb_within_the_workbook() -> None:
     assert "is far larger inside than a list" in refusal(
         table(zip_bytes({"xl/sharedStrings.xml": bytes(20_000_000)}), "a.xlsx")
@@ -149,6 +151,7 @@ def test_a_bomb_by_overlap() -> None:
     assert raw(overlapping(1_000)) == OVERLAP
 
 
+@pytest.mark.slow
 def test_a_nested_bomb_is_never_unpacked() -> None:
     bomb = zip_bytes({"0": bytes(30_000_000)})
     for _ in range(5):

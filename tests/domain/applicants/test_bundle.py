@@ -56,6 +56,7 @@ def test_a_closed_bundle_gives_nothing() -> None:
             ask(PhotoSource(file_id="FZ", inside="zip:1"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_zip", [False, True])
 def test_many_threads_get_their_own_photos(in_zip: bool) -> None:
     rng = random.Random(7)

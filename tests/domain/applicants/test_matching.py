@@ -195,6 +195,7 @@ def test_photos_inside_cells() -> None:
         assert [source.inside for source in found.liveness] == [f"cell:2:liveness:{n}" for n in range(8)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cell", "words"),
     [

@@ -79,6 +79,7 @@ SYNONYMS = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     order=st.permutations(range(6)), rows=st.permutations([ADA, BOLA]), delimiter=st.sampled_from(",;\t"),

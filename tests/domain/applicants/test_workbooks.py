@@ -134,6 +134,7 @@ def test_a_hidden_row_above_takes_no_photo_and_is_no_reason_to_call_a_row_a_repe
     assert (shown.row, shown.hidden, shown.repeats, faults(shown)) == (3, False, None, {})
 
 
+@pytest.mark.slow
 def test_a_long_list_that_is_filtered_down_to_a_short_one_is_the_short_one() -> None:
     rows = "".join(line(row, ADA, ' hidden="1"') for row in range(3, 5_000))
     found = read(by_hand(sheet(TABLE + rows)))
@@ -466,6 +467,7 @@ def as_openpyxl_has_it(value: object) -> Cell:
             raise AssertionError(value)
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(VALUES, min_size=1, max_size=6), min_size=1, max_size=6), st.sets(st.integers(2, 7)))
 def test_cells_are_what_openpyxl_reads(rows: list[list[object]], hidden: set[int]) -> None:
     def hide(book: openpyxl.Workbook) -> None:
@@ -531,6 +533,7 @@ def test_a_workbook_under_the_name_of_a_csv_is_read() -> None:
     assert numbers(read(changed(), "people.csv")) == [2, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(DATA.glob("*.xls?")), ids=lambda path: path.name)
 def test_every_reported_workbook_is_read_within_a_second(path: Path) -> None:
     with a_second_at_most():

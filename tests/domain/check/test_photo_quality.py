@@ -31,6 +31,7 @@ def test_the_frames_of_a_liveness_capture_are_not_the_same_picture() -> None:
     assert not same_pictures([assess(Image.open(path)).picture for path in PHOTOS])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copies", [4, 9])
 def test_the_same_picture_many_times_is_seen_however_it_was_saved(selfie: Image.Image, copies: int) -> None:
     pictures = [assess(saved(selfie, 95 - 8 * n)).picture for n in range(copies)]
@@ -42,11 +43,13 @@ def test_a_selfie_alone_is_never_the_same_picture(selfie: Image.Image) -> None:
     assert not same_pictures([assess(selfie).picture])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("radius", [6, 8, 12])
 def test_a_blurred_photo_is_called_blurred(selfie: Image.Image, radius: int) -> None:
     assert assess(selfie.filter(ImageFilter.GaussianBlur(radius))).flaws == (Flaw.BLURRED,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("radius", [1, 2])
 def test_a_soft_photo_is_not(selfie: Image.Image, radius: int) -> None:
     assert assess(selfie.filter(ImageFilter.GaussianBlur(radius))).flaws == ()

@@ -80,6 +80,7 @@ def test_a_jpeg_that_cannot_be_cut_is_reencoded(fault: Callable[[bytes], bytes],
     assert not sent.getexif()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", SHOWN_BY_EVERY_VIEWER.values(), ids=SHOWN_BY_EVERY_VIEWER)
 def test_a_real_photo_with_such_a_fault_looks_as_good_as_before(fault: Callable[[bytes], bytes]) -> None:
     photo = prepare(fault(SELFIE))
@@ -106,6 +107,7 @@ def test_a_picture_behind_the_first_end_mark_is_not_taken_for_the_photo() -> Non
 # Greys, transparency, colours
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [1200, 1700])
 def test_a_grey_of_16_bits_is_judged_as_it_is_sent(side: int) -> None:
     """The larger is reduced before it is looked at, which Pillow refuses for 16 bits."""
@@ -213,6 +215,7 @@ def test_a_large_photo_that_is_cut_off_does_not_leave_in_part(kind: int, missing
     assert isinstance(photo_or_words(LARGE[kind][:-missing]), str)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [400, 768, 1280])
 @pytest.mark.parametrize("kind", [{}, {"progressive": True}, {"keep_rgb": True}])
 @pytest.mark.parametrize("blur", [0, 8])

@@ -118,6 +118,7 @@ def test_an_entropy_coding_that_few_decoders_know_is_not_passed_on() -> None:
 # Faults beside the picture
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [
@@ -137,6 +138,7 @@ def test_a_fault_beside_the_picture_of_a_png_does_not_spoil_it(content: bytes) -
     assert difference(opened(prepare(beside(content))), FACE) < 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [b"IHDR", b"IDAT"])
 def test_a_fault_in_the_picture_of_a_png_does(kind: bytes) -> None:
     data = bytearray(saved(FACE, "PNG"))

@@ -374,6 +374,7 @@ def test_what_is_kept_is_one_visible_line_that_any_database_takes(typed: str) ->
     assert clean(kept) == kept
 
 
+@pytest.mark.slow
 @given(
     country=st.sampled_from(["NG", "GH", "KE", "ZA"]) | WILD,
     id_type=st.sampled_from(["BVN", "V_NIN", "GHANA_CARD", "ALIEN_CARD", "NATIONAL_ID"]) | WILD,

@@ -165,6 +165,7 @@ def test_a_number_is_detected_however_it_is_written(said: tuple[str, str]) -> No
         assert holds_number(text)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=400))
 def test_no_text_makes_it_fail(text: str) -> None:

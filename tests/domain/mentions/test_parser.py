@@ -365,6 +365,7 @@ WILD = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(WILD)
 def test_no_text_makes_it_fail(text: str) -> None:
@@ -373,6 +374,7 @@ def test_no_text_makes_it_fail(text: str) -> None:
     assert found.is_empty or found.country or found.id_type or found.texts or found.customer_reference or found.spoken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part",
     [

@@ -298,6 +298,7 @@ def local(moment: datetime, zone: ZoneInfo) -> date:
 # They are the same
 
 
+@pytest.mark.slow
 @given(histories())
 def test_the_figures_of_a_day_are_those_of_the_definitions(world: tuple[ZoneInfo, date, list[Story]]) -> None:
     zone, day, history = world
@@ -323,6 +324,7 @@ def test_the_figures_of_a_day_are_those_of_the_definitions(world: tuple[ZoneInfo
     ]
 
 
+@pytest.mark.slow
 @given(histories(), st.sampled_from(["week", "month", "range"]))
 def test_so_are_those_of_longer_periods(world: tuple[ZoneInfo, date, list[Story]], kind: str) -> None:
     zone, day, history = world
@@ -340,6 +342,7 @@ def test_so_are_those_of_longer_periods(world: tuple[ZoneInfo, date, list[Story]
     )
 
 
+@pytest.mark.slow
 @given(histories(), st.sampled_from(["NG", "KE"]), st.sampled_from([None, "BVN"]))
 def test_so_are_those_of_one_country_or_id_type(
     world: tuple[ZoneInfo, date, list[Story]], country: str, id_type: str | None
@@ -352,6 +355,7 @@ def test_so_are_those_of_one_country_or_id_type(
     assert computed(found.figures) == expected(mine, kept, lambda moment: local(moment, zone) == day, now)
 
 
+@pytest.mark.slow
 @given(histories())
 def test_open_checks_are_listed_oldest_first(world: tuple[ZoneInfo, date, list[Story]]) -> None:
     zone, day, history = world
@@ -370,6 +374,7 @@ def test_open_checks_are_listed_oldest_first(world: tuple[ZoneInfo, date, list[S
     assert found.over == len([s for s, _ref in review if now - s > LATE])
 
 
+@pytest.mark.slow
 @given(histories())
 def test_every_check_asked_is_counted_once(world: tuple[ZoneInfo, date, list[Story]]) -> None:
     zone, day, history = world
@@ -381,6 +386,7 @@ def test_every_check_asked_is_counted_once(world: tuple[ZoneInfo, date, list[Sto
     assert sum(told(history, day_of(d), zone, now=now).figures.asked for d in days) == len(history)
 
 
+@pytest.mark.slow
 @given(histories())
 def test_a_report_needs_no_fact_beyond_its_reach(world: tuple[ZoneInfo, date, list[Story]]) -> None:
     zone, day, history = world
@@ -392,6 +398,7 @@ def test_a_report_needs_no_fact_beyond_its_reach(world: tuple[ZoneInfo, date, li
     assert told(near, day_of(day), zone, now=now) == told(history, day_of(day), zone, now=now)
 
 
+@pytest.mark.slow
 @given(histories(), st.data())
 def test_stored_sums_of_any_days_make_the_same_report(
     world: tuple[ZoneInfo, date, list[Story]], data: st.DataObject

@@ -58,6 +58,7 @@ def test_every_cell_is_quoted() -> None:
     assert text == '"one"\r\n"a"\r\n""\r\n"say ""x"""\r\n"C2;\'=1+1"\r\n'
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(CELLS, min_size=2, max_size=2), max_size=3))
 def test_no_cell_of_a_workbook_is_a_formula(rows: list[list[str]]) -> None:
     book = workbook(["one", "two"], [*rows, FORMULAS[:2]])

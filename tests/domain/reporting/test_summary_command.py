@@ -68,6 +68,7 @@ def test_what_cannot_be_summed_up_is_refused_in_words(typed: str) -> None:
     assert refusals.sentence(no.value)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=80))
 def test_whatever_is_typed_is_understood_or_refused(typed: str) -> None:
     try:

@@ -553,5 +553,5 @@ class AnySequenceOfMessages(RuleBasedStateMachine):
         assert len([t for t in endings if t is not PostKind.RESULT]) <= 1
 
 
-TestAnySequenceOfMessages = AnySequenceOfMessages.TestCase
+TestAnySequenceOfMessages = pytest.mark.slow(AnySequenceOfMessages.TestCase)
 TestAnySequenceOfMessages.settings = settings(max_examples=150, stateful_step_count=15, deadline=None)

@@ -111,6 +111,7 @@ def test_every_list_of_reasons_ends_in_one_for_own_words() -> None:
 # Working time
 
 
+@pytest.mark.slow
 @given(
     begin=st.integers(0, 60 * 24 * 275),
     minutes=st.integers(0, 60 * 24 * 4),

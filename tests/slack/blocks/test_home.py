@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,7 @@ ROWS = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(
     own=st.none() | st.builds(OwnChecks, rows=st.lists(ROWS, max_size=PAGE), shown=st.sampled_from(home.OWN)),
     queue=st.none()

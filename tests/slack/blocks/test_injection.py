@@ -167,6 +167,7 @@ def test_no_field_that_others_write_pings_or_links_in_any_message(
     everything(attack, told, state, reason)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS, ids=range(len(ATTACKS)))
 def test_no_field_that_others_write_pings_or_links_in_any_view(attack: str) -> None:
     for outcome, like in LIKE:
@@ -200,6 +201,7 @@ PIECES = [
 ]
 
 
+@pytest.mark.slow
 @given(st.builds("".join, st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=30)))
 def test_no_mixture_of_pieces_becomes_a_mention_or_a_link(attack: str) -> None:
     told = [(wild_reading(attack, Outcome.REJECTED, read("0899")), NOBODY_TOLD)]

@@ -2,6 +2,7 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,6 +47,7 @@ SITUATIONS: list[Situation] = [
 LIKE = st.sampled_from([read(code.code) for code in CODES] + [read("0899")])
 
 
+@pytest.mark.slow
 @given(
     text=WILD,
     like=LIKE,
@@ -68,6 +70,7 @@ def test_every_message_stays_within_the_limits(
         assert len(said.text) <= LONGEST_TEXT, name
 
 
+@pytest.mark.slow
 @given(text=WILD, like=LIKE, many=st.integers(1, 40), with_entry=st.booleans())
 def test_every_view_stays_within_the_limits(text: str, like: ResultMeaning, many: int, with_entry: bool) -> None:
     reading = wild_reading(text, Outcome.REJECTED, like)

@@ -30,6 +30,7 @@ def _images(thing: object) -> Iterator[dict[str, Any]]:
             yield from _images(inside)
 
 
+@pytest.mark.slow
 def test_no_other_message_or_view_shows_a_picture_of_anybody() -> None:
     """Every builder is at work in some scene: tests/test_pictures.py sees to it."""
     found: list[tuple[str, str]] = []

@@ -188,6 +188,7 @@ def test_a_summary_of_a_week_says_so() -> None:
     assert "Mean of the 4 weeks before: 0.0 checks." in said
 
 
+@pytest.mark.slow
 @given(
     name=st.text(max_size=400) | st.text("<>&*_~`|@!\n", min_size=300, max_size=600),
     groups=st.integers(1, 30),

@@ -53,6 +53,7 @@ def newest(path: Path) -> datetime | None:
     return backup.verify(path, SEALER).newest
 
 
+@pytest.mark.slow
 async def test_a_copy_holds_what_was_committed_and_stands_alone(tmp_path: Path) -> None:
     path, copy = tmp_path / "kyc.db", tmp_path / "kyc.backup"
     database = await Database.open(path, sealer=SEALER, migrate=migrate)
@@ -66,6 +67,7 @@ async def test_a_copy_holds_what_was_committed_and_stands_alone(tmp_path: Path) 
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
 async def test_a_copy_is_of_one_moment_whatever_is_written_meanwhile_and_tells_how_far_it_is(tmp_path: Path) -> None:
     path, copy = tmp_path / "kyc.db", tmp_path / "kyc.backup"
     await act(path, NOON)
@@ -121,6 +123,7 @@ async def test_a_copy_is_the_owners_alone_whatever_the_umask(tmp_path: Path) -> 
     assert stat.S_IMODE((tmp_path / "kyc.backup").stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
 async def test_going_back_sets_the_old_database_aside(tmp_path: Path) -> None:
     path, copy = tmp_path / "kyc.db", tmp_path / "kyc.backup"
     await act(path, NOON)
@@ -140,6 +143,7 @@ async def test_going_back_sets_the_old_database_aside(tmp_path: Path) -> None:
     assert names_in(tmp_path) == {"kyc.db", "kyc.db.lock", "kyc.backup", aside.name}
 
 
+@pytest.mark.slow
 async def test_a_log_that_a_killed_bot_left_goes_with_the_old_database(tmp_path: Path) -> None:
     path, copy, away = tmp_path / "kyc.db", tmp_path / "kyc.backup", tmp_path / "away"
     await act(path, NOON)
@@ -160,6 +164,7 @@ async def test_a_log_that_a_killed_bot_left_goes_with_the_old_database(tmp_path:
     assert newest(away / "kyc.db") == NOON + timedelta(hours=2)
 
 
+@pytest.mark.slow
 async def test_a_backup_is_put_where_no_database_is(tmp_path: Path) -> None:
     await act(tmp_path / "kyc.db", NOON)
     backup.take(tmp_path / "kyc.db", tmp_path / "kyc.backup", SEALER)
@@ -167,6 +172,7 @@ async def test_a_backup_is_put_where_no_database_is(tmp_path: Path) -> None:
     assert newest(tmp_path / "other.db") == NOON
 
 
+@pytest.mark.slow
 async def test_what_is_no_sound_backup_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     path, copy = tmp_path / "kyc.db", tmp_path / "kyc.backup"
     await act(path, NOON, times=200)
@@ -203,6 +209,7 @@ async def test_what_is_no_sound_backup_is_refused_and_changes_nothing(tmp_path: 
     assert names_in(tmp_path, "*before-restore*") == set()
 
 
+@pytest.mark.slow
 async def test_a_copy_that_the_keys_do_not_open_is_no_backup(tmp_path: Path) -> None:
     await act(tmp_path / "kyc.db", NOON)
     with pytest.raises(WrongKey):
@@ -210,6 +217,7 @@ async def test_a_copy_that_the_keys_do_not_open_is_no_backup(tmp_path: Path) -> 
     assert not (tmp_path / "kyc.backup").exists()
 
 
+@pytest.mark.slow
 async def test_a_damaged_database_is_set_aside_without_being_asked(tmp_path: Path) -> None:
     path, copy = tmp_path / "kyc.db", tmp_path / "kyc.backup"
     await act(path, NOON)
@@ -235,6 +243,7 @@ def damage(path: Path) -> None:
         file.write(b"\xff" * size)
 
 
+@pytest.mark.slow
 async def test_damage_that_is_found_behind_the_start_stops_the_bot_and_the_next_start(tmp_path: Path) -> None:
     path, copy = tmp_path / "kyc.db", tmp_path / "kyc.backup"
     await act(path, NOON)

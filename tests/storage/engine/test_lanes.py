@@ -58,6 +58,7 @@ async def test_a_commit_ends_when_its_time_is_up_and_the_rest_is_of_the_next(tmp
     assert sizes == [1] * 50
 
 
+@pytest.mark.slow
 async def test_more_than_can_be_stored_soon_is_refused_and_what_waited_is_stored(tmp_path: Path) -> None:
     async with opened(tmp_path / "kyc.db") as database:
         async with Held(database):

@@ -137,6 +137,7 @@ def changes(path: Path) -> Iterator[tuple[str, str, str]]:
                 yield f"{table.name}.{column}", put.format(other), put.format(before)
 
 
+@pytest.mark.slow
 async def test_every_column_that_changes_beside_the_bot_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
@@ -160,6 +161,7 @@ async def test_every_column_that_changes_beside_the_bot_is_noticed(tmp_path: Pat
         assert not (await database.read(checks.get, "K-2")).is_altered
 
 
+@pytest.mark.slow
 async def test_a_row_that_is_added_or_taken_away_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
@@ -187,6 +189,7 @@ async def test_a_row_that_is_added_or_taken_away_is_noticed(tmp_path: Path) -> N
         assert (await database.read(checks.get, "K-added")).is_altered
 
 
+@pytest.mark.slow
 async def test_an_altered_check_shows_nothing_and_takes_no_decision_and_gets_no_new_mac(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
@@ -260,6 +263,7 @@ def _where(name: str) -> str:
     return "job_id IN (SELECT job_id FROM attempts WHERE ref = ?)" if name == "receipts" else "ref = ?"
 
 
+@pytest.mark.slow
 async def test_an_older_copy_put_back_with_its_own_mac_is_noticed_while_the_bot_runs(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
@@ -273,6 +277,7 @@ async def test_an_older_copy_put_back_with_its_own_mac_is_noticed_while_the_bot_
             await database.write(checks.move, "K-1", State.FAILED, now=NOON)
 
 
+@pytest.mark.slow
 async def test_an_older_copy_put_back_while_no_bot_ran_does_not_fit_the_trail_nor_the_sum(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
@@ -293,6 +298,7 @@ async def test_an_older_copy_put_back_while_no_bot_ran_does_not_fit_the_trail_no
             await database.write(audit.record, at=NOON, actor="U1", act="details.opened", ref="K-2")
 
 
+@pytest.mark.slow
 async def test_of_a_large_file_an_older_copy_is_noticed_behind_the_start(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
@@ -312,6 +318,7 @@ async def test_of_a_large_file_an_older_copy_is_noticed_behind_the_start(tmp_pat
     assert newer != older
 
 
+@pytest.mark.slow
 async def test_who_writes_while_the_versions_of_a_large_file_are_read_is_not_taken_for_a_thief(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
@@ -337,6 +344,7 @@ async def test_who_writes_while_the_versions_of_a_large_file_are_read_is_not_tak
         assert (await database.read(checks.get, "K-2")).is_altered
 
 
+@pytest.mark.slow
 async def test_the_end_does_not_wait_until_all_versions_are_read(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
@@ -349,6 +357,7 @@ async def test_the_end_does_not_wait_until_all_versions_are_read(tmp_path: Path)
         assert not database.is_older  # nothing was learned
 
 
+@pytest.mark.slow
 async def test_who_reads_while_it_is_written_sees_no_alteration(tmp_path: Path) -> None:
     """A reader's snapshot may be older than what the process knows by then."""
     path = tmp_path / "kyc.db"
@@ -369,6 +378,7 @@ async def test_who_reads_while_it_is_written_sees_no_alteration(tmp_path: Path) 
         assert not database.is_older
 
 
+@pytest.mark.slow
 async def test_a_sum_that_is_gone_or_older_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
@@ -386,6 +396,7 @@ async def test_a_sum_that_is_gone_or_older_is_noticed(tmp_path: Path) -> None:
         assert database.is_older
 
 
+@pytest.mark.slow
 async def test_a_mac_that_is_taken_away_is_not_made_again(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
@@ -400,6 +411,7 @@ async def test_a_mac_that_is_taken_away_is_not_made_again(tmp_path: Path) -> Non
         assert await database.write(lambda tx: tx.value("SELECT COUNT(*) FROM check_macs")) == 0
 
 
+@pytest.mark.slow
 async def test_checks_from_before_get_their_macs_once_and_a_kill_costs_a_page(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
@@ -422,6 +434,7 @@ async def test_checks_from_before_get_their_macs_once_and_a_kill_costs_a_page(tm
         assert [version for (version,) in db.execute("SELECT version FROM check_macs")] == [1] * 7
 
 
+@pytest.mark.slow
 async def test_under_a_newer_key_old_macs_hold_and_new_ones_are_made(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
@@ -441,6 +454,7 @@ async def test_under_a_newer_key_old_macs_hold_and_new_ones_are_made(tmp_path: P
         assert {mac.partition(":")[0] for (mac,) in db.execute("SELECT mac FROM facts")} == {both.key_id}
 
 
+@pytest.mark.slow
 async def test_a_copy_of_the_whole_file_fits_itself(tmp_path: Path) -> None:
     """What nothing in a file can notice; docs/operations.md says so."""
     path, copy = tmp_path / "kyc.db", tmp_path / "copy.db"
@@ -452,6 +466,7 @@ async def test_a_copy_of_the_whole_file_fits_itself(tmp_path: Path) -> None:
         assert not database.is_older
 
 
+@pytest.mark.slow
 async def test_a_check_that_is_taken_away_whole_is_missed(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:

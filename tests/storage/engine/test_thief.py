@@ -66,6 +66,7 @@ def _count_up(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA schema_version = {version + 1}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tamper", [trigger, default, reference])
 @pytest.mark.parametrize("is_running", [True, False])
 async def test_the_bot_writes_nothing_for_a_thief(
@@ -90,6 +91,7 @@ async def test_the_bot_writes_nothing_for_a_thief(
         assert db.execute("SELECT DISTINCT state, decision FROM verifications").fetchall() == [("in_review", None)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["backup", "restore"])
 def test_whoever_copies_or_puts_back_altered_records_is_warned(tmp_path: Path, command: str) -> None:
     path, copy = tmp_path / "kyc.db", tmp_path / "kyc.backup"
@@ -122,6 +124,7 @@ def test_the_digest_that_makes_a_start_short_is_of_what_the_migrations_make() ->
     assert shape.digest(shape.made_by(migrate)) == shape.NEWEST
 
 
+@pytest.mark.slow
 async def test_tables_views_and_indexes_of_others_are_let_be(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
@@ -142,6 +145,7 @@ async def test_tables_views_and_indexes_of_others_are_let_be(tmp_path: Path) -> 
         assert not (await database.read(checks.get, "K-1")).is_altered
 
 
+@pytest.mark.slow
 async def test_a_row_that_no_index_leads_to_is_no_approval(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
@@ -192,6 +196,7 @@ NO_MOMENTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("put", [*(put.format(NO_TEXT) for put in UNREADABLE), *NO_MOMENTS])
 async def test_no_value_stops_what_everybody_sees(tmp_path: Path, put: str) -> None:
     path = tmp_path / "kyc.db"
@@ -223,6 +228,7 @@ async def everything(database: Database) -> None:
     await database.write(attempts.claim_due, now=LATER, until=LATER, limit=10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("put", ["note = '{'", "kind = 'nonsense'", "created_at = '0'"])
 async def test_no_post_keeps_the_others_of_its_conversation_waiting(tmp_path: Path, put: str) -> None:
     async with opened(tmp_path / "kyc.db") as database:
@@ -242,6 +248,7 @@ def enqueue(tx: Transaction, key: str) -> None:
     outbox.enqueue(tx, PostKind.ALERT, key=key, destination="U0ADMIN0001", now=NOON, payload={"fault": key})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["token_sealed", "upload_sealed"])
 async def test_no_job_keeps_the_others_from_being_asked_about(tmp_path: Path, column: str) -> None:
     async with opened(tmp_path / "kyc.db") as database:

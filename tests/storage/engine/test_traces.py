@@ -13,6 +13,8 @@ from bot.domain.privacy.erasures import Traces
 from storage.engine import traces
 from storage.engine.lock import DatabaseLock
 
+pytestmark = pytest.mark.slow
+
 Rows = Sequence[str]
 
 

@@ -118,6 +118,7 @@ def test_first_name_and_surname_may_be_typed_the_other_way_round(first: str, las
     assert (there is MATCHES) == (back is MATCHES)
 
 
+@pytest.mark.slow
 @given(entered=person, record=person, country=countries)
 def test_case_never_changes_the_outcome(entered: EnteredPerson, record: EnteredPerson, country: str) -> None:
     for change in (str.upper, str.lower, str.swapcase, str.title):
@@ -247,6 +248,7 @@ VICTIMS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "last"), VICTIMS)
 def test_no_name_that_is_one_edit_away_matches(first: str, last: str) -> None:
     """Every letter left out, doubled, changed into each other one, or swapped with its neighbour."""
@@ -266,6 +268,7 @@ def _edits(name: str) -> set[str]:
     return {edit for edit in edits if "".join(_texts(edit)) != "".join(_texts(name))}
 
 
+@pytest.mark.slow
 def test_no_spelling_of_a_name_matches_another_spelling_of_it() -> None:
     words = {spelling: words_of(spelling).words[0] for spelling in name_spellings._LINES}
     for one, other in itertools.permutations(words, 2):
@@ -325,6 +328,7 @@ def test_the_same_name_twice_is_not_the_same_as_once() -> None:
     assert compare(EnteredPerson(first_name="Musa", last_name="Musa"), ada, country="NG").name is DIFFERS
 
 
+@pytest.mark.slow
 def test_what_is_too_long_is_never_a_match_and_costs_little() -> None:
     """The work is bounded by the words and letters that are read, whatever comes."""
     for text in ("ada " * 5000, "a" * 100_000, "\ufdfa" * 5000, "a-" * 5000, "ab " * 500, "\u0301" * 10_000):
