@@ -53,7 +53,7 @@ quick: lint
 test: lint types unit
 
 # What takes longer. CI runs each of these after `make test`.
-slow: journeys processes faults-sample installation endurance node browser
+slow: journeys processes faults-sample installation endurance node browser bench-guard
 
 .venv/ready: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c '$(NEW_ENOUGH)'
@@ -133,7 +133,7 @@ bench: .venv/ready
 bench-growth: .venv/ready
 	CHECKS=$(or $(CHECKS),1000000) $(BIN)/python -m tests.benchmarks growth $(if $(WRITE),--write)
 
-# Ratios at half of their goals: what CI can hold on a machine of which nothing is known.
+# Ratios of the processor's time, at half of what docs/performance.md says: what CI can hold on any machine.
 bench-guard: .venv/ready
 	$(BIN)/python -m tests.benchmarks --guard $(ONLY)
 

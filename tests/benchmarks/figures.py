@@ -35,6 +35,8 @@ class Figure:
     goal: Goal
     bound: float
     """What the goal asks of the median."""
+    by_processor: bool = False
+    """Of the processor's time on both sides or of memory: a busy machine moves it little."""
 
     @property
     def median(self) -> float:
@@ -44,10 +46,9 @@ class Figure:
     def is_kept(self) -> bool:
         return _KEEPS[self.goal](self.median, self.bound)
 
-    @property
-    def is_far_off(self) -> bool:
-        """Whether even half of the goal is missed: a machine that is busy does not come so far from it by itself."""
-        generous = self.bound / 2 if self.goal is Goal.AT_LEAST else self.bound * 2
+    def is_far_worse_than(self, before: float) -> bool:
+        """Whether it is less than half as good as the median `before`: no machine makes that of it by itself."""
+        generous = before / 2 if self.goal is Goal.AT_LEAST else before * 2
         return not _KEEPS[self.goal](self.median, generous)
 
     def row(self) -> str:

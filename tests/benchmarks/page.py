@@ -17,6 +17,8 @@ SUBJECTS: Mapping[str, str] = {
     GROWTH: "What a large file makes slower",
 }
 """A module of this folder with a function `figures()`, and what its table is called."""
+GUARDED = ("slack", "start")
+"""Those that CI measures: quickly, and by the processor's time."""
 
 
 def written(page: str, subject: str, figures: Iterable[Figure]) -> str:
@@ -27,6 +29,14 @@ def written(page: str, subject: str, figures: Iterable[Figure]) -> str:
         raise ValueError(f"docs/performance.md has no place for {subject}: {begin}")
     rows = "\n".join(figure.row() for figure in figures)
     return f"{before}{begin}\n{HEAD}\n{rows}\n{end}{rest.partition(end)[2]}"
+
+
+def medians(page: str, subject: str) -> dict[str, float]:
+    """What the page says of each work of a subject."""
+    begin, end = marks(subject)
+    rows = page.partition(begin)[2].partition(end)[0].strip().splitlines()[2:]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    return {row[0]: float(row[3].split()[0].replace(",", "")) for row in cells}
 
 
 def marks(subject: str) -> tuple[str, str]:

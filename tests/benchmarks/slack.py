@@ -81,6 +81,7 @@ async def _figure(world: Journey, people: Callers, bare: int, work: str, payload
         unit="×",
         goal=Goal.AT_LEAST,
         bound=bound,
+        by_processor=True,
     )
 
 

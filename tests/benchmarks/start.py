@@ -55,6 +55,7 @@ async def _figures() -> list[Figure]:
             unit="×",
             goal=Goal.AT_MOST,
             bound=bound,
+            by_processor=True,
         )
         for work, which, bound in works
     ]

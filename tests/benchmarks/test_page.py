@@ -5,7 +5,7 @@ from importlib import import_module
 import pytest
 
 from tests.benchmarks.figures import HEAD, Figure, Goal
-from tests.benchmarks.page import GROWTH, PAGE, SUBJECTS, marks, written
+from tests.benchmarks.page import GROWTH, GUARDED, PAGE, SUBJECTS, marks, medians, written
 
 
 def figure(*rounds: float, goal: Goal = Goal.AT_LEAST, bound: float = 0.3) -> Figure:
@@ -25,6 +25,20 @@ def test_a_goal_is_kept_by_the_median_and_a_missed_one_says_so(goal: Goal, bound
     found = figure(1, 2, 9, goal=goal, bound=bound)
     assert found.is_kept == kept
     assert ("missed" in found.row()) != kept
+
+
+@pytest.mark.parametrize(("goal", "far"), [(Goal.AT_LEAST, 2.1), (Goal.AT_MOST, 0.49)])
+def test_half_as_good_as_the_page_says_is_no_regression_and_less_is_one(goal: Goal, far: float) -> None:
+    said = medians(written("{}\n{}".format(*marks("slack")), "slack", [figure(1234.5, goal=goal)]), "slack")
+    assert said == {"repeated callback": 1234.0}
+    assert not figure(1, goal=goal).is_far_worse_than(1)
+    assert not figure(1, goal=goal).is_far_worse_than(2 if goal is Goal.AT_LEAST else 0.5)
+    assert figure(1, goal=goal).is_far_worse_than(far)
+
+
+def test_what_ci_holds_has_its_figures_on_the_page() -> None:
+    assert set(GUARDED) < set(SUBJECTS)
+    assert all(medians(PAGE.read_text(encoding="utf-8"), subject) for subject in GUARDED)
 
 
 def test_new_figures_take_the_place_of_the_old_ones_alone() -> None:
