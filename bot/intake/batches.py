@@ -37,8 +37,8 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=30)
 """Longer than the largest file takes to be read."""
 MAX_TRIES = 8
-CHUNK = 100
-"""Rows that become checks in one transaction: other writers get their turn between."""
+CHUNK = 5
+"""Rows that become checks, or are cancelled, by one function: it runs to its end, and forms wait for it."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -5,7 +5,8 @@ The steps of a pass: `reconciliation` asks Smile ID about an answer that was los
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -24,6 +25,7 @@ from bot.submission.preflight import Preflight
 from bot.submission.reconciliation import Reconciler
 from bot.submission.retries import RetryPolicy
 from bot.submission.sender import Sender
+from bot.submission.weighted_semaphore import WeightedSemaphore, suspended
 from storage import attempts, checks, due
 from storage.engine.database import Transaction
 from storage.leases import UnderWay
@@ -40,6 +42,10 @@ CHECKS_AT_ONCE = 128
 """Under way at once; how many of them have photos in memory is up to `PhotoMemory`."""
 ROWS_AT_ONCE = 96
 """Of those, rows of batches: a check from a form finds a place while Smile ID takes its time for them."""
+ROWS_PREPARED_AT_ONCE = 8
+"""Of those in turn, rows that are prepared, which is all work of this machine's: enough for its cores. More would only
+queue for threads and the writer, and whatever somebody waits for would queue behind them.
+"""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -52,6 +58,7 @@ class SubmissionWorker(Process):
     sender: Sender
     pass_seconds: float
     under_way: UnderWay = field(default_factory=UnderWay, init=False)
+    _turns: WeightedSemaphore = field(default_factory=lambda: WeightedSemaphore(ROWS_PREPARED_AT_ONCE), init=False)
 
     async def claim(self, limit: int) -> list[str]:
         if not await self.access.is_settled():
@@ -113,9 +120,25 @@ class SubmissionWorker(Process):
             if attempt is None:
                 return
         async with self.memory.share(of_file=check.batch is not None, limit=limit) as share:
-            photos = await self._photos(check, stored.photos, share, limit)
-            if photos is not None and (attempt := attempt or await self._begin(check, photos)) is not None:
+            async with self._turn(stored.photos, limit):
+                photos = await self._photos(check, stored.photos, share, limit)
+                if photos is not None:
+                    attempt = attempt or await self._begin(check, photos)
+            if photos is not None and attempt is not None:
                 await self.sender.send(check, attempt, photos)
+
+    @asynccontextmanager
+    async def _turn(self, refs: Sequence[PhotoRef], limit: asyncio.Timeout) -> AsyncIterator[None]:
+        """Around what prepares a row. None queues whose photos come from Slack by themselves, at a pace of its own."""
+        if any(ref.inside is None for ref in refs):
+            yield
+            return
+        with suspended(limit):
+            await self._turns.take(1)
+        try:
+            yield
+        finally:
+            self._turns.give_back(1)
 
     async def _photos(
         self, check: Check, refs: Sequence[PhotoRef], share: Share, limit: asyncio.Timeout
