@@ -2,10 +2,13 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
+from pathlib import Path
 
+import h11
 import httpcore
 import httpx
 import pytest
@@ -15,6 +18,7 @@ from hypothesis import strategies as st
 from bot.network import PooledTransport
 from bot.network.direct import DirectBackend, DirectRule
 from bot.network.pool import Pool
+from tests.outside import PrivateAuthority, listening
 from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -76,11 +80,12 @@ async def server(*, answers: bool = True) -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def client(*, most: int = 128, kept_seconds: float = 60.0) -> AsyncIterator[tuple[httpx.AsyncClient, Pool]]:
+async def client(
+    *, most: int = 128, kept_seconds: float = 60.0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[httpx.AsyncClient, Pool]]:
     backend = DirectBackend(DirectRule(own=frozenset({"127.0.0.1"})))
-    pool = Pool(
-        partial(httpcore.AsyncHTTPConnection, network_backend=backend), connections=most, kept_seconds=kept_seconds
-    )
+    create = partial(httpcore.AsyncHTTPConnection, ssl_context=tls, network_backend=backend)
+    pool = Pool(create, connections=most, kept_seconds=kept_seconds)
     timeout = httpx.Timeout(GIVE_UP_SECONDS, pool=0.05)
     async with aclosing(httpx.AsyncClient(transport=PooledTransport(pool), timeout=timeout, trust_env=False)) as http:
         yield http, pool
@@ -177,6 +182,47 @@ async def test_a_connection_that_the_other_side_has_ended_is_not_used_again() ->
         assert len(pool._open) == 1
 
 
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+OF_ANOTHER = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nanother"
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        [ANSWER + OF_ANOTHER],
+        [ANSWER, OF_ANOTHER],
+        [ANSWER, OF_ANOTHER[:9]],
+        [ANSWER + b"\r\n"],
+        [ANSWER.replace(b"200 OK", b"204 No Content")],
+    ],
+    ids=["at once", "piece by piece", "not whole", "a line too much", "a body that has no place"],
+)
+async def test_what_is_said_behind_an_answer_is_no_answer_to_the_next_request(
+    tmp_path: Path, said: list[bytes], *, encrypted: bool
+) -> None:
+    """It may be somebody else's: the photos of one person would go where those of another belong."""
+    asked = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        while await reader.readuntil(b"\r\n\r\n"):
+            asked += 1
+            for piece in said if asked == 1 else [ANSWER]:
+                writer.write(piece)
+            await writer.drain()
+
+    authority = PrivateAuthority(tmp_path)
+    trusting = ssl.create_default_context(cafile=str(authority.ca_file))
+    served = listening(serve, tls=authority.serves("127.0.0.1") if encrypted else None)
+    async with served as port, client(tls=trusting) as (http, pool):
+        url = f"{'https' if encrypted else 'http'}://127.0.0.1:{port}"
+        assert (await http.get(url)).text in ("ok", "")
+        for _ in range(2):
+            assert (await http.get(url)).text == "ok"
+        assert (asked, idle(pool), len(pool._open)) == (3, 1, 1)
+
+
 # None is forgotten
 
 
@@ -250,6 +296,7 @@ class Scripted(httpcore.AsyncConnectionInterface):
         self.inside = 0
         self.closed = False
         self.idle = False
+        self._h11_state = h11.Connection(our_role=h11.CLIENT)
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
         assert request.url.origin == self.origin

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpcore
 
@@ -83,9 +84,9 @@ class Pool:
         # The one that was used last, so that few requests keep few connections.
         while ways.idle:
             _since, connection = ways.idle.pop()
-            if not connection.has_expired():
+            if not connection.has_expired() and not _said_more(connection):
                 return connection
-            # The other side has ended it.
+            # The other side has ended it, or went on after its answer.
             await self.close(connection)
         made = self._create(origin)
         self._open.add(made)
@@ -132,6 +133,19 @@ class _Use:
             # After it: whoever waits for the place finds the connection.
             if self._has_place:
                 self._ways.places.release()
+
+
+def _said_more(connection: Connection) -> bool:
+    """Whether anything was read behind the last answer: the next request would take it for its own.
+
+    It may be the answer to somebody else's. h11 keeps it, and only httpcore knows its h11: one that is not found there
+    counts as if it held something.
+    """
+    inner: Any = connection
+    while hasattr(inner, "_connection"):
+        inner = inner._connection  # noqa: SLF001
+    state = getattr(inner, "_h11_state", None)
+    return state is None or bool(state.trailing_data[0])
 
 
 class _Body:

@@ -155,7 +155,12 @@ class TLSStream(httpcore.AsyncNetworkStream):
         return await TLSStream.within(self, ssl_context, server_hostname, timeout)
 
     def get_extra_info(self, info: str) -> Any:
-        return self._tls if info == "ssl_object" else self._inner.get_extra_info(info)
+        if info == "ssl_object":
+            return self._tls
+        if info == "is_readable" and (self._tls.pending() or self._arrived.pending):
+            # Taken from the connection already: a record behind the last answer.
+            return True
+        return self._inner.get_extra_info(info)
 
     async def _send(self, data: bytes) -> None:
         left = memoryview(data)
