@@ -35,10 +35,10 @@ def record(tx: Transaction, *, ref: str, asked_at: datetime, now: datetime) -> A
     """
     number = tx.value("SELECT COUNT(*) FROM attempts WHERE ref = :ref", ref=ref) + 1
     source = f"{ref} {to_text(asked_at)} {number}"
-    job_id, user_id = (_id(keys.job_print(tx, source, purpose=purpose)) for purpose in ("job-id", "user-id"))
+    job_id, user_id = map(_id, keys.job_prints(tx, source, "job-id", "user-id"))
     user_id = _user_of_last_round(tx, ref) or user_id
     token = tx.sealer.fingerprint(source, purpose="new-callback-token").rpartition(":")[2]
-    tx.run(
+    row = tx.one(
         """
         INSERT INTO attempts (
             job_id, ref, number, round, user_id, step, in_doubt_since, token_print, token_sealed, created_at)
@@ -47,6 +47,7 @@ def record(tx: Transaction, *, ref: str, asked_at: datetime, now: datetime) -> A
             (SELECT m.value FROM meta m JOIN verifications v ON v.ref = :ref
              WHERE m.name = 'restored' AND v.asked_at <= m.value),
             :token_print, :token_sealed, :now)
+        RETURNING *
         """,
         job_id=job_id,
         ref=ref,
@@ -56,7 +57,7 @@ def record(tx: Transaction, *, ref: str, asked_at: datetime, now: datetime) -> A
         token_sealed=tx.sealer.seal(token, place=f"attempts.token:{job_id}"),
         now=now,
     )
-    return get(tx, job_id)
+    return _attempt(tx, row)
 
 
 def _user_of_last_round(tx: Transaction, ref: str) -> str | None:

@@ -69,6 +69,12 @@ def get(tx: Transaction, batch_id: str, *, sealed: bool = True) -> Batch:
     return _batch(tx, tx.one("SELECT * FROM batches WHERE id = :id", id=batch_id), sealed=sealed)
 
 
+def files(tx: Transaction, batch_id: str) -> tuple[str, ...]:
+    """Slack's ids of what it was read from; none of a batch that does not exist."""
+    source = tx.value("SELECT files FROM batches WHERE id = :id", id=batch_id)
+    return tuple(json.loads(source)["files"]) if source is not None else ()
+
+
 def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[str]:
     """Batches to be read or begun, ours until the lease ends."""
     return [row["id"] for row in leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit)]

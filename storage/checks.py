@@ -41,10 +41,11 @@ def add(tx: Transaction, request: Request, *, ref: str, now: datetime) -> None:
         INSERT INTO verifications (
             ref, state, country, id_type, applicant_sealed, number_print, reference_print, requester, team,
             channel, thread_ts, view_id, consent_at, consent_by, consent_notice, asked_at, due_at, let_pass,
-            batch, batch_row)
+            batch, batch_row, liveness_images)
         VALUES (
             :ref, 'requested', :country, :id_type, :applicant, :number_print, :reference_print, :requester, :team,
-            :channel, :thread_ts, :view_id, :consent_at, :requester, :notice, :now, :now, :let_pass, :batch, :batch_row)
+            :channel, :thread_ts, :view_id, :consent_at, :requester, :notice, :now, :now, :let_pass,
+            :batch, :batch_row, :liveness_images)
         """,
         ref=ref,
         **params(request),
@@ -52,8 +53,9 @@ def add(tx: Transaction, request: Request, *, ref: str, now: datetime) -> None:
         notice=CONSENT_NOTICE,
         now=now,
         let_pass=AGAIN if request.again else "",
+        liveness_images=_liveness_images(request.photos),
     )
-    keep_photos(tx, ref, request.photos)
+    _add_photos(tx, ref, request.photos)
 
 
 def _applicant(tx: Transaction, ref: str, request: Request) -> dict[str, Any]:
@@ -170,9 +172,17 @@ def keep_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef]) -> None:
     gone = before - {photo.file_id for photo in photos}
     slack_removals.keep_earlier(tx, ref, gone, author=row["consent_by"], at=any_moment(row["asked_at"]))
     tx.run("DELETE FROM photos WHERE ref = :ref", ref=ref)
+    _add_photos(tx, ref, photos)
+    _set(tx, ref, liveness_images=_liveness_images(photos))
+
+
+def _add_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef]) -> None:
     for photo in photos:
         tx.insert("photos", ref=ref, **params(photo))
-    _set(tx, ref, liveness_images=sum(photo.kind is PhotoKind.LIVENESS for photo in photos))
+
+
+def _liveness_images(photos: Sequence[PhotoRef]) -> int:
+    return sum(photo.kind is PhotoKind.LIVENESS for photo in photos)
 
 
 def find_by_view(tx: Transaction, view_id: str) -> str | None:
@@ -385,11 +395,18 @@ class Whereabouts:
     channel: str
     requester: str
     batch: str | None
+    is_under_way: bool
+    """It waits, is held or is at Smile ID, by its row alone: whether its record was altered is not asked."""
 
 
 def whereabouts(tx: Transaction, ref: str) -> Whereabouts:
     """Read at each change, so nothing is opened from its seal."""
-    return load(Whereabouts, tx.one("SELECT channel, requester, batch FROM verifications WHERE ref = :ref", ref=ref))
+    sql = """
+        SELECT channel, requester, batch,
+            state IN ('requested', 'submitting', 'processing') AND decision IS NULL AS is_under_way
+        FROM verifications WHERE ref = :ref
+        """
+    return load(Whereabouts, tx.one(sql, ref=ref))
 
 
 def count_by_state(tx: Transaction) -> dict[str, int]:

@@ -99,16 +99,16 @@ def pin_job_ids(tx: Transaction) -> None:
     )
 
 
-def job_print(tx: Transaction, text: str, *, purpose: str) -> str:
-    """What an id at Smile ID is made of. The same in a backup that was put back, also from before a change of the keys.
+def job_prints(tx: Transaction, text: str, *purposes: str) -> list[str]:
+    """What ids at Smile ID are made of, one for each purpose.
 
+    The same in a backup that was put back, also from before a change of the keys.
     Else a check that was sent after that backup would be asked about under an id that Smile ID does not know, and be
     sent and paid for once more.
     """
     pinned = tx.value("SELECT value_sealed FROM meta WHERE name = :name", name=_JOB_IDS)
-    if pinned is None:
-        return fingerprint_by(tx.sealer.look_up_key(_job_key_id(tx)), text, purpose=purpose)
-    return fingerprint_by(tx.sealer.open(pinned, place=_JOB_IDS_PLACE), text, purpose=purpose)
+    key = tx.sealer.look_up_key(_job_key_id(tx)) if pinned is None else tx.sealer.open(pinned, place=_JOB_IDS_PLACE)
+    return [fingerprint_by(key, text, purpose=purpose) for purpose in purposes]
 
 
 def _job_key_id(tx: Transaction) -> str:

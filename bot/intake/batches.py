@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=30)
 """Longer than the largest file takes to be read."""
 MAX_TRIES = 8
-CHUNK = 5
+CHUNK = 10
 """Rows that become checks, or are cancelled, by one function: it runs to its end, and forms wait for it."""
 
 
@@ -267,7 +267,7 @@ class Batches(Process):
         for applicant in (one for one in applicants if one.row not in known):
             ref = free_reference(tx, self.rng)
             lifecycle.accept(tx, _request(batch, applicant), ref=ref, now=now, budget=None)
-            for person in suppliers:
+            for person in sorted(set(suppliers) - {batch.requester}):
                 checks.also_asked_by(tx, ref, person)
 
 

@@ -22,7 +22,10 @@ def check_changed(tx: Transaction, ref: str, *, now: datetime) -> None:
     shown = checks.whereabouts(tx, ref)
     _cards(tx, ref, now=now)
     home_tabs.mark_due(tx, shown.requester, now=now)
-    if shown.batch is not None:
+    if shown.batch is not None and shown.is_under_way and ref not in tx.altered_so_far():
+        # Most moves of most rows: of a file whose row is under way, nothing can have come to its end.
+        _batch_told(tx, shown.batch, now=now)
+    elif shown.batch is not None:
         batch_changed(tx, shown.batch, now=now)
     elif not outbox.awaits_refresh(tx, ref):
         key = f"{ref}:{outbox.count(tx, ref, PostKind.PROGRESS) + 1}"
@@ -64,6 +67,10 @@ def batch_changed(tx: Transaction, batch_id: str, *, now: datetime) -> None:
             _post_results(tx, batch_id, batch.channel, "open" if counts.needs_person else "all", now=now)
         elif batch.state is BatchState.DONE and not counts.needs_person:
             _post_results(tx, batch_id, batch.channel, "all", now=now)
+    _batch_told(tx, batch_id, now=now)
+
+
+def _batch_told(tx: Transaction, batch_id: str, *, now: datetime) -> None:
     at_pace(tx, PostKind.BATCH_PROGRESS, f"{PostKind.BATCH.value}:{batch_id}", now=now)
 
 

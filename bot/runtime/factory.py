@@ -349,7 +349,7 @@ async def build(
     reconciler = Reconciler(**process, smile_id=smile_id, retries=retries)
     submission = SubmissionWorker(
         **process,
-        photo_loader=PhotoLoader(database=database, slack=slack, files=files, bundles=bundles, decoder=PhotoDecoder()),
+        photo_loader=PhotoLoader(slack=slack, files=files, bundles=bundles, decoder=PhotoDecoder()),
         memory=PhotoMemory(),
         preflight=Preflight(**process),
         retries=retries,

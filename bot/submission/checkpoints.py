@@ -33,7 +33,7 @@ def photos_checked(
     """
     checks.require_unedited(tx, check)
     checks.photos_checked(tx, check.ref, hashes, now=now)
-    for person in sorted(suppliers):
+    for person in sorted(set(suppliers) - {check.requester}):
         # Whoever brings the photos could bring their own: what comes of them is for others to decide.
         checks.also_asked_by(tx, check.ref, person)
 
@@ -54,7 +54,7 @@ def record(tx: Transaction, check: Check, *, replaces: Attempt | None, settings:
 def reached(tx: Transaction, check: Check, attempt: Attempt, checkpoint: Checkpoint) -> Attempt:
     """Commit (b). The checkpoint's state is opaque to us."""
     attempts.prepared(tx, attempt.job_id, smile_job_id=checkpoint.smile_job_id, checkpoint=checkpoint.state)
-    if attempt.checkpoint is None and attempt.smile_job_id is None:
+    if check.tries and attempt.checkpoint is None and attempt.smile_job_id is None:
         # Only the first one is progress: if each reset the count of tries, they would never end.
         checks.stepped(tx, check.ref)
     return attempts.get(tx, attempt.job_id)
@@ -71,6 +71,6 @@ def sent(
     checks.stepped(tx, ref, sent_at=now)
     audit.record(tx, at=now, actor=audit.BOT, act="job.sent", ref=ref, detail=job_id)
     # A callback may have overtaken the answer to the photos: then the check has its result already, and keeps it.
-    if checks.get(tx, ref).state is State.SUBMITTING:
+    if checks.get(tx, ref, sealed=False).state is State.SUBMITTING:
         checks.move(tx, ref, State.PROCESSING, now=now)
     refresh.check_changed(tx, ref, now=now)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from bot.domain.applicants import Bundle, PhotoSource
-from bot.domain.check.check import Check, PhotoKind, PhotoRef
+from bot.domain.check.check import PhotoKind, PhotoRef
 from bot.domain.check.photos import Photo
 from bot.domain.check.request import MAX_FILE_BYTES
 from bot.errors import FileUnusable, PhotoCode, PhotoUnusable, SlackRefused
@@ -22,8 +22,6 @@ from bot.slack.error_codes import FILE_GONE
 from bot.slack.file_objects import file_info, uploader
 from bot.submission.photo_decoder import PhotoDecoder
 from bot.submission.photo_memory import Share
-from storage import batches
-from storage.engine.database import Database
 
 T = TypeVar("T")
 
@@ -45,22 +43,23 @@ class LoadedPhoto:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class PhotoLoader:
-    database: Database
     slack: SlackClient
     files: SlackDownloads
     bundles: BatchFiles
     decoder: PhotoDecoder
 
     async def load(
-        self, check: Check, refs: Sequence[PhotoRef], *, share: Share, limit: asyncio.Timeout
+        self, refs: Sequence[PhotoRef], *, of_files: Sequence[str], share: Share, limit: asyncio.Timeout
     ) -> list[LoadedPhoto]:
-        """All of them, in order. Raises PhotoUnusable, or SlackError where waiting helps.
+        """All of a check's photos, in order; `of_files` are those of its batch, if it has one.
+
+        Raises PhotoUnusable, or SlackError where waiting helps.
 
         Before any is fetched, their bytes are taken of `share`. The time-out `limit` is suspended while they wait for
         those and for other checks' photos to be decoded.
         """
         loaded = []
-        fetched = deque(await self._fetch_all(check, refs, share))
+        fetched = deque(await self._fetch_all(refs, of_files, share))
         for ref in refs:
             # What is decoded is let go of: only the JPEG is needed from here on.
             data, is_inline, suppliers = fetched.popleft()
@@ -69,15 +68,13 @@ class PhotoLoader:
             loaded.append(LoadedPhoto(ref=ref, size=len(data), is_inline=is_inline, supplied_by=suppliers, photo=photo))
         return loaded
 
-    async def _fetch_all(self, check: Check, refs: Sequence[PhotoRef], share: Share) -> list[_Fetched]:
-        loose = [ref for ref in refs if ref.inside is None]
-        if check.batch is None or len(loose) == len(refs):
+    async def _fetch_all(self, refs: Sequence[PhotoRef], of_files: Sequence[str], share: Share) -> list[_Fetched]:
+        if all(ref.inside is None for ref in refs):
             described = await _side_by_side(self._describe(ref) for ref in refs)
             await share.take(sum(map(_bytes_of, described)))
             return await _side_by_side(map(self._fetch, refs, described))
-        batch = await self.database.read(batches.get, check.batch, sealed=False)
         try:
-            async with self.bundles.open(batch.files) as (files, bundle):
+            async with self.bundles.open(of_files) as (files, bundle):
                 return await self._fetch_from(bundle, refs, frozenset(file.supplied_by for file in files), share)
         except FileUnusable as unusable:
             raise PhotoUnusable(unusable.code, **unusable.facts) from unusable

@@ -26,7 +26,7 @@ from bot.submission.reconciliation import Reconciler
 from bot.submission.retries import RetryPolicy
 from bot.submission.sender import Sender
 from bot.submission.weighted_semaphore import WeightedSemaphore, suspended
-from storage import attempts, checks, due
+from storage import attempts, batches, checks, due
 from storage.engine.database import Transaction
 from storage.leases import UnderWay
 
@@ -42,7 +42,7 @@ CHECKS_AT_ONCE = 128
 """Under way at once; how many of them have photos in memory is up to `PhotoMemory`."""
 ROWS_AT_ONCE = 96
 """Of those, rows of batches: a check from a form finds a place while Smile ID takes its time for them."""
-ROWS_PREPARED_AT_ONCE = 8
+ROWS_PREPARED_AT_ONCE = 16
 """Of those in turn, rows that are prepared, which is all work of this machine's: enough for its cores. More would only
 queue for threads and the writer, and whatever somebody waits for would queue behind them.
 """
@@ -121,7 +121,7 @@ class SubmissionWorker(Process):
                 return
         async with self.memory.share(of_file=check.batch is not None, limit=limit) as share:
             async with self._turn(stored.photos, limit):
-                photos = await self._photos(check, stored.photos, share, limit)
+                photos = await self._photos(stored, share, limit)
                 if photos is not None:
                     attempt = attempt or await self._begin(check, photos)
             if photos is not None and attempt is not None:
@@ -140,12 +140,11 @@ class SubmissionWorker(Process):
         finally:
             self._turns.give_back(1)
 
-    async def _photos(
-        self, check: Check, refs: Sequence[PhotoRef], share: Share, limit: asyncio.Timeout
-    ) -> Sequence[LoadedPhoto] | None:
+    async def _photos(self, stored: "_Stored", share: Share, limit: asyncio.Timeout) -> Sequence[LoadedPhoto] | None:
         """All photos, ready to be sent; None when the check ended or waits because of them."""
+        check = stored.check
         try:
-            return await self.photo_loader.load(check, refs, share=share, limit=limit)
+            return await self.photo_loader.load(stored.photos, of_files=stored.files, share=share, limit=limit)
         except PhotoUnusable as unusable:
             log.info("check.photo_unusable", ref=check.ref, error=unusable.code.value)
             await self.retries.fail(check, "photo", encode_fault(unusable.code, unusable.facts))
@@ -191,13 +190,16 @@ class _Stored:
     is_heard_of: bool
     """Smile ID has spoken of the attempt's job."""
     photos: Sequence[PhotoRef]
+    files: Sequence[str]
+    """Those of its batch, if it has one."""
 
 
 def _as_stored(tx: Transaction, ref: str) -> _Stored:
-    attempt = attempts.latest(tx, ref)
+    check, attempt = checks.get(tx, ref), attempts.latest(tx, ref)
     return _Stored(
-        check=checks.get(tx, ref),
+        check=check,
         attempt=attempt,
         is_heard_of=attempt is not None and attempts.heard_of(tx, attempt.job_id),
         photos=checks.photos(tx, ref),
+        files=batches.files(tx, check.batch) if check.batch is not None else (),
     )
