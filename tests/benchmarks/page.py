@@ -7,7 +7,7 @@ from tests.benchmarks.figures import HEAD, Figure
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 GROWTH = "growth"
-"""Takes hours with a million checks, so it is measured by itself alone: `make bench-growth`."""
+"""Needs a file of a million checks, so it is measured by itself alone: `make bench-growth`."""
 SUBJECTS: Mapping[str, str] = {
     "callbacks": "Smile ID's callbacks",
     "slack": "Slack's requests",
