@@ -266,6 +266,8 @@ class FileCode(StrEnum):
     MESSAGE_GONE = "file_message_gone"
     LOOKED_UP_TOO_OFTEN = "file_looked_up_too_often"
     CHANGED = "file_changed"
+    ALTERED = "file_altered"
+    """Its row says that it was confirmed, and the audit trail does not."""
     REJECTED = "file_rejected"
     """By the second person whom it needed."""
     NOT_APPROVED = "file_not_approved"

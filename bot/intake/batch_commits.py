@@ -13,10 +13,11 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain.applicants import Applicant, ReadApplicants
-from bot.domain.applicants.batch import BatchState
+from bot.domain.applicants.batch import Batch, BatchState
 from bot.domain.check.check import CONSENT_NOTICE
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.outbox import Post, PostKind, decode_fault, encode_fault
+from bot.errors import FileCode, FileUnusable
 from bot.outbox import refresh
 from bot.outbox.builders import Follower
 from bot.settings import Settings
@@ -134,6 +135,24 @@ def _after_file(tx: Transaction, post: Post, delivered: bool, now: datetime) -> 
         audit.record(
             tx, at=now, actor=audit.BOT, act="batch.file_posted", ref=post.payload["batch"], detail=post.kind.value
         )
+
+
+def require_confirmed(tx: Transaction, batch: Batch) -> None:
+    """Raises FileUnusable where the audit trail does not say who has confirmed and approved the file, and when.
+
+    Whoever writes the database could let a file be sent by its row alone, with a consent that nobody gave: no MAC
+    covers it before its rows are checks. A line of the trail cannot be put in unnoticed (`storage.engine.chain`).
+    """
+    lines = audit.lines_of(tx, batch.id)
+    said = {(line.act, line.actor, line.at) for line in lines}
+    is_confirmed = ("batch.consent_confirmed", batch.consent_by, batch.consent_at) in said
+    needed_approval = any(line.act == "batch.approval_asked" for line in lines)
+    is_approved = any(line.act == "batch.approved" and line.actor == batch.approved_by for line in lines)
+    # What was cancelled was confirmed before.
+    was_moved = any(line.act == "batch.moved" for line in lines)
+    if not is_confirmed or (needed_approval and not is_approved) or was_moved:
+        tx.altered_so_far({batch.id})
+        raise FileUnusable(FileCode.ALTERED)
 
 
 def refuse(tx: Transaction, batch_id: str, fault: str, *, now: datetime) -> None:

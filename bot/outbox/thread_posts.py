@@ -220,10 +220,9 @@ def _batch(tx: Transaction, post: Post) -> Message | None:
     found = batches.find(tx, post.payload["batch"])
     if found is None:
         return None
-    if not batches.is_under_way(tx, found.id):
-        # Not for each update on the way: a long file would be gone through for each of its rows.
-        batches.examine(tx, found.id)
-    return batch.message(found, batches.counts(tx, found.id))
+    # Not for each update on the way: a long file would be gone through for each of its rows.
+    count = batches.counts if batches.is_under_way(tx, found.id) else batches.counts_examined
+    return batch.message(found, count(tx, found.id))
 
 
 def _approval(tx: Transaction, post: Post) -> Message | None:
@@ -245,8 +244,7 @@ def _file_of_batch(tx: Transaction, post: Post, settings: Settings) -> File | No
     if post.kind is PostKind.BATCH_FAULTS:
         data, comment = batch.faults_csv(found), batch.faults_comment(found)
     else:
-        batches.examine(tx, found.id)
-        counts = batches.counts(tx, found.id)
+        counts = batches.counts_examined(tx, found.id)
         theirs = [checks.get(tx, ref) for ref in batches.refs(tx, found.id)]
         # Where the checks belong: unlike what the file's own row says, their MACs cover it.
         if (one := next((check for check in theirs if not check.is_altered), None)) is not None:

@@ -213,6 +213,10 @@ _FILES: Mapping[StrEnum, str] = {
     FileCode.REJECTED: "A second person did not approve this file, so nothing was sent and nothing was charged.",
     FileCode.NOT_APPROVED: "Nobody approved this file within {days} days, so nothing was sent and nothing was charged.",
     FileCode.CHANGED: "The files have changed since they were shown, so nothing was sent. Send them again.",
+    FileCode.ALTERED: (
+        "What is stored of this file is not what the bot wrote, so nothing was sent and nothing was charged. "
+        "Admins are told."
+    ),
     FileCode.NOT_AT_HAND: "The file that holds this photo is no longer at hand. Send it again.",
     FileCode.TOO_LARGE: "The file has more than {megabytes} MB. Split it.",
     FileCode.NO_TABLE: (

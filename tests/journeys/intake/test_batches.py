@@ -18,6 +18,7 @@ from PIL import Image, ImageFilter
 from bot.domain.applicants.batch import BatchState
 from bot.domain.check.states import State
 from bot.intake import batch_commits
+from bot.outbox import refresh
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Message
 from bot.sandbox.slack.files import SlackFile
@@ -564,3 +565,58 @@ async def test_a_row_that_ended_runs_again_by_itself_when_its_batch_is_done(tmp_
         assert (await world.check(ref)).state.value == "approved"
         assert len(world.smile_id.jobs) == 2
         assert [text for text in told(world) if ref in text and "Approved — face and ID number verified" in text]
+
+
+async def test_a_number_that_was_written_beside_the_bot_is_no_approval_in_a_file_that_ended(tmp_path: Path) -> None:
+    """Of how many rows stand where there is no MAC: at the end they are counted from the rows."""
+    async with journey(tmp_path, story="rejected") as world:
+        world.has_thief = True
+        await drop(world, {"people.csv": csv_of([person(0)]), **photos(1)})
+        await send(world)
+        assert "1 rejected." in world.slack.plain(batch_message(world))
+        with closing(sqlite3.connect(world.bot.settings.database)) as db, db:
+            assert db.execute("UPDATE batch_counts SET what = 'approved' WHERE what = 'rejected'").rowcount == 1
+        ref = await world.newest()
+        await world.bot.database.write(refresh.check_changed, ref, now=world.clock())
+        await world.settle()
+        assert "1 rejected." in world.slack.plain(batch_message(world))
+
+
+CONFIRMED = "UPDATE batches SET state = 'confirmed', due_at = asked_at, ended_at = NULL"
+
+
+@pytest.mark.parametrize(
+    ("beside", "approval"),
+    [
+        # Nobody has agreed to anything.
+        (", consent_at = asked_at, consent_by = requester", 9),
+        # Its requester has, and a second person has not.
+        (f", approval = 'approved', approved_by = '{REVIEWER}', approved_at = asked_at", 1),
+        # It was cancelled since.
+        ("", 1),
+    ],
+    ids=["consent", "second person", "cancelled"],
+)
+async def test_a_file_that_was_confirmed_in_the_database_alone_is_not_sent(
+    tmp_path: Path, beside: str, approval: int
+) -> None:
+    async with journey(tmp_path, KYC_BATCH_APPROVAL=str(approval), KYC_MANAGERS=REVIEWER) as world:
+        world.has_thief = True
+        await drop(world, {"people.csv": csv_of([person(n, f"2222222222{n}") for n in range(2)]), **photos(2)})
+        if approval == 1:
+            assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+            await world.settle()
+        if not beside:
+            (batch_id,) = await world.bot.database.read(lambda tx: tx.column("SELECT id FROM batches"))
+            await world.bot.batches.cancel(ANALYST, batch_id)
+        with closing(sqlite3.connect(world.bot.settings.database)) as db, db:
+            assert db.execute(CONFIRMED + beside).rowcount == 1
+        for _round in range(3):
+            await world.settle()
+            world.clock.move(seconds=4)
+        assert world.smile_id.jobs == {}
+        assert await world.bot.database.read(lambda tx: tx.value("SELECT COUNT(*) FROM verifications")) == 0
+        assert "not what the bot wrote, so nothing was sent" in world.slack.plain(batch_message(world))
+        (alert,) = [line for line in world.direct(ADMIN) if "Record altered" in line]
+        assert "B-" in alert
+        assert world.bot.health.degraded["records"] == "1 check was altered beside the bot"
