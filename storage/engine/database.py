@@ -41,6 +41,9 @@ GROUP_LIMIT = 256
 """Most functions in one commit: the first of them waits for the last."""
 GROUP_SECONDS = 0.015
 """No function joins a commit whose first began so long ago: with the MACs and the disk it takes three times as long."""
+REST_SECONDS = 0.01
+"""So long the writer rests before a commit for which nobody waits. What becomes due meanwhile goes with it: a check
+has a dozen such changes, and a commit costs the processor as much as a few of them."""
 
 _BETWEEN_PAGES = 0.005
 _UNTIL_NEXT_TRY = 60.0
@@ -57,6 +60,7 @@ class Database:
         on_commit: Callable[[int, float], None] | None,
         on_busy: Callable[[], None] | None,
         group_seconds: float,
+        rest_seconds: float,
     ) -> None:
         """Use `open`."""
         self._on_altered: Callable[[list[str]], None] | None = None
@@ -68,6 +72,9 @@ class Database:
         self._on_commit = on_commit
         self._on_busy = on_busy
         self._group_seconds = group_seconds
+        self._rest_seconds = rest_seconds
+        self._rested_at = 0.0  # in the loop's time
+        self._resting: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._subscribers: dict[str, list[Callable[[], None]]] = {}
         self._waiting = Lanes()
@@ -94,6 +101,7 @@ class Database:
         on_commit: Callable[[int, float], None] | None = None,
         on_busy: Callable[[], None] | None = None,
         group_seconds: float = GROUP_SECONDS,
+        rest_seconds: float = REST_SECONDS,
         learn_at_once: int = record_versions.AT_ONCE,
     ) -> Database:
         """Open or create the file, and run `migrate` on the writer thread before anything else.
@@ -111,7 +119,7 @@ class Database:
         thread = ThreadPoolExecutor(1, "database-writer")
         try:
             await asyncio.get_running_loop().run_in_executor(thread, connections.open, migrate, as_it_is, readers)
-            return cls(connections, thread, on_commit, on_busy, group_seconds)
+            return cls(connections, thread, on_commit, on_busy, group_seconds, rest_seconds)
         except BaseException as error:
             thread.submit(connections.close)
             thread.shutdown(wait=isinstance(error, Exception))  # a cancelled caller waits for no migration
@@ -147,8 +155,10 @@ class Database:
             raise
         if self._idle.is_set():
             self._idle.clear()
-            # Not at once: whoever else writes in this turn of the loop joins the group.
-            self._loop.call_soon(self._begin_group)
+            self._begin_soon()
+        elif self._resting and self._waiting.is_waited_for:
+            self._resting.cancel()
+            self._begin_soon()
         return answered
 
     async def read(self, fn: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -245,7 +255,17 @@ class Database:
                 log.exception("database.versions_not_read")
                 self._ending.wait(_UNTIL_NEXT_TRY)
 
+    def _begin_soon(self) -> None:
+        """Begin a group; once the writer has rested, if nobody waits for what is in it."""
+        self._resting = None
+        if self._waiting.is_waited_for:
+            # Not at once: whoever else writes in this turn of the loop joins the group.
+            self._loop.call_soon(self._begin_group)
+        else:
+            self._resting = self._loop.call_at(self._rested_at, self._begin_group)
+
     def _begin_group(self) -> None:
+        self._resting = None
         group = CommitGroup(self._waiting.take(GROUP_LIMIT), self._group_seconds)
         self._loop.run_in_executor(self._writer_thread, self._connections.writer.commit, group).add_done_callback(
             self._answer
@@ -268,8 +288,11 @@ class Database:
         self._tell_altered()
         if self._on_commit and group.committed:
             self._loop.call_soon(self._on_commit, len(group.jobs), group.seconds)
-        if self._waiting:
-            self._begin_group()
+        self._rested_at = self._loop.time() + self._rest_seconds
+        if group.left:
+            self._begin_group()  # more than one commit holds: nothing is gained by a rest
+        elif self._waiting:
+            self._begin_soon()
         else:
             self._idle.set()
 

@@ -54,6 +54,11 @@ class Lanes:
     def __len__(self) -> int:
         return len(self._first) + len(self._behind)
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether somebody waits for one of them."""
+        return bool(self._first)
+
     def add(self, job: WriteJob) -> None:
         """Have it wait. Raises DatabaseBusy if too many do already: then it is not kept."""
         lane = self._lane(job)

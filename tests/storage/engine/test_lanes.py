@@ -58,6 +58,41 @@ async def test_a_commit_ends_when_its_time_is_up_and_the_rest_is_of_the_next(tmp
     assert sizes == [1] * 50
 
 
+async def test_what_nobody_waits_for_shares_the_next_commit_which_begins_at_once_for_whoever_waits(
+    tmp_path: Path,
+) -> None:
+    sizes: list[int] = []
+    async with opened(
+        tmp_path / "kyc.db", rest_seconds=GIVE_UP_SECONDS, on_commit=lambda size, _seconds: sizes.append(size)
+    ) as database:
+        await database.write(add, "before")
+        with behind():
+            late = []
+            for number in range(3):
+                late.append(asyncio.create_task(database.write(add, f"behind {number}")))
+                # Two turns of the loop: each comes to a writer that would begin with it at once.
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+        assert await database.read(bodies) == ["before"]
+        await database.write(add, "first")
+        await asyncio.gather(*late)
+        assert await database.read(bodies) == ["before", "first", "behind 0", "behind 1", "behind 2"]
+    assert sizes == [1, 4]
+
+
+async def test_what_nobody_waits_for_is_stored_once_the_writer_has_rested_and_before_it_is_closed(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path / "kyc.db", rest_seconds=0.05) as database:
+        with behind():
+            await database.write(add, "one")
+            await database.write(add, "another")
+            task = asyncio.create_task(database.write(add, "last"))
+            await asyncio.sleep(0)
+        await database.close()
+        assert await task == 1
+
+
 @pytest.mark.slow
 async def test_more_than_can_be_stored_soon_is_refused_and_what_waited_is_stored(tmp_path: Path) -> None:
     async with opened(tmp_path / "kyc.db") as database:
