@@ -15,7 +15,7 @@ from datetime import datetime
 from bot.domain.check.masking import same_number, same_reference
 from bot.errors import DatabaseFault
 from storage import attempts, audit, blind_index, keys, trail_people
-from storage.engine import chain, first_macs, macs, sealed_values, upkeep
+from storage.engine import macs, migrations, sealed_values
 from storage.engine.sealed_values import OF_CHECKS, OTHERS, SealedColumn
 from storage.engine.sealing import key_id_of
 from storage.engine.transaction import Transaction
@@ -57,7 +57,7 @@ def begin(tx: Transaction) -> None:
 
     Raises DatabaseFault while an upgrade is not finished: what it has yet to key or to prove would be passed over.
     """
-    if upkeep.left(tx.db.conn) or first_macs.left(tx.db.conn) or chain.is_due(tx.db.conn):
+    if migrations.is_unfinished(tx.db.conn):
         raise DatabaseFault("the last upgrade of the database is not finished: start the bot once, then stop it")
     keys.pin_job_ids(tx)
     keys.note(tx, keys.require_all(tx))

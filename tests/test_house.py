@@ -392,6 +392,7 @@ ENGINE = frozenset(
         "storage.engine.lock",
         "storage.engine.macs",
         "storage.engine.migrations",
+        "storage.engine.older_macs",
         "storage.engine.record_versions",
         "storage.engine.sealed_values",
         "storage.engine.sealing",

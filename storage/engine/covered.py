@@ -1,8 +1,8 @@
 """What the MAC of a check covers: every column whose change could mislead, and why the others are left out.
 
 Read by `storage.engine.macs`; a test compares it with the schema, so that no column is added without a decision. A
-column added later must be NULL in the rows that are there, or be in `_DEFAULTS`: what has its default is left out of
-the MAC, so that rows from before stay as valid as they were.
+column added later must be NULL in the rows that are there: NULLs at the end are left out of the MAC, so that rows from
+before stay as valid as they were.
 """
 
 from collections.abc import Mapping
@@ -159,6 +159,9 @@ COVERED = (
 )
 """In the order in which rows are written: those of a check, then what hangs on it."""
 
+FRACTIONS = frozenset({"paused_seconds"})
+"""Columns of type REAL; those of type BLOB end in `_sealed`, all others hold texts or whole numbers."""
+
 LAST_ACT = "audit"
 """Of the audit trail a MAC covers how many lines name the check, and the last of them: an older copy of everything else
 does not fit the trail as it is now."""
@@ -188,10 +191,3 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
     }
 )
 """Tables without rows that belong to one check, and why none of them tells what came of a check."""
-
-_DEFAULTS: Mapping[tuple[str, str], object] = MappingProxyType({})
-
-
-def default_of(table: str, column: str) -> object:
-    """What a row from before the column has in it; None unless `_DEFAULTS` says otherwise."""
-    return _DEFAULTS.get((table, column))

@@ -74,8 +74,7 @@ def _without(connection: sqlite3.Connection, last: str) -> list[str]:
 
 def make_page(connection: sqlite3.Connection, sealer: Sealer, refs: Sequence[str]) -> None:
     """Make those of some checks, in the caller's transaction."""
-    for ref, rows in macs.rows_of(connection, refs).items():
-        keep(connection, sealer, ref, 1, rows)
+    keep(connection, sealer, dict.fromkeys(refs, 1))
     # A kill between two pages leaves what the next start goes on with: the sum is of what is made.
     kept = RecordSum.read(connection, sealer) or RecordSum.new()
     kept.with_versions({}, dict.fromkeys(refs, 1)).write(connection, sealer)

@@ -23,9 +23,9 @@ from bot.domain.installation import Installation
 from bot.domain.privacy.purge import Purge
 from bot.errors import DatabaseFault
 from storage import meta, purges
-from storage.engine import chain, first_macs, macs, owners, record_versions, shape, upkeep
+from storage.engine import macs, owners, record_versions, shape
 from storage.engine.connection import create_private, is_damage, read_any_text, unusable_as_fault
-from storage.engine.migrations import applied_known, migrate, migrations
+from storage.engine.migrations import applied_known, is_unfinished, migrate, migrations
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction
 
@@ -264,11 +264,10 @@ def _read(
             raise DatabaseFault("the file is the database of another program")
         if applied and not pending:
             shape.require(connection, migrate)
-        unfinished = bool(applied) and (
-            upkeep.left(connection) is not None or first_macs.left(connection) or chain.is_due(connection)
-        )
+        unfinished = bool(applied) and is_unfinished(connection)
         proven = bool(applied) and sealer is not None and _key_opens(db, sealer)
-        has_macs = sealer is not None and proven and not unfinished and macs.exists(connection)
+        # An older version's are of another text.
+        has_macs = sealer is not None and proven and not pending and not unfinished and macs.exists(connection)
         altered, older = (
             _examined(connection, sealer, patience, on_progress) if sealer is not None and has_macs else (0, False)
         )

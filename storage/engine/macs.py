@@ -3,21 +3,22 @@
 Whoever can write the file can write *approved* into it, but not the MAC that belongs to it (table `check_macs`): one
 for all rows of a check (`storage.engine.covered`) and the version of its record, which every commit counts up that
 touches it. `writer_macs` makes them, `record_versions` notices an older record that was put back with its own MAC.
+
+SQLite itself writes down what a MAC covers, as one value for each check. A dozen rows with all their columns would be
+five times the work in Python, and at each row a thread lets go of Python's lock and waits for it again.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from storage.engine.connection import fetched
-from storage.engine.covered import COVERED, LAST_ACT, CoveredTable, default_of
+from storage.engine.covered import COVERED, FRACTIONS, LAST_ACT, CoveredTable
 from storage.engine.record_versions import RecordVersions
 from storage.engine.sealing import Sealer
 
@@ -27,15 +28,20 @@ if TYPE_CHECKING:
 PAGE = 500
 """As many checks are examined at a time."""
 
-_CHECK, _FACT = "check-mac", "fact-mac"
+_RECORD, _FACT = "record-mac", "fact-mac"
 """MACs of one text are never equal across purposes."""
-_LISTS = (1, 4, 16, 64, PAGE)
-"""Lengths of lists in statements: of few, SQLite still knows the plan."""
 
 Row = Sequence[object]
-"""What a MAC covers of one row, in the order of `CoveredTable.columns`; defaults at the end are left out."""
-Rows = Mapping[str, Sequence[Row]]
-"""By table."""
+"""What a MAC covers of one row, in the order of `CoveredTable.columns`; NULLs at the end are left out."""
+
+
+class Stored(NamedTuple):
+    """What is stored under one reference; None for what is not there."""
+
+    version: int | None
+    mac: str | None
+    text: bytes | None
+    """What the MAC covers beside the version; empty for a record with values that the bot cannot have written."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,70 +68,49 @@ def examine(
     `seen_at` is what `versions.commits` was before the connection's snapshot began; 0 asks nothing of `versions`.
     """
     found = Examined()
-    for page in _pages(refs):
-        records, stored = _read(connection, page)
-        found.altered |= stored.keys() - records.keys()
-        found.unknown |= set(page) - records.keys() - stored.keys()
-        for ref, rows in records.items():
-            version, mac = stored.get(ref, (0, ""))
-            is_whole = sealer.is_mac(mac, _message(ref, version, rows), purpose=_CHECK)
-            if is_whole and not (versions and versions.is_older(ref, version, seen_at=seen_at)):
+    for page in pages(refs):
+        stored = _stored(connection, page)
+        for ref in page:
+            version, mac, text = stored.get(ref, _NOTHING)
+            if mac is None and text is None:
+                found.unknown.add(ref)
+                continue
+            is_whole = mac and version and text and sealer.is_mac(mac, _message(version, text), purpose=_RECORD)
+            if is_whole and version and not (versions and versions.is_older(ref, version, seen_at=seen_at)):
                 found.versions[ref] = version
             else:
                 found.altered.add(ref)
     return found
 
 
-def rows_of(connection: sqlite3.Connection, refs: Sequence[str]) -> Mapping[str, Rows]:
-    """What the MACs of these checks cover; at most `PAGE` of them, and those alone that exist."""
-    records, _macs = _read(connection, refs)
-    return records
+def texts_of(connection: sqlite3.Connection, refs: Collection[str]) -> Mapping[str, bytes]:
+    """What the MACs of these checks cover, of those alone that exist."""
+    found = {ref: stored.text for page in pages(refs) for ref, stored in _stored(connection, page).items()}
+    return {ref: text for ref, text in found.items() if text is not None}
 
 
-def _read(
-    connection: sqlite3.Connection, refs: Sequence[str]
-) -> tuple[Mapping[str, Rows], Mapping[str, tuple[int, str]]]:
-    """What the MACs of these checks cover, and versions and MACs as they are stored."""
-    if not refs:
-        return {}, {}
-    length = next(length for length in _LISTS if length >= len(refs))
-    padded = [*refs, *[refs[0]] * (length - len(refs))]
-    found: dict[str, list[list[Row]]] = {
-        ref: [[_trimmed(_CHECKS, values)], *([] for _source in range(_ACTS))]
-        for ref, *values in fetched(connection, _of_checks(length), padded)
-    }
-    stored: dict[str, tuple[int, str]] = {}
-    for source, ref, *values in fetched(connection, _of_all_others(length), padded):
-        if source == _MACS:
-            stored[ref] = (values[0], values[1])
-        elif ref in found:
-            found[ref][source].append(values)
-    return {ref: _in_order(tables) for ref, tables in found.items()}, stored
+def _stored(connection: sqlite3.Connection, refs: Sequence[str]) -> Mapping[str, Stored]:
+    """Of at most `PAGE` checks."""
+    try:
+        # Of a single one without a table of references, which costs as much as a fifth of its record.
+        rows = (
+            fetched(connection, _of_checks("(SELECT ? AS value)"), refs)
+            if len(refs) == 1
+            else fetched(connection, _of_checks("json_each(?)"), [json.dumps(refs)])
+        )
+    except sqlite3.OperationalError as error:
+        if str(error) != _BLOB_FOR_TEXT:
+            raise
+        if len(refs) > 1:
+            # One record that somebody has spoilt must not stop the list that it stands in.
+            return {ref: stored for one in refs for ref, stored in _stored(connection, [one]).items()}
+        return {refs[0]: Stored(None, None, b"")}
+    return {ref: Stored(version, mac, text) for ref, version, mac, text in rows}
 
 
-def _in_order(tables: Sequence[list[Row]]) -> Rows:
-    """As the MAC has them: the tables as in `COVERED`, and the rows of each by its key."""
-    rows: dict[str, Sequence[Row]] = {_CHECKS.name: tables[0]}
-    for source, table in enumerate(_OTHERS, 1):
-        if of_table := tables[source]:
-            if len(of_table) > 1:
-                of_table.sort(key=_key_of(table))
-            rows[table.name] = [_trimmed(table, list(row[: len(table.columns)])) for row in of_table]
-    if tables[_ACTS]:
-        rows[LAST_ACT] = [tuple(tables[_ACTS][0][:2])]
-    return rows
-
-
-def _trimmed(table: CoveredTable, values: list[object]) -> Row:
-    """Without what a later migration added, as long as it says nothing."""
-    while values and (values[-1] is None or values[-1] == default_of(table.name, table.columns[len(values) - 1])):
-        values.pop()
-    return values
-
-
-def mac_of(sealer: Sealer, ref: str, version: int, rows: Rows) -> str:
+def mac_of(sealer: Sealer, version: int, text: bytes) -> str:
     """What belongs into `check_macs` for this version of a record."""
-    return sealer.mac(_message(ref, version, rows), purpose=_CHECK)
+    return sealer.mac(_message(version, text), purpose=_RECORD)
 
 
 def fact_mac_of(sealer: Sealer, ref: str, row: Row) -> str:
@@ -135,7 +120,7 @@ def fact_mac_of(sealer: Sealer, ref: str, row: Row) -> str:
 
 def is_fact(sealer: Sealer, row: sqlite3.Row) -> bool:
     """Whether a row of `facts`, with all its columns, is as the bot wrote it."""
-    covered = _trimmed(_FACTS, [row[column] for column in _FACTS.columns])
+    covered = [row[column] for column in FACTS.columns]
     return sealer.is_mac(row["mac"], _fact_message(row["ref"], covered), purpose=_FACT)
 
 
@@ -185,73 +170,77 @@ def _of_newest(tx: Transaction) -> dict[str, str]:
     return {"first": f"{tx.sealer.key_id}:", "beyond": f"{tx.sealer.key_id};"}
 
 
-_CHECKS, *_OTHERS = COVERED
-_FACTS = next(table for table in COVERED if table.name == "facts")
-_ACTS = len(COVERED)
-_MACS = _ACTS + 1
-"""Where a row comes from; the tables of `COVERED` are numbered as they stand there."""
+FACTS = next(table for table in COVERED if table.name == "facts")
+_NOTHING = Stored(None, None, None)
+_BLOB_FOR_TEXT = "JSON cannot hold BLOB values"
+"""What SQLite says of a blob where the schema (STRICT) lets only a text be: its bytes in the file were changed."""
 
 
 @cache
-def _key_of(table: CoveredTable) -> Callable[[Row], Any]:
-    return itemgetter(*(table.columns.index(column) for column in table.key))
+def _of_checks(refs: str) -> str:
+    """One statement for references, in the column `value` of a table: a row for each, with `Stored` behind it."""
+    checks, *others = COVERED
+    text = " || ".join([_row(checks, "v"), *(_rows(table) for table in others), _LAST_ACT])
+    return f"""
+        SELECT r.value, m.version, m.mac, CASE WHEN v.ref IS NOT NULL THEN CAST({text} AS BLOB) END
+        FROM {refs} r
+        LEFT JOIN {checks.name} v ON v.ref = r.value LEFT JOIN check_macs m ON m.ref = r.value
+        """
 
 
-@cache
-def _of_checks(length: int) -> str:
-    return f"SELECT ref, {', '.join(_CHECKS.columns)} FROM {_CHECKS.name} WHERE ref IN ({_list(length)})"
+_LAST_ACT = f"(SELECT '\n{LAST_ACT}' || json_array(COUNT(*), MAX(seq)) FROM audit WHERE ref = v.ref)"
 
 
-@cache
-def _of_all_others(length: int) -> str:
-    """What else is known of so many checks: one statement, since each costs more than the few rows that it reads."""
-    refs, width = _list(length), max(len(table.columns) for table in _OTHERS)
+def _rows(table: CoveredTable) -> str:
+    """All rows of a check in one table, by its key, behind the name of the table; nothing where there is none.
 
-    def rows(source: int, ref: str, columns: Sequence[str], origin: str) -> str:
-        padded = [str(source), ref, *columns, *["NULL"] * (width - len(columns))]
-        return f"SELECT {', '.join(padded)} FROM {origin}"
-
-    return " UNION ALL ".join(
-        [
-            *(
-                rows(source, _ref_of(table), [f"t.{column}" for column in table.columns], _origin(table, refs))
-                for source, table in enumerate(_OTHERS, 1)
-            ),
-            rows(_ACTS, "ref", ["COUNT(*)", "MAX(seq)"], f"audit WHERE ref IN ({refs}) GROUP BY ref"),
-            rows(_MACS, "ref", ["version", "mac"], f"check_macs WHERE ref IN ({refs})"),
-        ]
-    )
-
-
-def _list(length: int) -> str:
-    return ", ".join(f"?{number + 1}" for number in range(length))
-
-
-def _ref_of(table: CoveredTable) -> str:
-    return "a.ref" if table.through_job else "t.ref"
-
-
-def _origin(table: CoveredTable, refs: str) -> str:
+    What stands between quotes holds no bare quote and no line break (JSON), a blob says how long it is, and each row
+    begins with a bracket: no two records are written alike.
+    """
     if table.through_job:
-        # CROSS JOIN: by the checks' few jobs to what was said of them, and never through all that was ever said.
-        return f"attempts a CROSS JOIN {table.name} t ON t.job_id = a.job_id WHERE a.ref IN ({refs})"
-    return f"{table.name} t WHERE t.ref IN ({refs})"
+        # CROSS JOIN: by the check's few jobs to what was said of them, and never through all that was ever said.
+        origin = f"attempts a CROSS JOIN {table.name} t ON t.job_id = a.job_id WHERE a.ref = v.ref"
+    else:
+        origin = f"{table.name} t WHERE t.ref = v.ref"
+    # SQLite keeps the order of a subquery for group_concat(): only count(), min() and max() do without it.
+    rows = f"SELECT {_row(table, 't')} AS row FROM {origin} ORDER BY {', '.join(f't.{key}' for key in table.key)}"
+    return f"ifnull('\n{table.name}' || (SELECT group_concat(row, '') FROM ({rows})), '')"
 
 
-def _pages(refs: Collection[str]) -> Iterator[list[str]]:
+def _row(table: CoveredTable, alias: str) -> str:
+    """What is no blob in JSON, then each blob as it is, behind its number and length: in hex it would be twice as long.
+
+    NULLs at the end are left out: a column that a later migration adds changes no MAC as long as it says nothing.
+    """
+    values, blobs = [], list[str]()
+    for column in table.columns:
+        value = f"{alias}.{column}"
+        if column.endswith("_sealed"):
+            written = f"' {len(blobs)} ' || length({value}) || ':' || {value}"
+            # Neither kind of column can hold another type (STRICT), unless somebody has changed bytes of the file.
+            blobs.append(f"CASE typeof({value}) WHEN 'blob' THEN {written} WHEN 'null' THEN '' ELSE '?' END")
+        elif column in FRACTIONS:
+            # To a millionth, by a power of two: decimals would depend on the machine and on SQLite's version.
+            written = f"CAST({value} * 1048576 AS INTEGER)"
+            values.append(f"CASE typeof({value}) WHEN 'real' THEN {written} ELSE quote({value}) END")
+        else:
+            values.append(value)
+    return " || ".join([f"rtrim(json_array({', '.join(values)}), ',nul]')", *blobs])
+
+
+def pages(refs: Collection[str]) -> Iterator[list[str]]:
+    """Each of them once, in their order, `PAGE` at a time."""
     wanted = sorted(set(refs))
     for start in range(0, len(wanted), PAGE):
         yield wanted[start : start + PAGE]
 
 
-def _message(ref: str, version: int, rows: Rows) -> str:
-    return json.dumps([ref, version, rows], default=_digest, separators=(",", ":"))
-
-
-def _digest(blob: bytes) -> str:
-    # A column holds either texts or blobs (STRICT), so that no text passes for one; sealed messages are long.
-    return hashlib.sha256(blob).hexdigest()
+def _message(version: int, text: bytes) -> bytes:
+    return b"%d:%b" % (version, text)
 
 
 def _fact_message(ref: str, row: Row) -> str:
-    return json.dumps([ref, row], separators=(",", ":"))
+    covered = list(row)
+    while covered and covered[-1] is None:
+        covered.pop()
+    return json.dumps([ref, covered], separators=(",", ":"))

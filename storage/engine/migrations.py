@@ -5,6 +5,7 @@ end in `_sealed` hold personal data or secrets, sealed with table, column and ro
 end in `_print` hold keyed hashes for look-ups. Times are UTC text of fixed width, so that they sort.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -12,7 +13,7 @@ from sqlite_utils import Database, Migrations
 
 from bot.errors import DatabaseNewer
 from storage import meta
-from storage.engine import chain, first_chain, first_macs, upkeep
+from storage.engine import chain, first_chain, first_macs, older_macs, upkeep
 from storage.engine.connection import temporary_files_beside
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction
@@ -42,14 +43,22 @@ def migrate(db: Database, sealer: Sealer) -> None:
     with db.atomic():
         # Before anything is keyed anew: under another key it would be lost.
         meta.begin(Transaction(db, sealer, None))
-    if migrations.pending(db) or upkeep.left(db.conn) or first_macs.left(db.conn) or chain.is_due(db.conn):
+    if migrations.pending(db) or is_unfinished(db.conn):
         with temporary_files_beside(db.conn):
             migrations.apply(db)
             upkeep.finish(db, sealer)
+            if older_macs.left(db.conn):
+                older_macs.renew_all(db, sealer)
             if first_macs.left(db.conn):  # last: they cover what came before
                 first_macs.make(db, sealer)
             if chain.is_due(db.conn):
                 first_chain.make(db, sealer)
+
+
+def is_unfinished(connection: sqlite3.Connection) -> bool:
+    """Whether an upgrade has left something that the next start goes on with."""
+    macs_left = older_macs.left(connection) or first_macs.left(connection)
+    return macs_left or upkeep.left(connection) is not None or chain.is_due(connection)
 
 
 @migrations()
@@ -1156,3 +1165,14 @@ def _forgetting_triggers() -> Iterator[tuple[str, str, str]]:
     any_settled = "OLD.settled_at IS NOT NULL OR NEW.settled_at IS NOT NULL"
     yield "facts_changed", f"UPDATE OF {columns} ON facts WHEN {any_settled}", old + new
     yield "facts_gone", "DELETE ON facts WHEN OLD.settled_at IS NOT NULL", old
+
+
+@migrations()
+def m0032_macs_of_records(db: Database) -> None:
+    """The MACs of records are made of another text, which SQLite writes; renewed by `storage.engine.older_macs`."""
+    db.execute(
+        f"""
+        INSERT INTO meta (name, value)
+        SELECT '{older_macs.DUE}', '' WHERE EXISTS (SELECT 1 FROM check_macs)
+        """
+    )

@@ -125,11 +125,11 @@ class Sealer:
         """The part of a key that makes fingerprints, in hex; for `fingerprint_by`, once the key itself is gone."""
         return self._by_hex[key_id].look_up.hex()
 
-    def mac(self, text: str, *, purpose: str) -> str:
+    def mac(self, text: str | bytes, *, purpose: str) -> str:
         """A proof under the newest key that the bot itself wrote this text; never equal across purposes."""
         return self._newest.mac(text, purpose)
 
-    def is_mac(self, mac: str, text: str, *, purpose: str) -> bool:
+    def is_mac(self, mac: str, text: str | bytes, *, purpose: str) -> bool:
         """Whether `mac` gave this text its proof, under whichever of the keys; in constant time."""
         key = self._by_hex.get(mac.partition(":")[0]) if mac else None
         return key is not None and hmac.compare_digest(key.mac(text, purpose).encode(), mac.encode())
@@ -159,10 +159,10 @@ class _Key:
     def fingerprint(self, text: str, purpose: str) -> str:
         return self._keyed(self.look_up, text, purpose)
 
-    def mac(self, text: str, purpose: str) -> str:
+    def mac(self, text: str | bytes, purpose: str) -> str:
         return self._keyed(self._mac, text, purpose)
 
-    def _keyed(self, key: bytes, text: str, purpose: str) -> str:
+    def _keyed(self, key: bytes, text: str | bytes, purpose: str) -> str:
         return f"{self.id.hex()}:{_digest(key, text, purpose)}"
 
 
@@ -198,9 +198,9 @@ def weakness(key: bytes) -> str | None:
     return None
 
 
-def _digest(key: bytes, text: str, purpose: str) -> str:
-    label = _bytes(purpose)
-    return hmac.digest(key, len(label).to_bytes(4, "big") + label + _bytes(text), "sha256").hex()
+def _digest(key: bytes, text: str | bytes, purpose: str) -> str:
+    label, message = _bytes(purpose), text if isinstance(text, bytes) else _bytes(text)
+    return hmac.digest(key, len(label).to_bytes(4, "big") + label + message, "sha256").hex()
 
 
 def _derive(key: bytes, info: bytes) -> bytes:

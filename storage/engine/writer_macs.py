@@ -7,14 +7,15 @@ that was altered never gets another one: neither from a change beside the altera
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 
 from bot.errors import RecordAltered
 from storage.engine import chain, kept_sums, macs
-from storage.engine.connection import executed, fetched
+from storage.engine.connection import executed, executed_for_each, fetched
 from storage.engine.covered import COVERED, LAST_ACT, CoveredTable
 from storage.engine.record_versions import RecordSum, RecordVersions, versions_in
 from storage.engine.sealing import Sealer
@@ -185,11 +186,8 @@ class WriterMacs:
         intact = sorted(set(touched) - self.altered(touched))
         chain.record_all(self._connection, intact, after=before)
         executed(self._connection, "DELETE FROM temp.touched_checks")
-        for start in range(0, len(intact), macs.PAGE):
-            for ref, rows in macs.rows_of(self._connection, intact[start : start + macs.PAGE]).items():
-                version = self._before.versions.get(ref, 0) + 1
-                keep(self._connection, self._sealer, ref, version, rows)
-                self._written[ref] = version
+        next_ones = {ref: self._before.versions.get(ref, 0) + 1 for ref in intact}
+        self._written = keep(self._connection, self._sealer, next_ones)
         replaced = {ref: known for ref in intact if (known := self._before.versions.get(ref)) is not None}
         for ref in replaced.keys() - self._written.keys():
             # The bot itself has deleted it.
@@ -236,17 +234,34 @@ class WriterMacs:
         return [ref for (ref,) in fetched(self._connection, f"SELECT DISTINCT ref FROM temp.touched_checks {where}")]
 
 
-def keep(connection: sqlite3.Connection, sealer: Sealer, ref: str, version: int, rows: macs.Rows) -> None:
-    """Store the MAC of one record, and those of its rows that figures are summed from."""
+def keep(connection: sqlite3.Connection, sealer: Sealer, versions: Mapping[str, int]) -> dict[str, int]:
+    """Store the MACs of these versions of records, and of their rows that figures are summed from.
+
+    Of the records that exist: these are returned.
+    """
     sql = """
-        INSERT INTO check_macs (ref, version, mac) VALUES (:ref, :version, :mac)
+        INSERT INTO check_macs (ref, version, mac) VALUES (?, ?, ?)
         ON CONFLICT (ref) DO UPDATE SET version = excluded.version, mac = excluded.mac
         """
-    executed(connection, sql, {"ref": ref, "version": version, "mac": macs.mac_of(sealer, ref, version, rows)})
-    for row in rows.get("facts", ()):
-        mac = macs.fact_mac_of(sealer, ref, row)
-        sql = "UPDATE facts SET mac = :mac WHERE ref = :ref AND round = :round AND mac IS NOT :mac"
-        executed(connection, sql, {"mac": mac, "ref": ref, "round": row[0]})
+    texts = macs.texts_of(connection, versions)
+    made = [(ref, versions[ref], macs.mac_of(sealer, versions[ref], text)) for ref, text in texts.items()]
+    executed_for_each(connection, sql, made)
+    for page in macs.pages(texts):
+        _keep_facts(connection, sealer, page)
+    return {ref: version for ref, version, _mac in made}
+
+
+def _keep_facts(connection: sqlite3.Connection, sealer: Sealer, refs: Sequence[str]) -> None:
+    sql = f"""
+        SELECT f.ref, f.mac, {", ".join(f"f.{column}" for column in macs.FACTS.columns)} FROM json_each(?) r
+        CROSS JOIN facts f ON f.ref = r.value
+        """
+    changed = [
+        (new, ref, row[0])
+        for ref, mac, *row in fetched(connection, sql, [json.dumps(refs)])
+        if (new := macs.fact_mac_of(sealer, ref, row)) != mac
+    ]
+    executed_for_each(connection, "UPDATE facts SET mac = ? WHERE ref = ? AND round = ?", changed)
 
 
 def _note_touched() -> list[str]:

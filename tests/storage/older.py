@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from bot.slack.blocks.refusals import stored_sentence
+from storage.engine import older_macs
 from storage.engine.chain import RECORDED
 from storage.engine.sealing import Sealer
 
@@ -34,6 +35,14 @@ def before_day_sums(db: sqlite3.Connection) -> None:
         "DELETE FROM _sqlite_migrations WHERE name = 'm0031_day_sums'",
     ):
         db.execute(statement)
+
+
+def before_macs_of_records(db: sqlite3.Connection, sealer: Sealer) -> None:
+    """Before migration m0032: the same versions of the same records, with MACs of another text."""
+    stored = db.execute("SELECT ref, version FROM check_macs").fetchall()
+    made = [(older_macs.mac_of(db, sealer, ref, version), ref) for ref, version in stored]
+    db.executemany("UPDATE check_macs SET mac = ? WHERE ref = ?", made)
+    db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm0032_macs_of_records'")
 
 
 def before_batch_counts(db: sqlite3.Connection) -> None:
@@ -130,7 +139,7 @@ def before_macs(db: sqlite3.Connection, sealer: Sealer) -> None:
         "DROP TABLE check_macs",
         "ALTER TABLE facts DROP COLUMN mac",
         "DROP INDEX audit_of_check",
-        "DELETE FROM _sqlite_migrations WHERE name = 'm0019_macs'",
+        "DELETE FROM _sqlite_migrations WHERE name IN ('m0019_macs', 'm0032_macs_of_records')",
         "DELETE FROM meta WHERE name = 'macs'",
     ):
         db.execute(statement)

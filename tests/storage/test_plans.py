@@ -170,6 +170,8 @@ def _is_short(statement: Statement, line: str) -> bool:
     alias, index = found.groups()
     names = re.findall(r"(?:FROM|JOIN|UPDATE|INTO)\s+([\w.]+)(?:\s+(?:AS\s+)?(\w+))?", statement.sql)
     table = next((table for table, other in names if alias in (table, other)), alias)
+    if line == "SCAN CONSTANT ROW":
+        return True
     return line.startswith("SCAN (") or table in SMALL or index in OF_OPEN_ONES or f") {alias}\n" in statement.sql
 
 

@@ -390,7 +390,7 @@ async def test_a_key_in_front_is_noted_and_a_lost_one_is_missed_at_once(path: Pa
 
 async def test_nothing_is_passed_over_while_an_upgrade_is_unfinished(path: Path) -> None:
     async with opened(path, BOTH) as database:
-        for note in ("macs_due", "upkeep"):
+        for note in ("macs_due", "macs_of_records_due", "upkeep"):
             await database.write(meta.keep, note, "rows")
             with pytest.raises(DatabaseFault, match="not finished: start the bot once"):
                 await database.write(rekey.begin)

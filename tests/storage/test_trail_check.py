@@ -303,10 +303,8 @@ async def test_a_record_that_does_not_fit_its_last_line_is_found(tmp_path: Path)
             if name not in {"audit", "receipts"}:
                 db.execute(f"DELETE FROM {name} WHERE ref = 'K-3'")  # noqa: S608 - names from the schema
         # By somebody who has the key, and not the trail.
-        of_it = macs.rows_of(db, ["K-4"])["K-4"]
-        db.execute(
-            "UPDATE check_macs SET version = 9, mac = ? WHERE ref = 'K-4'", [macs.mac_of(SEALER, "K-4", 9, of_it)]
-        )
+        mac = macs.mac_of(SEALER, 9, macs.texts_of(db, ["K-4"])["K-4"])
+        db.execute("UPDATE check_macs SET version = 9, mac = ? WHERE ref = 'K-4'", [mac])
     async with opened(path) as database:
         kinds = {fault.ref: fault.kind for fault in await found(database)}
         assert kinds == {
