@@ -30,12 +30,20 @@ KEPT_FOR = timedelta(minutes=2)
 """How long an answer waits in memory for its delivery. Rights may be lost meanwhile: after that it is rebuilt."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _KeptAnswer:
+    message: Message = field(repr=False)
+    at: datetime
+    readers: frozenset[str]
+    """Its person, and their conversation with the bot."""
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class AnswerDelivery(Process):
     slack: SlackClient
     builder: AnswerBuilder
-    _kept: dict[str, tuple[Message, datetime]] = field(init=False, default_factory=dict)
-    """By post, with when it was given."""
+    _kept: dict[str, _KeptAnswer] = field(init=False, default_factory=dict)
+    """By post."""
 
     async def send_ephemeral(self, answer: PrivateAnswer, to: MessageIds, retry: Retry) -> bool:
         """Sends it to the author of a message, in its thread; False where Slack does not confirm that it took it."""
@@ -84,15 +92,20 @@ class AnswerDelivery(Process):
         now = self.now()
         given = {name: text for name, text in payload.items() if text}
         post_id = outbox.enqueue(tx, PostKind.ANSWER, key=key, destination=destination, payload=given, now=now)
-        self._kept = {id_: kept for id_, kept in self._kept.items() if now - kept[1] < KEPT_FOR}
+        self._kept = {id_: kept for id_, kept in self._kept.items() if now - kept.at < KEPT_FOR}
         if answer is not None:
-            self._kept[post_id] = answer.message, now
+            readers = frozenset({destination, payload.get("by", destination)})
+            self._kept[post_id] = _KeptAnswer(message=answer.message, at=now, readers=readers)
 
-    async def build(self, post: Post) -> Message:
-        """What a row of the outbox brings: the answer as it was given, or rebuilt. Raises SlackError."""
+    async def build(self, post: Post) -> Message | None:
+        """What a row of the outbox brings: the answer as it was given, or rebuilt; None for who is not to read it.
+
+        Raises SlackError.
+        """
         kept = self._kept.get(post.id)
-        if kept is not None and self.now() - kept[1] < KEPT_FOR:
-            return kept[0]
+        if kept is not None and self.now() - kept.at < KEPT_FOR:
+            # No MAC covers the row: whoever changed where it goes would be sent what somebody else typed.
+            return kept.message if post.destination in kept.readers else None
         return await self.builder.build_for_post(post)
 
 

@@ -99,8 +99,8 @@ class AnswerBuilder:
             self.refusals.of_message(incoming.user, no)
             return PrivateAnswer(message=refusals.refusal_message(no))
 
-    async def build_for_post(self, post: Post) -> Message:
-        """Rebuilds the answer that a row of the outbox stands for. Raises SlackError."""
+    async def build_for_post(self, post: Post) -> Message | None:
+        """Rebuilds the answer that a row of the outbox stands for; None for who must not read it. Raises SlackError."""
         outcome = post.payload.get("outcome")
         if outcome is not None:
             rebuilt = _of_outcome(InboxOutcome(outcome), post.payload["subject"])
@@ -108,6 +108,9 @@ class AnswerBuilder:
         item = InboxItem.of_ids(post.payload, id_=post.id, asked_at=post.created_at)
         if item is None:
             return private.unanswered(post.payload)
+        if post.destination not in (item.user, item.channel):
+            # It quotes what its person wrote to the bot. The row has no MAC, and says another reader than the message.
+            return None
         # As a message even where it was a click: nothing is submitted later than the person who pressed would expect.
         # No retries: the outbox reschedules its post, and holds up nobody else meanwhile.
         return (await self.build(replace(item, kind=InboxKind.MESSAGE), Retry(bound_seconds=0))).message

@@ -10,14 +10,14 @@ import pytest
 
 from bot.runtime.health import Degraded
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
-from bot.sandbox.slack import Person, plain
+from bot.sandbox.slack import Fault, Person, plain
 from bot.slack.blocks import ids
 from storage import exports
 from storage.engine import inspect
 from storage.engine.database import Transaction
 from tests.journeys.review.test_review import ALWAYS, card, press, provisional
 from tests.journeys.smile import call_back, put_on_record
-from tests.journeys.world import ADMIN, REVIEWER, Journey, bot_between, journey
+from tests.journeys.world import ADMIN, HASTY, REVIEWER, Journey, bot_between, journey
 from tests.storage.engine.test_macs import beside, put_back, rows, unguarded_trail
 from tests.storage.older import before_macs
 
@@ -259,6 +259,28 @@ async def test_a_thief_neither_silences_the_alert_nor_has_the_bot_say_it_in_a_ch
         (alert,) = await told(world)
         assert "Record altered" in alert
         assert not any("approved by compliance" in world.slack.plain(one) for one in world.slack.messages(CHANNEL))
+
+
+@pytest.mark.parametrize("is_kept", [True, False], ids=["kept in memory", "rebuilt"])
+async def test_a_thief_is_not_sent_what_somebody_wrote_to_the_bot(tmp_path: Path, *, is_kept: bool) -> None:
+    """By an answer that goes to somebody else: its row is of no check, and no MAC covers it."""
+    async with journey(tmp_path, timeouts=HASTY, **PEOPLE) as world:
+        world.has_thief = True
+        # Slack does not take the answer where it was asked, nor at once by the outbox.
+        world.slack.fault = lambda method, _n: Fault.status(503) if method.startswith("chat.post") else None
+        await world.analyst.write(f"NG BVN {NUMBER} Ada-Clearly-Invented Person 1990-01-02")
+        await world.answered()
+        await world.work()
+        with closing(beside(world.bot.settings.database)) as db:
+            put = "UPDATE posts SET lane = ?, due_at = created_at, tries = 0 WHERE kind = 'answer' AND state = 'due'"
+            assert db.execute(put, [REVIEWER]).rowcount == 1
+        world.slack.fault = None
+        if not is_kept:
+            world.clock.move(minutes=3)
+        world.clock.move(seconds=30)
+        await world.work()
+        assert "Ada-Clearly-Invented" not in str(world.direct(REVIEWER))
+        assert NUMBER not in str(world.direct(REVIEWER))
 
 
 async def test_a_trail_that_is_cut_between_two_rounds_is_told_with_the_next_commit(tmp_path: Path) -> None:
