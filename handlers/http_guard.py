@@ -48,7 +48,7 @@ class Guard:
             return
         connection = self._connections.find(scope["client"])
         if connection is not None:
-            connection.is_callback = scope["path"].startswith(CALLBACKS)
+            connection.callback = scope["path"].rstrip("/") if scope["path"].startswith(CALLBACKS) else ""
             # Its head may have come together with the request before it.
             self._connections.head_came(connection)
 
@@ -69,7 +69,7 @@ class Guard:
             await self._pass(scope, receive_counted, send_guarded)
         finally:
             if connection is not None:
-                connection.is_callback = False
+                connection.callback = ""
                 connection.enters(Phase.IDLE)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:

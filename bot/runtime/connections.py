@@ -1,7 +1,8 @@
 """The connections of one listener: how many there may be, how long a head may take, and who gives way to a callback.
 
 A connection is open before anybody knows what it is for. So at the limit the one that has waited longest for a request
-is closed for the one that comes, first of the source that has most; a callback that is being read never gives way.
+is closed for the one that comes, first of the source that has most; a callback that is being read does not give way,
+unless more of them come to one address than Smile ID sends.
 """
 
 import asyncio
@@ -19,6 +20,10 @@ HEAD_BYTES = 32 * 1024
 """Of a request's line and headers. Smile ID and Slack send less than 4 KiB."""
 HEAD_SECONDS = 10.0
 """From the first byte of a head to its last, and from the connection to its first byte."""
+UNREAD_SECONDS = 10.0
+"""For how long what was answered may wait to be taken: an answer is small, and who does not read holds a connection."""
+OF_ONE_ADDRESS = 2
+"""Callbacks that come in at once and belong to one job: Smile ID sends one, and may repeat it."""
 _TELLS_BODIES = hasattr(AutoHTTPProtocol, "on_body")
 """httptools tells what of the bytes is body. h11, which other Pythons than CPython have, bounds the rest itself."""
 PIPELINED = 8
@@ -54,6 +59,9 @@ class Closed(StrEnum):
     """Or what frames a body: extensions of chunks, and headers behind the last."""
     MALFORMED = "malformed"
     """No HTTP, or more requests at once than may be pipelined."""
+    UNREAD = "unread"
+    """Its sender does not take the answers."""
+    TOO_MANY_OF_ONE_CALLBACK = "too_many_of_one_callback"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -65,12 +73,20 @@ class Connection:
     since: float
     """When the phase began, by the loop's clock."""
     phase: Phase = Phase.IDLE
-    is_callback: bool = False
+    callback: str = ""
+    """The path, while a callback is under way."""
     head_bytes: int = 0
     body_bytes: int = 0
     framing_bytes: int = 0
     """What came behind the head and is no body."""
     deadline: asyncio.TimerHandle | None = None
+    unread: asyncio.TimerHandle | None = None
+    """Runs while what was answered waits to be taken."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """For its sender, to whom nothing is owed."""
+        return self.phase in (Phase.IDLE, Phase.HEAD) or self.unread is not None
 
     def enters(self, phase: Phase) -> None:
         self.phase, self.since = phase, asyncio.get_running_loop().time()
@@ -85,6 +101,7 @@ class Connections:
     """Those that are no callbacks; a proxy's own connections have no such bound."""
     proxies: Networks = ()
     head_seconds: float = HEAD_SECONDS
+    unread_seconds: float = UNREAD_SECONDS
     on_closed: Callable[[Closed], None]
     on_refused: Callable[[int], None]
     """Given the status of a request that was answered here."""
@@ -113,7 +130,10 @@ class Connections:
         if not made.is_proxied and self._of(made.source) >= self.per_source:
             self._make_room(made, Closed.TOO_MANY_OF_ONE_SOURCE, {made.source})
         elif len(self._open) >= self.most:
-            self._make_room(made, Closed.TOO_MANY, self._crowds())
+            if crowd := self._of_one_callback():
+                self._leaves(min(crowd, key=lambda one: one.since), Closed.TOO_MANY_OF_ONE_CALLBACK)
+            else:
+                self._make_room(made, Closed.TOO_MANY, self._crowds())
         if not transport.is_closing():
             self._open[peer] = made
             self._wait_for_head(made)
@@ -122,6 +142,7 @@ class Connections:
     def closed(self, connection: Connection) -> None:
         if connection.deadline is not None:
             connection.deadline.cancel()
+        self.answer_taken(connection)
         peer = _peer(connection.transport)
         if self._open.get(peer) is connection:
             del self._open[peer]
@@ -164,6 +185,17 @@ class Connections:
         if connection.phase is Phase.IDLE and (connection.deadline is None or connection.deadline.cancelled()):
             self._wait_for_head(connection)
 
+    def answer_waits(self, connection: Connection) -> None:
+        """The kernel takes no more of what was answered, since its sender takes nothing."""
+        self.answer_taken(connection)
+        loop = asyncio.get_running_loop()
+        connection.unread = loop.call_later(self.unread_seconds, self._leaves, connection, Closed.UNREAD)
+
+    def answer_taken(self, connection: Connection) -> None:
+        if connection.unread is not None:
+            connection.unread.cancel()
+            connection.unread = None
+
     def may_start(self, source: str) -> bool:
         """Count in a request of a client behind a trusted proxy, unless it has as many as it may; see `ended`."""
         if self._forwarded[source] >= self.per_source:
@@ -177,25 +209,34 @@ class Connections:
             del self._forwarded[source]
 
     def _of(self, source: str) -> int:
-        return sum(one.source == source and not one.is_callback for one in self._open.values())
+        return sum(one.source == source and (not one.callback or one.is_waiting) for one in self._open.values())
 
     def _crowds(self) -> set[str]:
         """The sources that have most connections waiting for a request: one of theirs goes first."""
-        counts = Counter(one.source for one in self._open.values() if one.phase in (Phase.IDLE, Phase.HEAD))
+        counts = Counter(one.source for one in self._open.values() if one.is_waiting)
         most = max(counts.values(), default=0)
         return {source for source, count in counts.items() if count == most} or {*self._sources()}
 
     def _sources(self) -> set[str]:
         return {one.source for one in self._open.values()}
 
+    def _of_one_callback(self) -> list[Connection]:
+        """Of the address to which more callbacks come in than one job has: whoever holds it would keep others out."""
+        coming = [one for one in self._open.values() if one.callback and one.phase is Phase.BODY]
+        [(address, count)] = Counter(one.callback for one in coming).most_common(1) or [("", 0)]
+        return [one for one in coming if one.callback == address] if count > OF_ONE_ADDRESS else []
+
     def _make_room(self, made: Connection, why: Closed, sources: Collection[str]) -> None:
         of_them = [one for one in self._open.values() if one.source in sources]
-        waiting = [one for one in of_them if one.phase in (Phase.IDLE, Phase.HEAD)]
-        slow = [one for one in of_them if one.phase is Phase.BODY and not one.is_callback]
-        leaves = min(waiting or slow or [made], key=lambda one: one.since)
+        waiting = [one for one in of_them if one.is_waiting]
+        slow = [one for one in of_them if one.phase is Phase.BODY and not one.callback]
+        self._leaves(min(waiting or slow or [made], key=lambda one: one.since), why)
+
+    def _leaves(self, connection: Connection, why: Closed) -> None:
         self.on_closed(why)
-        leaves.transport.abort()
-        self.closed(leaves)
+        # Not `close`, which waits until all is sent.
+        connection.transport.abort()
+        self.closed(connection)
 
     def _wait_for_head(self, connection: Connection) -> None:
         if connection.deadline is not None:
@@ -221,46 +262,60 @@ class Connections:
 
 
 def protocol(connections: Connections) -> type[asyncio.Protocol]:
+    """Of one listener: uvicorn makes one for each connection, and hands it nothing of ours."""
+    return type("Bounded", (_Bounded,), {"counted": connections})
+
+
+class _Bounded(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
     """uvicorn's own protocol, whose connections are counted, timed and bounded."""
 
-    class Bounded(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
-        def connection_made(self, transport: asyncio.Transport) -> None:
-            self._connection = connections.opened(transport)
-            super().connection_made(transport)
+    counted: Connections
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            connections.closed(self._connection)
-            super().connection_lost(exc)
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        self._connection = self.counted.opened(transport)
+        # Whatever the kernel does not take at once makes `pause_writing` known, however little it is.
+        transport.set_write_buffer_limits(0)
+        super().connection_made(transport)
 
-        def data_received(self, data: bytes) -> None:
-            if self.transport.is_closing():
-                return
-            before = self.cycle
-            was_in_body = before is not None and before.more_body
-            self._of_body = 0
-            super().data_received(data)
-            if self.cycle is not before:
-                connections.head_came(self._connection)
-            elif was_in_body:
-                of_it = self._of_body if _TELLS_BODIES else len(data)
-                connections.body_came(self._connection, len(data), of_it=of_it)
-            else:
-                connections.came(self._connection, len(data))
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.counted.closed(self._connection)
+        super().connection_lost(exc)
 
-        def on_headers_complete(self) -> None:
-            # Each answer would let more of them in than it takes away.
-            if len(self.pipeline) >= PIPELINED:
-                raise _TooManyAtOnceError
-            super().on_headers_complete()
+    def pause_writing(self) -> None:
+        self.counted.answer_waits(self._connection)
+        super().pause_writing()
 
-        def on_body(self, body: bytes) -> None:
-            self._of_body += len(body)
-            super().on_body(body)
+    def resume_writing(self) -> None:
+        self.counted.answer_taken(self._connection)
+        super().resume_writing()
 
-        def send_400_response(self, _msg: str) -> None:
-            connections.malformed(self._connection)
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        before = self.cycle
+        was_in_body = before is not None and before.more_body
+        self._of_body = 0
+        super().data_received(data)
+        if self.cycle is not before:
+            self.counted.head_came(self._connection)
+        elif was_in_body:
+            of_it = self._of_body if _TELLS_BODIES else len(data)
+            self.counted.body_came(self._connection, len(data), of_it=of_it)
+        else:
+            self.counted.came(self._connection, len(data))
 
-    return Bounded
+    def on_headers_complete(self) -> None:
+        # Each answer would let more of them in than it takes away.
+        if len(self.pipeline) >= PIPELINED:
+            raise _TooManyAtOnceError
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._of_body += len(body)
+        super().on_body(body)
+
+    def send_400_response(self, _msg: str) -> None:
+        self.counted.malformed(self._connection)
 
 
 class _TooManyAtOnceError(Exception):

@@ -96,6 +96,9 @@ class Line(asyncio.Transport):
     def write(self, data: Any) -> None:
         self.said += bytes(data)
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """It takes all at once."""
+
     def is_closing(self) -> bool:
         return self.closed.is_set()
 

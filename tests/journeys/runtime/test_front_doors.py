@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_network
@@ -15,7 +16,7 @@ import pytest
 from anyio.abc import SocketStream
 
 import handlers
-from bot.runtime.connections import HEAD_BYTES, PIPELINED, Connections, forwarded_source, source_of
+from bot.runtime.connections import HEAD_BYTES, PIPELINED, Connections, Phase, forwarded_source, source_of
 from bot.runtime.server import connections_of, connections_of_monitors, listen, serve_asgi
 from tests.conftest import Took
 from tests.journeys.smile import message, post, signed, waiting
@@ -29,6 +30,8 @@ BEYOND = 80
 """More than may be open at once."""
 DRIPS = b"POST /slack/events HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 BODY_NEVER = b"POST /slack/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\n{"
+STOLEN = BODY_NEVER.replace(b"/slack/events", b"/the/callback's/own/address")
+NO_ROUTE = b"POST /smile-id/callback/a/b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
 
 
 def address_of(world: Journey) -> tuple[str, int]:
@@ -59,13 +62,18 @@ async def metric(world: Journey, name: str) -> float:
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
 
 
-@pytest.mark.parametrize("sent", [b"", DRIPS, BODY_NEVER], ids=["idle", "dripping heads", "bodies that never come"])
+@pytest.mark.parametrize(
+    "sent",
+    [b"", DRIPS, BODY_NEVER, STOLEN],
+    ids=["idle", "dripping heads", "bodies that never come", "bodies that never come to its own address"],
+)
 @pytest.mark.parametrize("proxied", [False, True], ids=["directly", "behind a trusted proxy"])
 async def test_callbacks_come_through_however_many_connections_wait(
     tmp_path: Path, took: Took, sent: bytes, *, proxied: bool
 ) -> None:
     trusted = {"KYC_TRUSTED_PROXIES": "127.0.0.1"} if proxied else {}
     async with waiting(tmp_path, **FEW, **trusted) as (world, _ref), AsyncExitStack() as stack:
+        sent = sent.replace(b"/the/callback's/own/address", urlsplit(world.job().callback_url).path.encode())
         for number in range(BEYOND):
             line = await stack.enter_async_context(await anyio.connect_tcp(*address_of(world)))
             if sent:
@@ -94,21 +102,74 @@ async def test_one_source_does_not_take_the_place_of_another(tmp_path: Path) -> 
             assert await metric(world, 'kyc_connections_closed_total{why="too_many_of_one_source"}') == 2
 
 
-@asynccontextmanager
-async def impatient(world: Journey, **limits: Any) -> AsyncIterator[tuple[str, int]]:
-    """The same bot's port once more, which waits for a head no longer than a moment."""
-    connections = connections_of(world.bot)
-    impatient_ones = Connections(
-        most=connections.most,
-        per_source=connections.per_source,
+def limited(world: Journey, **limits: Any) -> Connections:
+    """As the bot's own, but for these limits, and without trusted proxies."""
+    own = connections_of(world.bot)
+    return Connections(
+        **{"most": own.most, "per_source": own.per_source, **limits},
         on_closed=world.bot.metrics.connection_closed,
         on_refused=world.bot.metrics.http_refused,
-        **limits,
     )
+
+
+@asynccontextmanager
+async def port_of(world: Journey, connections: Connections, *, kernel_bytes: int = 0) -> AsyncIterator[tuple[str, int]]:
+    """The same bot's port once more; the kernel takes so many bytes of an answer that is not read."""
     sock = listen("127.0.0.1", 0)
+    if kernel_bytes:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, kernel_bytes)
     port = sock.getsockname()[1]
-    async with serve_asgi(handlers.web(world.bot, None, impatient_ones), sock, impatient_ones):
+    async with serve_asgi(handlers.web(world.bot, None, connections), sock, connections):
         yield "127.0.0.1", port
+
+
+@asynccontextmanager
+async def impatient(world: Journey, **limits: Any) -> AsyncIterator[tuple[str, int]]:
+    """A port which waits for a head no longer than a moment, say."""
+    async with port_of(world, limited(world, **limits)) as place:
+        yield place
+
+
+async def reads_nothing(place: tuple[str, int], connections: Connections) -> socket.socket:
+    """A sender who asks again and again, and takes no answer, until the kernel takes no more of them."""
+    loop, line = asyncio.get_running_loop(), socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    line.setblocking(False)
+    await loop.sock_connect(line, place)
+    answered = -1.0
+    async with asyncio.timeout(GIVE_UP_SECONDS):
+        while (there := connections.find(line.getsockname())) is None or there.unread is None:
+            # The next one when the last was answered: so nothing is pipelined.
+            if there is not None and there.phase is Phase.IDLE and there.since != answered:
+                answered = there.since
+                await loop.sock_sendall(line, NO_ROUTE)
+            await asyncio.sleep(0)
+    return line
+
+
+async def test_who_takes_no_answer_is_cut_off(tmp_path: Path) -> None:
+    """It would hold its connection for ever, and be no idle one."""
+    async with journey(tmp_path) as world:
+        connections = limited(world, unread_seconds=0.2)
+        async with port_of(world, connections, kernel_bytes=2048) as place:
+            with await reads_nothing(place, connections):
+                async with asyncio.timeout(GIVE_UP_SECONDS):
+                    while len(connections):  # noqa: ASYNC110  # it tells nobody
+                        await asyncio.sleep(0)
+        assert await metric(world, 'kyc_connections_closed_total{why="unread"}') == 1
+
+
+async def test_who_takes_no_answer_gives_way_also_at_a_callbacks_address(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world, AsyncExitStack() as stack:
+        connections = limited(world, most=3, per_source=3, unread_seconds=GIVE_UP_SECONDS)
+        place = await stack.enter_async_context(port_of(world, connections, kernel_bytes=2048))
+        for _ in range(3):
+            stack.enter_context(await reads_nothing(place, connections))
+        lines = [await stack.enter_async_context(await anyio.connect_tcp(*place)) for _ in range(2)]
+        for line in lines:
+            await line.send(b"GET /healthz HTTP/1.1\r\nHost: any\r\n\r\n")
+            assert (await line.receive()).startswith(b"HTTP/1.1 200")
+        assert await metric(world, 'kyc_connections_closed_total{why="too_many_of_one_source"}') == 2
 
 
 async def test_a_head_that_never_ends_is_given_up_and_so_is_a_silent_connection(tmp_path: Path) -> None:
