@@ -162,8 +162,9 @@ class TrackedConnection(sqlite3.Connection):
         return sqlite3.Connection.cursor(self)
 
     def close_cursors(self) -> None:
-        for cursor in list(self._cursors):
-            cursor.close()
+        if self._cursors:  # seldom any: to go through an empty set is what a whole statement costs
+            for cursor in list(self._cursors):
+                cursor.close()
 
 
 def fetched(
