@@ -19,20 +19,25 @@ class Progress:
 
     def __init__(self) -> None:
         self._began = self._told_at = time.monotonic()
+        self._part = -1
 
     def tell(self, step: Step, done: int, total: int) -> None:
+        if sys.stderr is None or not sys.stderr.isatty():
+            return
         now = time.monotonic()
-        # SQLite says nothing in the middle of a search: its beginning is told, whatever was said just before.
-        since = self._began if step == "searched" else self._told_at
-        if now - since < TELL_EVERY_SECONDS or sys.stderr is None or not sys.stderr.isatty():
-            return
-        self._told_at = now
+        is_due = now - self._told_at >= TELL_EVERY_SECONDS
         if step == "searched":
-            part = ("pages and indexes", "references")[done]
-            click.echo(f"searching it for damage, part {done + 1} of {total}: {part}", err=True)
-            return
-        what = "pages" if step == "copied" else "checks"
-        click.echo(f"{step.value} {done:,} of {total:,} {what} ({done / max(total, 1):.0%})", err=True)
+            # It comes seldom: each is told, whatever was said just before.
+            is_due = now - self._began >= TELL_EVERY_SECONDS
+            is_new, self._part = done != self._part, done
+            what = ("pages and indexes", "references")[done]
+            said = f"{'' if is_new else 'still '}searching it for damage, part {done + 1} of {total}: {what}"
+        else:
+            what = "pages" if step == "copied" else "checks"
+            said = f"{step.value} {done:,} of {total:,} {what} ({done / max(total, 1):.0%})"
+        if is_due:
+            self._told_at = now
+            click.echo(said, err=True)
 
 
 def tell_altered(contents: Contents) -> None:

@@ -37,6 +37,11 @@ _SEARCHED_IN_TIME = 256 << 20
 """Bytes of a file that may be searched within a second. A larger one is not begun with: the search would be cut off,
 and what an interrupted one has found is none."""
 
+_WATCHED_SECONDS = 0.02
+"""How often a search is asked whether it is late."""
+_TOLD_SECONDS = 10.0
+"""How often it is told that a search goes on."""
+
 OnDone = Callable[[int, int], None]
 """Hears how much is done, and of how much."""
 
@@ -61,7 +66,7 @@ class Inspection:
     altered: int
     """Checks whose record is not as the bot wrote it, among those that were examined before patience ended."""
     older: bool
-    """Some record, nobody can say which, is older than the bot wrote it last."""
+    """Some record, nobody can say which, is older than the bot wrote it last; not asked without any patience."""
     open_to_others: tuple[Path, ...]
     """Files that users other than the owner may read."""
 
@@ -69,6 +74,7 @@ class Inspection:
 def examine(path: Path, sealer: Sealer | None, *, patience: timedelta) -> Inspection:
     """Examine the file, or the place where it will be; `patience` bounds the sweep for damage.
 
+    Without any, no row or page is gone through: for a command that wants to know what it has before it.
     Raises DatabaseFault, DatabaseNewer or WrongKey, worded as at a start of the bot.
     """
     path = path.resolve()
@@ -100,7 +106,7 @@ def examine_backup(
     """Examine the whole of a file that may lie anywhere, a backup: every page, index, reference, and the key.
 
     `on_progress` hears how many checks are compared, and of how many; `on_search` the same of parts of the search for
-    damage, at the beginning of each.
+    damage: at the beginning of each and, from another thread, every now and then until its end.
     Raises DatabaseFault, also when it is not ours; DatabaseNewer; WrongKey.
     """
     path = path.resolve()
@@ -267,10 +273,10 @@ def _read(
         unfinished = bool(applied) and is_unfinished(connection)
         proven = bool(applied) and sealer is not None and _key_opens(db, sealer)
         # An older version's are of another text.
-        has_macs = sealer is not None and proven and not pending and not unfinished and macs.exists(connection)
-        altered, older = (
-            _examined(connection, sealer, patience, on_progress) if sealer is not None and has_macs else (0, False)
-        )
+        is_ready = proven and not pending and not unfinished and patience > timedelta(0)
+        altered, older = 0, False
+        if sealer is not None and is_ready and macs.exists(connection):
+            altered, older = _examined(connection, sealer, patience, on_progress)
         return Inspection(
             exists=True,
             pending=pending,
@@ -312,34 +318,61 @@ def _key_opens(db: sqlite_utils.Database, sealer: Sealer) -> bool:
 def _sweep(
     connection: sqlite3.Connection, patience: timedelta, *, thorough: bool = False, on_search: OnDone = _untold
 ) -> bool:
-    """Raises DatabaseFault for damage; false if the end was not reached in time."""
-    is_late = threading.Event()
+    """Raises DatabaseFault for damage; false if the end was not reached in time.
 
-    def end() -> None:
-        is_late.set()
-        connection.interrupt()
-
-    # A progress handler would not be asked: SQLite looks at all pages within one step.
-    timer = threading.Timer(patience.total_seconds(), end)
-    timer.daemon = True
-    timer.start()
+    `on_search` hears of each part at its beginning, and from another thread, every now and then, that it goes on.
+    """
+    told_at, is_late = time.monotonic(), False
+    until = told_at + patience.total_seconds()
     searches = ("integrity_check", "foreign_key_check") if thorough else ("quick_check",)
+    done = 0
+
+    def watch() -> None:
+        nonlocal told_at, is_late
+        now = time.monotonic()
+        if now >= until:
+            is_late = True
+            connection.interrupt()  # before a statement has begun it is missed: the next one is not
+        if now - told_at >= _TOLD_SECONDS:
+            told_at = now
+            on_search(done, len(searches))
+
+    if patience <= timedelta(0):
+        return False  # the whole search could be over before it is interrupted
     fault = None
     try:
-        for done, search in enumerate(searches):
-            on_search(done, len(searches))
-            fault = fault or _fault(connection, search)
+        # A progress handler would not be asked: SQLite looks at all pages within one step.
+        with _again_and_again(watch):
+            for done, search in enumerate(searches):
+                on_search(done, len(searches))
+                fault = fault or _fault(connection, search)
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
             raise
         return False
-    finally:
-        timer.cancel()
-    if is_late.is_set():
+    if is_late:
         return False  # what an interrupted search has found is none
     if fault:
         raise DatabaseFault(fault)
     return True
+
+
+@contextmanager
+def _again_and_again(watch: Callable[[], None]) -> Iterator[None]:
+    """Call from another thread until the end."""
+    ended = threading.Event()
+
+    def go_on() -> None:
+        while not ended.wait(_WATCHED_SECONDS):
+            watch()
+
+    thread = threading.Thread(target=go_on, name="search-watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _fault(connection: sqlite3.Connection, check: str) -> str | None:

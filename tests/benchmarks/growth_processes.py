@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import subprocess
 import time
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from tests.patience import GIVE_UP_SECONDS
 STARTS = 3
 ANOTHER_WORD_SECONDS = 60.0
 """How long a backup may say nothing to whoever waits before a terminal."""
+LOOK_EVERY_SECONDS = 0.05
+"""How often its memory is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +93,35 @@ def _backup(database: Path) -> Backup:
 def _before_a_terminal(command: list[str], environment: Mapping[str, str]) -> Backup:
     terminal, end = os.openpty()
     began = said = time.perf_counter()
-    silent = 0.0
+    silent = peak = 0.0
     process = subprocess.Popen(command, env=dict(environment), stdout=subprocess.DEVNULL, stderr=end)
     os.close(end)
     try:
-        while _word(terminal):
-            now = time.perf_counter()
-            silent, said = max(silent, now - said), now
-        _pid, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == 0, process.returncode
+        while True:
+            is_said = bool(select.select([terminal], [], [], LOOK_EVERY_SECONDS)[0])
+            peak = max(peak, _peak_megabytes(process.pid))
+            if is_said and not _word(terminal):
+                break
+            if is_said:
+                now = time.perf_counter()
+                silent, said = max(silent, now - said), now
+        assert process.wait() == 0, process.returncode
     finally:
         os.close(terminal)
         if process.returncode is None:
             process.kill()
             process.wait()
     ended = time.perf_counter()
-    return Backup(ended - began, used.ru_maxrss / 1024, max(silent, ended - said))
+    return Backup(ended - began, peak, max(silent, ended - said))
+
+
+def _peak_megabytes(pid: int) -> float:
+    """The most memory so far; nothing of a process that has ended.
+
+    What `wait4` says of a child is no less than its parent had when it was started.
+    """
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return sum(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
 
 
 def _word(terminal: int) -> bytes:

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from bot.runtime.server import swept_behind
 from storage import audit, meta
 from storage.engine import backup
 from storage.engine.database import Database
-from storage.engine.inspect import Sweep, require_whole
+from storage.engine.inspect import Sweep, examine, require_whole
 from storage.engine.lock import DatabaseLock
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
@@ -366,3 +367,16 @@ async def test_a_crash_while_going_back_leaves_the_old_database_or_the_new_one(t
     assert found[-1] == new
     assert len(found) > 5
     assert found == sorted(found, key=str), "once new, always new"
+
+
+async def test_without_patience_no_row_and_no_page_is_gone_through(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    await act(path, NOON)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("INSERT INTO check_macs (ref, version, mac) VALUES ('K-GONE', 1, 'invented')")
+    patient, hasty = (examine(path, SEALER, patience=timedelta(seconds=seconds)) for seconds in (GIVE_UP_SECONDS, 0))
+    assert (patient.swept, patient.altered, patient.older) == (True, 1, True)
+    # Before a command: whether it is ours and up to date is known all the same.
+    assert hasty == replace(patient, swept=False, altered=0, older=False)
+    with pytest.raises(WrongKey):
+        examine(path, Sealer([b"x" * 32]), patience=timedelta(0))
