@@ -4,6 +4,7 @@ The answer to a request that is turned away here has no body and reads nothing o
 """
 
 import ipaddress
+import re
 from collections.abc import Callable, Collection, MutableMapping
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot.runtime.connections import HEAD_BYTES, HEADERS, Connections, Phase, forwarded_source, source_of
 
 CALLBACKS = "/smile-id/callback/"
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d*)?")
 ALIVE = frozenset({"/healthz", "/healthz/"})
 
 
@@ -82,7 +84,12 @@ class Guard:
         if scope["path"].startswith(CALLBACKS) or not self._connections.is_proxy(peer):
             await self._app(scope, receive, send)
             return
-        source = source_of(forwarded_source(peer, _joined(headers), self._connections.proxies))
+        forwarded = forwarded_source(peer, _joined(headers), self._connections.proxies)
+        if self._connections.is_proxy(forwarded):
+            # It names nobody: a bound of one source would be one of all its clients.
+            await self._app(scope, receive, send)
+            return
+        source = source_of(forwarded)
         if not self._connections.may_start(source):
             await _answer(send, HTTPStatus.TOO_MANY_REQUESTS)
             return
@@ -110,11 +117,12 @@ def _joined(headers: Headers) -> dict[str, str]:
 
 
 def _host(header: str) -> str:
-    """The name alone, in small letters, without port, brackets and the dot of the root."""
-    try:
-        return (urlsplit(f"//{header}").hostname or "").rstrip(".")
-    except ValueError:
-        return ""
+    """The name alone, in small letters, without port, brackets and the dot of the root; empty where it is no name.
+
+    Read strictly: a proxy or a wall may find another name in what has a user, a path or something behind a bracket.
+    """
+    found = _HOST.fullmatch(header)
+    return (found[1] or found[2]).lower().rstrip(".") if found else ""
 
 
 def _is_loopback(host: str) -> bool:

@@ -7,6 +7,7 @@ unless more of them come to one address than Smile ID sends.
 
 import asyncio
 import ipaddress
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,9 @@ HEADERS = (
     (b"x-content-type-options", b"nosniff"),
 )
 """Of every answer: nothing of ours is shown, framed, kept or guessed at by a browser."""
+
+_WITH_PORT = re.compile(r"\A(?:\[([^\]]*)\]|([0-9.]+))(?::\d{1,5})?\Z")
+"""`198.51.100.1:443`, `[2001:db8::1]:443` or `[2001:db8::1]`, as some proxies write the address of a client."""
 
 Networks = Collection[ipaddress.IPv4Network | ipaddress.IPv6Network]
 
@@ -342,9 +346,10 @@ def forwarded_source(peer: str, headers: Mapping[str, str], proxies: Networks) -
     """
     source = peer
     for entry in reversed(headers.get("x-forwarded-for", "").split(",")):
-        if not is_of(source, proxies) or _parsed(entry.strip()) is None:
+        named = _WITH_PORT.sub(r"\1\2", entry.strip())
+        if not is_of(source, proxies) or _parsed(named) is None:
             break
-        source = entry.strip()
+        source = named
     return source
 
 

@@ -304,11 +304,15 @@ async def test_only_its_own_name_is_answered_to(tmp_path: Path) -> None:
                 "a b",
                 "[::",
                 "127.0.0.1@evil.example",
+                "evil.example@127.0.0.1",
+                "[::1]evil.example",
+                "localhost/evil.example",
+                "localhost?",
             ):
                 assert await status(callback, other) == 421, other
             assert (await client.get(f"{base}/healthz", headers={"Host": "any.example"})).status_code == 200
         assert await metric(world, 'kyc_http_refused_total{status="404"}') == 6
-        assert await metric(world, 'kyc_http_refused_total{status="421"}') == 7
+        assert await metric(world, 'kyc_http_refused_total{status="421"}') == 11
 
 
 async def test_a_request_with_two_hosts_is_refused_on_every_route_whichever_comes_first(tmp_path: Path) -> None:
@@ -394,6 +398,18 @@ async def test_a_client_behind_the_proxy_is_one_source_and_smile_id_never_too_ma
             assert (await client.post(world.job().callback_url, content=body, headers=headers)).status_code == 200
 
 
+async def test_a_proxy_that_names_nobody_is_not_one_source(tmp_path: Path) -> None:
+    settings = {"KYC_TRUSTED_PROXIES": "127.0.0.0/8", "KYC_CONNECTIONS_PER_SOURCE": "1"}
+    async with waiting(tmp_path, **settings) as (world, _ref), AsyncExitStack() as stack:
+        for named in (b"", b"X-Forwarded-For: unknown\r\n"):
+            for _ in range(2):
+                line = await stack.enter_async_context(await anyio.connect_tcp(*address_of(world)))
+                await line.send(BODY_NEVER.replace(b"Host:", named + b"Host:"))
+            heard = await stack.enter_async_context(await anyio.connect_tcp(*address_of(world)))
+            await heard.send(b"GET /healthz HTTP/1.1\r\n" + named + b"Host: any\r\n\r\n")
+            assert (await heard.receive()).startswith(b"HTTP/1.1 200")
+
+
 PROXIES = (ip_network("10.0.0.0/24"), ip_network("2001:db8::5"))
 
 
@@ -407,6 +423,12 @@ PROXIES = (ip_network("10.0.0.0/24"), ip_network("2001:db8::5"))
         ("10.0.0.1", "192.0.2.1, 198.51.100.1", "198.51.100.1"),
         ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),
         ("10.0.0.1", "198.51.100.1, nonsense", "10.0.0.1"),
+        ("10.0.0.1", "198.51.100.1:61234", "198.51.100.1"),
+        ("10.0.0.1", "192.0.2.1, [2001:db8:1::7]:443, 10.0.0.2:8080", "2001:db8:1::7"),
+        ("10.0.0.1", "[2001:db8:1::7]", "2001:db8:1::7"),
+        ("10.0.0.1", "192.0.2.1, 198.51.100.1:", "10.0.0.1"),
+        ("10.0.0.1", "192.0.2.1, [198.51.100.1", "10.0.0.1"),
+        ("10.0.0.1", "192.0.2.1, ::ffff:198.51.100.1", "::ffff:198.51.100.1"),
         ("10.0.0.1", "nonsense, 10.0.0.2", "10.0.0.2"),
         ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
         ("2001:db8::5", "2001:db8:1::7", "2001:db8:1::7"),
