@@ -92,12 +92,8 @@ def texts_of(connection: sqlite3.Connection, refs: Collection[str]) -> Mapping[s
 def _stored(connection: sqlite3.Connection, refs: Sequence[str]) -> Mapping[str, Stored]:
     """Of at most `PAGE` checks."""
     try:
-        # Of a single one without a table of references, which costs as much as a fifth of its record.
-        rows = (
-            fetched(connection, _of_checks("(SELECT ? AS value)"), refs)
-            if len(refs) == 1
-            else fetched(connection, _of_checks("json_each(?)"), [json.dumps(refs)])
-        )
+        table, parameters = table_of(refs)
+        rows = fetched(connection, _of_checks(table), parameters)
     except sqlite3.OperationalError as error:
         if str(error) != _BLOB_FOR_TEXT:
             raise
@@ -226,6 +222,12 @@ def _row(table: CoveredTable, alias: str) -> str:
         else:
             values.append(value)
     return " || ".join([f"rtrim(json_array({', '.join(values)}), ',nul]')", *blobs])
+
+
+def table_of(refs: Sequence[str]) -> tuple[str, list[str]]:
+    """SQL of a table with these references in its column `value`, and the parameters of it."""
+    # Of a single one without reading JSON, which costs as much as a fifth of its record.
+    return ("(SELECT ? AS value)", [*refs]) if len(refs) == 1 else ("json_each(?)", [json.dumps(refs)])
 
 
 def pages(refs: Collection[str]) -> Iterator[list[str]]:

@@ -7,7 +7,6 @@ that was altered never gets another one: neither from a change beside the altera
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -252,13 +251,14 @@ def keep(connection: sqlite3.Connection, sealer: Sealer, versions: Mapping[str, 
 
 
 def _keep_facts(connection: sqlite3.Connection, sealer: Sealer, refs: Sequence[str]) -> None:
+    table, parameters = macs.table_of(refs)
     sql = f"""
-        SELECT f.ref, f.mac, {", ".join(f"f.{column}" for column in macs.FACTS.columns)} FROM json_each(?) r
+        SELECT f.ref, f.mac, {", ".join(f"f.{column}" for column in macs.FACTS.columns)} FROM {table} r
         CROSS JOIN facts f ON f.ref = r.value
         """
     changed = [
         (new, ref, row[0])
-        for ref, mac, *row in fetched(connection, sql, [json.dumps(refs)])
+        for ref, mac, *row in fetched(connection, sql, parameters)
         if (new := macs.fact_mac_of(sealer, ref, row)) != mac
     ]
     executed_for_each(connection, "UPDATE facts SET mac = ? WHERE ref = ? AND round = ?", changed)
