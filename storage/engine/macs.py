@@ -238,7 +238,7 @@ def pages(refs: Collection[str]) -> Iterator[list[str]]:
 
 
 def _message(version: int, text: bytes) -> bytes:
-    return b"%d:%b" % (version, text)
+    return f"{version}:".encode() + text
 
 
 def _fact_message(ref: str, row: Row) -> str:
