@@ -145,7 +145,8 @@ def _said_more(connection: Connection) -> bool:
     while hasattr(inner, "_connection"):
         inner = inner._connection  # noqa: SLF001
     state = getattr(inner, "_h11_state", None)
-    return state is None or bool(state.trailing_data[0])
+    # The second is whether it heard the end.
+    return state is None or state.trailing_data != (b"", False)
 
 
 class _Body:

@@ -32,6 +32,8 @@ Answer = Mapping[str, Any]
 P = ParamSpec("P")
 
 METADATA = "kyc_post"
+ANSWER_BYTES = 64 * 1024
+"""How much is read of the answer to a file or to a response_url; Slack's have less than 100."""
 SEARCH_PAGES = 20
 """How many pages of 200 messages a search reads."""
 MEMBER_PAGES = 100
@@ -262,7 +264,7 @@ class SlackClient:
             async with self.session.post(
                 response_url, json=body, allow_redirects=False, proxy=self.proxy_for(response_url)
             ) as response:
-                answer = await response.read()
+                answer = await _begin_of(response)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
             self.on_call(method, "failed")
             raise _network_failure(method, fault) from fault
@@ -321,7 +323,7 @@ class SlackClient:
                 timeout=self._upload_timeout(length),
                 proxy=self.proxy_for(upload_url),
             ) as response:
-                await response.read()
+                await _begin_of(response)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
             # Nothing is shared before the upload is completed: a repeat is harmless.
             raise SlackNotSent(f"files.upload: no answer ({type(fault).__name__})") from fault
@@ -438,6 +440,16 @@ class SlackClient:
         return answer
 
 
+async def _begin_of(response: aiohttp.ClientResponse) -> bytes:
+    """An answer of a host that was named to us: a word, and however much follows does not come into the memory."""
+    found = bytearray()
+    async for piece in response.content.iter_chunked(ANSWER_BYTES):
+        found += piece
+        if len(found) >= ANSWER_BYTES:
+            break
+    return bytes(found)
+
+
 def _page(answer: Answer) -> MessagePage:
     return MessagePage(messages=list(answer.get("messages", ())), cursor=_next(answer))
 
@@ -492,7 +504,7 @@ def _error_in(body: bytes) -> str:
     """The error in the answer of a response_url; a plain `ok` has none."""
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     failed = isinstance(answer, dict) and answer.get("ok") is False
     return str(answer.get("error") or "unknown") if failed else ""
