@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bot.smile_id.signature import sign
 from tests.journeys.results.test_trust import nothing_happened
 from tests.journeys.smile import message, put_on_record, signed, waiting, written
 from tests.journeys.world import Journey
@@ -55,6 +56,16 @@ def caught(world: Journey) -> dict[str, Any]:
     return {**approval(world), "timestamp": true["timestamp"], "signature": true["signature"]}
 
 
+def of_partner(world: Journey, partner_id: str) -> dict[str, Any]:
+    """With our own key, as if one served two partners."""
+    now = written(world.clock())
+    return {
+        **approval(world),
+        "timestamp": now,
+        "signature": sign(partner_id=partner_id, api_key=world.smile_id.api_key, timestamp=now),
+    }
+
+
 def twice(world: Journey, key: str, first: Any) -> bytes:
     """The key a second time, at the end: readers differ in which of both they take."""
     whole = dumped({key: first, **signed(world, approval(world))})
@@ -79,6 +90,9 @@ ATTACKS: Mapping[str, Callable[[Journey], Attack]] = {
     "with the job named twice": lambda w: Attack(
         twice(w, "PartnerParams", {**w.job().partner_params, "job_id": "another"}), 400
     ),
+    "with the result named twice": lambda w: Attack(twice(w, "ResultCode", "0810"), 400),
+    "with the signature named twice": lambda w: Attack(twice(w, "signature", "A" * 44), 400),
+    "signed for another partner": lambda w: Attack(dumped(of_partner(w, "0422")), 401),
     "huge": lambda w: Attack(dumped(signed(w, approval(w))) + b" " * (4 * 1024 * 1024), 413),
     "deep": lambda w: Attack(b"[" * 50_000 + b"]" * 50_000, 400),
     "cut off": lambda w: Attack(dumped(signed(w, approval(w)))[:-20], 400),
