@@ -101,7 +101,16 @@ def _stored(connection: sqlite3.Connection, refs: Sequence[str]) -> Mapping[str,
             # One record that somebody has spoilt must not stop the list that it stands in.
             return {ref: stored for one in refs for ref, stored in _stored(connection, [one]).items()}
         return {refs[0]: Stored(None, None, b"")}
-    return {ref: Stored(version, mac, text) for ref, version, mac, text in rows}
+    return {ref: Stored(_version(version), _mac(mac), text) for ref, version, mac, text in rows}
+
+
+def _version(stored: object) -> int | None:
+    # Somebody may have put another type there, past the schema.
+    return stored if isinstance(stored, int) else None
+
+
+def _mac(stored: object) -> str | None:
+    return stored if stored is None or isinstance(stored, str) else ""
 
 
 def mac_of(sealer: Sealer, version: int, text: bytes) -> str:
@@ -117,6 +126,8 @@ def fact_mac_of(sealer: Sealer, ref: str, row: Row) -> str:
 def is_fact(sealer: Sealer, row: sqlite3.Row) -> bool:
     """Whether a row of `facts`, with all its columns, is as the bot wrote it."""
     covered = [row[column] for column in FACTS.columns]
+    if not isinstance(row["mac"], str) or any(isinstance(value, bytes) for value in covered):
+        return False  # somebody has put another type there, past the schema
     return sealer.is_mac(row["mac"], _fact_message(row["ref"], covered), purpose=_FACT)
 
 

@@ -198,8 +198,10 @@ def _pages_of_versions(connection: sqlite3.Connection) -> Iterator[list[tuple[st
     # One row of JSON for each page: at each row SQLite lets go of Python's lock, and beside a busy loop a thread waits
     # some milliseconds until it has it again.
     # The end of a page goes back as bytes: what is no UTF-8 would sort otherwise than it reads.
+    # Somebody may have put another type there, past the schema: no version of the bot's is 0.
     sql = """
-        SELECT json_group_array(json_array(ref, version)), CAST(MAX(ref) AS BLOB) FROM
+        SELECT json_group_array(json_array(ref, CASE typeof(version) WHEN 'integer' THEN version ELSE 0 END)),
+            CAST(MAX(ref) AS BLOB) FROM
             (SELECT ref, version FROM check_macs {where} ORDER BY ref LIMIT :most)
         """
     first, next_one = sql.format(where=""), sql.format(where="WHERE ref > CAST(:last AS TEXT)")

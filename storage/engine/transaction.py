@@ -51,7 +51,7 @@ def any_moment(text: str) -> datetime:
     """
     try:
         return from_text(text)
-    except ValueError:
+    except (TypeError, ValueError):
         return _LONG_AGO
 
 

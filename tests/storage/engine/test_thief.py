@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -208,6 +209,34 @@ async def test_no_value_stops_what_everybody_sees(tmp_path: Path, put: str) -> N
         await everything(database)
         assert bool(database.altered) is ("FF41" in put)
         assert "K-2" not in database.altered
+    async with opened(path) as database:
+        await everything(database)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", ["x'00FF'", "'x'"])
+@pytest.mark.parametrize(
+    ("table", "column"), [("check_macs", "version"), ("check_macs", "mac"), ("facts", "settled_at")]
+)
+async def test_no_other_type_of_value_stops_what_everybody_sees(
+    tmp_path: Path, table: str, column: str, value: str
+) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        for ref in ("K-1", "K-2"):
+            await database.write(fill, ref)
+        with closing(beside(path)) as db:
+            # STRICT would not let it in. Afterwards the schema is as it was, for whoever compares.
+            db.execute("PRAGMA writable_schema = ON")
+            (kept,) = db.execute("SELECT sql FROM sqlite_schema WHERE name = ?", [table]).fetchone()
+            rename = "UPDATE sqlite_schema SET sql = ? WHERE name = ?"
+            db.execute(rename, [re.sub(r",?\s*STRICT", "", kept), table])
+            _count_up(db)
+            assert db.execute(f"UPDATE {table} SET {column} = {value} WHERE ref = 'K-1'").rowcount == 1  # noqa: S608 - above
+            db.execute(rename, [kept, table])
+            _count_up(db)
+        await everything(database)
+        assert database.altered == {"K-1"}
     async with opened(path) as database:
         await everything(database)
 
