@@ -61,7 +61,7 @@ def assess(image: Image.Image, *, size: tuple[int, int] | None = None) -> PhotoQ
     # Reduced first, by whole factors: of 50 megapixels nothing here needs more than a few hundred thousand.
     reduced = image if image.mode in ("1", "P") else image.reduce(_spare(image.size))
     grey = reduced.convert("L")
-    grey.thumbnail((_WORK, _WORK), Image.Resampling.HAMMING)  # as sharp as bicubic in two thirds of the time
+    grey.thumbnail((_WORK, _WORK))
     flaws = []
     if min(width, height) < SMALL_SIDE:
         flaws.append(Flaw.SMALL)
