@@ -20,13 +20,17 @@ _ENDING = (BatchState.SENDING, BatchState.CANCELLED, BatchState.DONE)
 def check_changed(tx: Transaction, ref: str, *, now: datetime) -> None:
     """Update every message and Home tab that shows this check."""
     shown = checks.whereabouts(tx, ref)
+    is_altered = ref in tx.altered_so_far()
     _cards(tx, ref, now=now)
     home_tabs.mark_due(tx, shown.requester, now=now)
-    if shown.batch is not None and shown.is_under_way and ref not in tx.altered_so_far():
+    batch = shown.batch
+    if batch is not None and is_altered and batches.find(tx, batch, sealed=False) is None:
+        batch = None  # whoever altered the record has named a file that there never was
+    if batch is not None and shown.is_under_way and not is_altered:
         # Most moves of most rows: of a file whose row is under way, nothing can have come to its end.
-        _batch_told(tx, shown.batch, now=now)
-    elif shown.batch is not None:
-        batch_changed(tx, shown.batch, now=now)
+        _batch_told(tx, batch, now=now)
+    elif batch is not None:
+        batch_changed(tx, batch, now=now)
     elif not outbox.awaits_refresh(tx, ref):
         key = f"{ref}:{outbox.count(tx, ref, PostKind.PROGRESS) + 1}"
         outbox.enqueue(tx, PostKind.PROGRESS, ref=ref, key=key, destination=shown.channel, now=now)

@@ -65,7 +65,7 @@ class ThreadPosts(Process):
         return await self.database.read(_read, build, post)
 
     def _request(self, tx: Transaction, post: Post, check: Check) -> Message:
-        attempt, now = attempts.latest(tx, check.ref), self.now()
+        attempt, now = attempts.latest(tx, check.ref) if not check.is_altered else None, self.now()
         waiting = now - attempt.sent_at if attempt is not None and attempt.sent_at else timedelta(0)
         is_polled = check.state is State.PROCESSING or check.reason in POLLED_REASONS
         is_claimed = attempt is not None and attempt.claim_receipt is not None

@@ -185,7 +185,7 @@ class CheckDetails(Process):
         # A page that becomes the Details, the photos say, shows them to somebody who may never have opened them.
         await self.database.write(audit.record_first, at=self.now(), actor=user, act="details.opened", ref=ref)
         check = await self.database.read(checks.get, ref)
-        attempt = await self.database.read(attempts.latest, ref)
+        attempt = await self.database.read(attempts.latest, ref) if not check.is_altered else None
         links: Mapping[str, str] = {}
         # What is erased here is not fetched from Smile ID either.
         if attempt is not None and attempt.sent_at is not None and check.erased_at is None:

@@ -88,17 +88,20 @@ class RecordWatch(Process):
         self._note()
         # Killed before it is told, the next process finds them again.
         spawn(self._tell(refs))
+        for ref in refs:
+            # Each by itself: what was altered in one record may keep its messages from being built, and nothing else.
+            spawn(self._redraw(ref))
 
     async def _tell(self, refs: Sequence[str]) -> None:
         await self.database.write(self._tell_altered, refs)
+
+    async def _redraw(self, ref: str) -> None:
+        await self.database.write(_redraw, ref, now=self.now())
 
     def _tell_altered(self, tx: Transaction, refs: Sequence[str]) -> None:
         now = self.now()
         for ref in refs:
             audit.record_first(tx, at=now, actor=audit.BOT, act="check.altered", ref=ref)
-            if checks.find(tx, ref, sealed=False) is not None:
-                # What stands in Slack may say *Approved*.
-                refresh.check_changed(tx, ref, now=now)
         more = f" and {len(refs) - _NAMED} more" if len(refs) > _NAMED else ""
         alerts.alert_once(
             tx,
@@ -146,6 +149,12 @@ class RecordWatch(Process):
         if self._is_trail_altered:
             words.append("lines of the audit trail were altered")
         self.health.note(Degraded.RECORDS, "; ".join(words) or None)
+
+
+def _redraw(tx: Transaction, ref: str, *, now: datetime) -> None:
+    """What stands in Slack may say *Approved*."""
+    if checks.find(tx, ref, sealed=False) is not None:
+        refresh.check_changed(tx, ref, now=now)
 
 
 def _told_once(tx: Transaction, what: str) -> str:

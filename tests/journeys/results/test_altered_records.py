@@ -15,10 +15,10 @@ from bot.slack.blocks import ids
 from storage import exports
 from storage.engine import inspect
 from storage.engine.database import Transaction
-from tests.journeys.review.test_review import ALWAYS, card, press, provisional
+from tests.journeys.review.test_review import ALWAYS, card, decide, press, provisional, stands
 from tests.journeys.smile import call_back, put_on_record
 from tests.journeys.world import ADMIN, HASTY, REVIEWER, Journey, bot_between, journey
-from tests.storage.engine.test_macs import beside, put_back, rows, unguarded_trail
+from tests.storage.engine.test_macs import beside, changes, put_back, rows, unguarded_trail
 from tests.storage.older import before_macs
 
 pytestmark = pytest.mark.anyio
@@ -154,6 +154,81 @@ async def test_an_approval_that_was_written_into_the_file_is_shown_nowhere(tmp_p
             await again.bot.records.look_on()
             assert len(await told(again)) == 1
             assert again.bot.health.degraded["records"].startswith("1 check was altered")
+
+
+async def approved(world: Journey, *, by_a_reviewer: bool) -> str:
+    """One more check, and how it was approved."""
+    ref = await world.ask()
+    await world.work()
+    await world.smile_id.wait_for(lambda: world.job().processed)
+    put_on_record(world, "0812" if by_a_reviewer else "0810")
+    await call_back(world, "0812" if by_a_reviewer else "0810")
+    await world.work()
+    if by_a_reviewer:
+        assert stands(await decide(world, REVIEWER, "approved", "same_person"))
+    return ref
+
+
+async def looked_at(world: Journey, ref: str) -> dict[str, str]:
+    """What a requester and a reviewer read of this check and, in lists, of those before; and its line of the export."""
+    requester, reviewer = world.slack.person(ANALYST), world.slack.person(REVIEWER)
+    exported = await world.bot.database.read(exports.page, exports.ExportRange(), None)
+    return {
+        "requester: status": await typed(requester, f"status {ref}"),
+        "requester: list": await typed(requester, "list"),
+        "status": await typed(reviewer, f"status {ref}"),
+        "details": await opened(world, reviewer, ref),
+        "card": await typed(reviewer, f"review {ref}"),
+        "list of all": await typed(reviewer, "list all"),
+        "export": str([line for line in exported if ref in str(line)]),
+    }
+
+
+@pytest.mark.endurance
+@pytest.mark.parametrize(
+    ("by_a_reviewer", "tables"),
+    [
+        (False, {"verifications", "photos", "attempts", "receipts", "facts", "posts"}),
+        (True, {"reviews", "decisions"}),
+    ],
+)
+async def test_each_column_that_is_altered_leaves_an_approved_check_approved_nowhere(
+    tmp_path: Path, by_a_reviewer: bool, tables: set[str]
+) -> None:
+    """Of a check of its own for each, while the bot runs: what a look writes into the trail is not undone."""
+    async with provisional(tmp_path, KYC_FINDS_PER_HOUR="100000", KYC_LOOKS_PER_HOUR="100000", KYC_SEEN_BEFORE="0") as (
+        world,
+        first,
+    ):
+        world.has_thief = True
+        database, shown, silent = world.bot.settings.database, [], []
+        refs: dict[str, str] = {}
+        columns: list[str] = []
+        with closing(beside(database)) as db:
+            db.execute("UPDATE verifications SET round = 7")  # this one says "provisionally approved" in every list
+        while len(refs) < max(len(columns), 1):
+            ref = await approved(world, by_a_reviewer=by_a_reviewer)
+            assert [place for place, text in (await looked_at(world, ref)).items() if "pproved" not in text] == []
+            puts = {what: put for what, put, _back in changes(database, ref) if what.partition(".")[0] in tables}
+            # What has another time is the newest from then on: the last one.
+            columns = columns or sorted(puts, key=lambda column: column == "verifications.asked_at")
+            column = columns[len(refs)]
+            with closing(beside(database)) as db:
+                # Another value for each: some may stand in one row alone.
+                db.execute(puts[column].replace("= 77 ", f"= {1_000_077 + len(refs)} "))
+            refs[ref] = column
+            for place, text in (await looked_at(world, ref)).items():
+                # Whose check it is, and so who may see it, may be what was changed.
+                is_gone = column == "verifications.requester" and place.startswith("requester")
+                if "pproved" in text:
+                    shown.append((column, place))
+                if "ltered" not in text and not is_gone:
+                    silent.append((column, place))
+        assert {column.partition(".")[0] for column in columns} == tables
+        assert (shown, silent) == ([], [])
+        assert world.bot.database.altered == {first, *refs}
+        alerts = "".join(await told(world))
+        assert [column for ref, column in refs.items() if ref not in alerts] == []
 
 
 async def test_a_reviewer_cannot_decide_a_check_whose_record_was_altered_while_the_form_was_open(
