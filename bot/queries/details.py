@@ -197,7 +197,8 @@ class CheckDetails(Process):
         return await self._details(user, check, links=links)
 
     async def _details(self, user: str, check: Check, *, links: Mapping[str, str] | None) -> dict[str, Any]:
-        made = await self.database.read(attempts.of_check, check.ref)
+        # An altered check may hold what no attempt can be made of.
+        made = await self.database.read(attempts.of_check, check.ref) if not check.is_altered else []
         job_of_round = made[-1].job_id if made and made[-1].round == check.round else None
         written: list[ReviewDecision | Note] = [*await self.database.read(reviews.decisions, check.ref)]
         reader = await self._reader(user)
