@@ -30,7 +30,8 @@ def neutral(text: str) -> str:
 
 
 def _begin(text: str) -> str:
-    return next((ch for ch in text if not ch.isspace() and unicodedata.category(ch) not in _UNSEEN), "")
+    # Nor is a quote what a cell begins with: a program that splits the line by itself takes it away.
+    return next((ch for ch in text if ch != '"' and not ch.isspace() and unicodedata.category(ch) not in _UNSEEN), "")
 
 
 def neutral_in_csv(text: str) -> str:

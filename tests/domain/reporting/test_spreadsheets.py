@@ -14,8 +14,19 @@ from bot.domain.reporting.spreadsheets import Sheet, csv_bytes, neutral, neutral
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =HYPERLINK(1)", "\u00a0=1", "|calc", "%0A=1"]
 FULL_WIDTH = ["\uff1d1+1", "\uff0b1", "\uff0d1", "\uff20SUM(A1)"]
-BEHIND_SEPARATORS = ["C2;=1+1", "a,=1", "a\t+1", "a\n@SUM(A1)", "a; \u200b=1", "a|-1", "x\u2028=1", ";;=1"]
-BEHIND_THE_UNSEEN = ["\x01=1+1", "\ufeff=1+1", "\u200b=1", " \x00@SUM(A1)"]
+BEHIND_SEPARATORS = [
+    "C2;=1+1",
+    "a,=1",
+    "a\t+1",
+    "a\n@SUM(A1)",
+    "a; \u200b=1",
+    "a|-1",
+    "x\u2028=1",
+    ";;=1",
+    'C2;"=1+1',
+    'a,""@SUM(A1)',
+]
+BEHIND_THE_UNSEEN = ["\x01=1+1", "\ufeff=1+1", "\u200b=1", " \x00@SUM(A1)", '"=1+1', ' ""-1']
 
 
 @pytest.mark.parametrize("text", [*FORMULAS, *FULL_WIDTH, *BEHIND_THE_UNSEEN])
