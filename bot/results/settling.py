@@ -44,6 +44,7 @@ class CallbackSettler(Process):
         try:
             fate = await self.database.write(self.settlement.settle_kept, kept, now=self.now())
         except Exception:
+            # Whatever it was, the pool logs it; the others go on, and this one is not claimed again at once.
             self._put_off[kept.id] = self.now() + RETRY_AFTER
             raise
         if fate is not None:
