@@ -33,6 +33,12 @@ pytestmark = pytest.mark.anyio
 
 MANAGER = "U0MEERA0001"
 FORMULA = '=HYPERLINK("https://evil.example","=1+1")'
+NEUTRAL = {
+    "jsonl": FORMULA,
+    "xlsx": f"'{FORMULA}",
+    # A program that splits the line by itself would find the formula behind the comma.
+    "csv": """'=HYPERLINK("https://evil.example",'"=1+1")""",
+}
 
 
 @asynccontextmanager
@@ -131,11 +137,8 @@ async def test_a_manager_gets_every_check_as_a_file_and_it_is_recorded(tmp_path:
         told = await in_the_database(world)
         assert [line["ref"] for line in told] == refs
         assert told[1]["reason"] == FORMULA
-        expected = [
-            {**line, "reason": f"'{line['reason']}"} if line["reason"] == FORMULA and form != "jsonl" else line
-            for line in told
-        ]
-        assert read_back(file) == expected
+        told[1]["reason"] = NEUTRAL[form]
+        assert read_back(file) == told
         assert message.text.startswith("Export X-")
         assert f"3 checks as {words.NAMES[form]}" in message.text
         assert await audited(world) == [(MANAGER, f"{form.value}:3")]
