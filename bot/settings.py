@@ -505,7 +505,7 @@ class Settings(ErasureSettings, ReportSettings, NetworkSettings, SmileIDSettings
     finds_per_hour: int = _setting("KYC_FINDS_PER_HOUR", 100, ge=1, le=1_000_000, example="100")
     """Searches of one person, with each page of what they list."""
     looks_per_hour: int = _setting("KYC_LOOKS_PER_HOUR", 300, ge=1, le=1_000_000, example="300")
-    """Others' checks that one person opens."""
+    """Others' checks that one person opens, but for those that they have claimed for review."""
     seen_before_per_hour: int = _setting("KYC_SEEN_BEFORE_PER_HOUR", 60, ge=1, le=1_000_000, example="60")
     """Forms of one person who may see all checks that are compared with everybody's."""
     log_format: LogFormat = _setting("KYC_LOG_FORMAT", LogFormat.JSON, example="json")

@@ -63,7 +63,7 @@ async def _refresh(bot: Bot, body: Body, ref: str) -> None:
     if str((body.get("actions") or [{}])[0].get("block_id", "")).startswith(ids.QUEUE_ROW):
         reply(bot, body, await search.listing(bot, body["user"]["id"], "review"), in_place=True)
     elif body.get("container", {}).get("is_ephemeral"):
-        reply(bot, body, await card(bot, body["user"]["id"], ref), in_place=True)
+        reply(bot, body, await bot.cards.refreshed(body["user"]["id"], ref), in_place=True)
     elif modals.is_details(body) or modals.is_photos(body):
         # Who has decided needs the photos no more.
         modals.refresh_details(bot, body["user"]["id"], body["view"]["id"], ref)

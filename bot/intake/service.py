@@ -257,7 +257,7 @@ class Intake(Process):
         return Accepted(ref=ref, is_new=is_new)
 
     async def _edit(self, filled: SubmittedForm, ref: str, request: Request, now: datetime) -> Accepted:
-        await self.to_edit(filled.requester, ref)
+        await self._editable(filled.requester, ref)
         try:
             is_new = await self.database.write(
                 lifecycle.edit,
@@ -278,7 +278,13 @@ class Intake(Process):
         return Accepted(ref=ref, is_new=is_new)
 
     async def to_edit(self, user: str, ref: str) -> Check:
-        """A check that this person may edit: its requester, or an admin, who becomes one. Raises Refused."""
+        """A check that this person may edit; the form for that is a look at it. Raises Refused."""
+        check = await self._editable(user, ref)
+        await self.look_ups.require_for(user, check)
+        return check
+
+    async def _editable(self, user: str, ref: str) -> Check:
+        """For its requester, or an admin, who becomes one. Raises Refused."""
         check = await self.database.read(checks.find, ref)
         is_own = check is not None and check.requester == user
         if not is_own:

@@ -20,7 +20,7 @@ from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import Decision, Note, Review, ReviewDecision
 from bot.errors import IllegalMove, RecordAltered, Refusal, Refused, SmileIDError
 from bot.outbox.links import Links
-from bot.outbox.look_ups import LookUp, LookUps
+from bot.outbox.look_ups import LookUps
 from bot.slack.blocks import photos, private, reasons, record, review, review_actions
 from bot.slack.blocks.form import AttachedPhoto
 from bot.slack.blocks.kit import Block
@@ -73,8 +73,8 @@ class CheckDetails(Process):
         return record.status(found.check, self._entry(found.check), found.review, link=link, whole=sight is Sight.WHOLE)
 
     async def to_run_again(self, user: str, ref: str) -> Check:
-        """A check that this person may run again now. Raises Refused."""
-        check = await self._get_visible(user, ref)
+        """A check that this person may run again now; the form for that is a look at it. Raises Refused."""
+        check = await self._get_visible(user, ref, counts=True)
         if check.is_altered:
             raise RecordAltered(check.ref)
         require_unerased(check)
@@ -113,10 +113,15 @@ class CheckDetails(Process):
             raise Refused(why, ref=check.ref) from None
         log.info("check.cancelled", ref=check.ref)
 
-    async def _get_visible(self, user: str, ref: str, refusal: Refused | None = None) -> Check:
-        """A check that this person may see. Raises the same refusal for one that does not exist, and takes as long."""
+    async def _get_visible(self, user: str, ref: str, refusal: Refused | None = None, *, counts: bool = False) -> Check:
+        """A check that this person may see. Raises the same refusal for one that does not exist, and takes as long.
+
+        `counts`: it is a look of theirs, which is limited unless the check is theirs.
+        """
         refusal = refusal or Refused(Refusal.UNKNOWN_REF, ref=ref, admin=self.access.an_admin())
         check = await self.database.read(checks.find, ref)
+        if counts:
+            await self.look_ups.require_for(user, check)
         await self.access.require_to_see(user, check.requester if check else "", refusal)
         if check is None:
             raise refusal
@@ -155,12 +160,12 @@ class CheckDetails(Process):
     async def _sight(self, user: str, ref: str, refusal: Refused, *, counts: bool = False) -> Sight:
         """How much of a check this person sees. Raises the same refusal for one that is not there.
 
-        `counts`: it is a look of theirs, which is limited unless they asked for the check.
+        `counts`: it is a look of theirs, which is limited unless the check is theirs.
         """
         # Nothing is opened from its seal before that is known.
         check = await self.database.read(checks.find, ref, sealed=False)
-        if counts and (check is None or check.requester != user):
-            await self.look_ups.require(user, LookUp.CHECK)
+        if counts:
+            await self.look_ups.require_for(user, check)
         sight = await self.access.sight(user, check.requester if check else "")
         if sight is Sight.NOTHING and check is not None and user == check.requester:
             # A former requester: that they lack the role says nothing that they did not know.

@@ -29,6 +29,7 @@ from bot.domain.review.review import (
 from bot.errors import Refusal, Refused, SlackNotSent
 from bot.outbox.builders import Builders
 from bot.outbox.links import PATIENT_SECONDS, Links
+from bot.outbox.look_ups import LookUps
 from bot.review import eligibility
 from bot.slack.blocks import reasons, review, review_calls, review_next, thread, words
 from bot.slack.blocks.kit import View
@@ -56,6 +57,7 @@ class ReviewCards(Process):
     """Builds the cards, what follows below them, and what one reviewer is shown of them."""
 
     links: Links
+    look_ups: LookUps
     read: Callable[[Receipt], ResultMeaning]
     """Interprets a stored message of Smile ID's."""
 
@@ -111,10 +113,19 @@ class ReviewCards(Process):
         return review.NewerCard(link=links[facts.check.ref].card)
 
     async def card(self, user: str, typed: str) -> Message:
-        """The card of one check for a reviewer, wherever they ask for it. Raises Refused."""
+        """The card of one check for a reviewer, wherever they ask for it: a look, which is counted. Raises Refused."""
         await eligibility.require_reviewer(self.access, user)
         ref = parse_reference(typed) or typed
         facts = await self.database.read(self._facts_of, ref)
+        await self.look_ups.require_for(user, facts.check if facts is not None else None)
+        return await self._card_for(user, ref, facts)
+
+    async def refreshed(self, user: str, ref: str) -> Message:
+        """The same card after a click on it, which stands: no limit may make it look refused. Raises Refused."""
+        await eligibility.require_reviewer(self.access, user)
+        return await self._card_for(user, ref, await self.database.read(self._facts_of, ref))
+
+    async def _card_for(self, user: str, ref: str, facts: _Facts | None) -> Message:
         if facts is None:
             raise Refused(Refusal.REVIEW_UNKNOWN_REF, ref=ref)
         self.looked(user, "card.shown", ref=facts.check.ref)

@@ -1,5 +1,6 @@
 """Who may look at the photos of a check: reviewers and admins, never who asked for it; and who asked for them."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -9,6 +10,7 @@ from bot.access.rights import Right
 from bot.domain.check.check import Check, require_unerased
 from bot.domain.outbox import PostKind
 from bot.errors import Refusal, Refused
+from bot.outbox.look_ups import LookUps
 from bot.review import eligibility
 from storage import audit, checks, outbox
 from storage.engine.database import Transaction
@@ -16,6 +18,7 @@ from storage.engine.database import Transaction
 log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class PhotoAccess(Process):
     """Every public method raises Refused for somebody who may not look.
 
@@ -23,9 +26,12 @@ class PhotoAccess(Process):
     has its photos.
     """
 
+    look_ups: LookUps
+
     async def open(self, user: str, ref: str) -> Check:
-        """Lets a person look, and records it before anything is shown."""
+        """Lets a person look, and counts and records it before anything is shown."""
         await eligibility.require_reviewer(self.access, user, Right.SEE_PHOTOS)
+        await self.look_ups.require_for(user, await self.database.read(_get, user, ref))
 
         def commit(tx: Transaction) -> Check:
             check = _get(tx, user, ref)

@@ -332,11 +332,11 @@ async def build(
     process = _Process(database=database, access=access, id_types=id_types, settings=settings, now=now, rng=rng)
 
     # Processes
-    id_type_sync = IDTypeSync(**process, smile_id=smile_id)
+    id_type_sync, look_ups = IDTypeSync(**process, smile_id=smile_id), LookUps(**process)
     await id_type_sync.load()
-    intake = Intake(**process, slack=listener_slack, links=links, causes=causes, look_ups=LookUps(**process))
+    intake = Intake(**process, slack=listener_slack, links=links, causes=causes, look_ups=look_ups)
     messages = MessageReader(**process, slack=slack, look_up_seconds=timeouts.look_up_seconds)
-    batches = Batches(**process, slack=slack, bundles=bundles, look_ups=LookUps(**process))
+    batches = Batches(**process, slack=slack, bundles=bundles, look_ups=look_ups)
     answers = AnswerBuilder(
         intake=intake,
         messages=messages,
@@ -373,7 +373,12 @@ async def build(
     )
     home, cards, removals = (
         HomeTab(**process, slack=slack, links=links, reports=reports, steady=steady),
-        ReviewCards(**process, links=links, read=lambda receipt: smile_id.read_message(receipt.body).reading),
+        ReviewCards(
+            **process,
+            links=links,
+            look_ups=look_ups,
+            read=lambda receipt: smile_id.read_message(receipt.body).reading,
+        ),
         await _slack_removals(process, stack, outbound, timeouts, slack=slack, metrics=metrics, steady=steady),
     )
 
@@ -462,17 +467,17 @@ async def build(
         slack_removals=removals,
         erasures=Erasures(**process),
         backups=Backups(**process, sealer=sealer, health=health, steady=steady),
-        details=CheckDetails(
-            **process, slack=listener_slack, links=links, smile_id=smile_id, look_ups=LookUps(**process)
+        details=CheckDetails(**process, slack=listener_slack, links=links, smile_id=smile_id, look_ups=look_ups),
+        search=CheckSearch(**process, links=links, look_ups=look_ups),
+        check_photos=CheckPhotos(
+            **process, slack=slack, links=links, photo_access=PhotoAccess(**process, look_ups=look_ups)
         ),
-        search=CheckSearch(**process, links=links, look_ups=LookUps(**process)),
-        check_photos=CheckPhotos(**process, slack=slack, links=links, photo_access=PhotoAccess(**process)),
         preflight=submission.preflight,
         home=home,
         review=ReviewDecisions(**process),
         review_requests=ReviewRequests(**process),
         cards=cards,
-        customer_messages=CustomerMessages(**process, texts=read_customer_texts(settings)),
+        customer_messages=CustomerMessages(**process, texts=read_customer_texts(settings), look_ups=look_ups),
         reminders=Reminders(**process, slack=slack),
         subscriptions=Subscriptions(**process),
         summary=Summaries(**process, links=links, reports=reports, with_charts=chart.can_draw()),
