@@ -12,14 +12,10 @@ from datetime import UTC, datetime
 from typing import IO
 
 from bot.domain.reporting.exports import ExportFormat
-from bot.domain.reporting.spreadsheets import BOM, Sheet, csv_text
-from bot.errors import Refusal, Refused
+from bot.domain.reporting.spreadsheets import BOM, csv_text, workbook
 from storage import audit, exports
 from storage.engine.database import Database
 from storage.exports import FIELDS, ExportLine, ExportRange
-
-MOST_IN_A_WORKBOOK = 1_000_000
-"""A sheet holds 1,048,576 rows."""
 
 OnPage = Callable[[int], Awaitable[None]]
 
@@ -49,11 +45,8 @@ async def write(database: Database, form: ExportFormat, wanted: ExportRange, out
     Raises Refused when a workbook would be too long.
     """
     count, last = 0, None
-    # In a thread, since the first one imports its library.
-    sheet = await asyncio.to_thread(Sheet, FIELDS, title="Checks") if form is ExportFormat.XLSX else None
-    with ExitStack() as on_failure:
-        if sheet is not None:
-            on_failure.callback(sheet.discard)
+    with ExitStack() as whole:
+        sheet = whole.enter_context(workbook(out, FIELDS, title="Checks")) if form is ExportFormat.XLSX else None
         if form is ExportFormat.CSV:
             out.write((BOM + csv_text([FIELDS])).encode())
         while lines := await database.read(exports.page, wanted, last):
@@ -61,14 +54,9 @@ async def write(database: Database, form: ExportFormat, wanted: ExportRange, out
             count += len(lines)
             if sheet is None:
                 await asyncio.to_thread(out.write, _bytes(form, lines))
-            elif count > MOST_IN_A_WORKBOOK:
-                raise Refused(Refusal.EXPORT_NO_SHEET)
             else:
                 await asyncio.to_thread(sheet.append, [_cells(line) for line in lines])
             await on_page(count)
-        on_failure.pop_all()
-    if sheet is not None:
-        await asyncio.to_thread(sheet.save, out)
     return count
 
 

@@ -1,11 +1,17 @@
 """Tables for people's spreadsheets: what others wrote in a cell is text there, never a formula."""
 
 import csv
+import html
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from string import ascii_uppercase
 from typing import IO
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from bot.errors import Refusal, Refused
 
 BOM = "\ufeff"
 """Begins a CSV file: without it Excel reads UTF-8 as the machine's own encoding."""
@@ -52,40 +58,96 @@ def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     return (BOM + csv_text([header]) + csv_text(rows)).encode()
 
 
+MOST_ROWS = 1_000_000
+"""Below the header; a sheet holds 1,048,576 rows in all."""
+MOST_BYTES = 2**31 - 1
+"""Of a sheet's XML, seven hundred or so a check. A larger one takes a form of zip that Excel calls damaged."""
+MOST_IN_A_CELL = 32_767
+"""As Excel counts: in halves of UTF-16, of which 😀 takes two."""
+_NO_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""All that XML has no place for, and the carriage return, which it reads as another end of the line."""
+_READ_AS_ANOTHER = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
+"""`_x003D_` is how a workbook spells what XML cannot hold: who means the seven characters spells the first one so."""
+_XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+_FORMATS = "http://schemas.openxmlformats.org"
+_MAIN = f"{_FORMATS}/spreadsheetml/2006/main"
+_LINKS = f"{_FORMATS}/officeDocument/2006/relationships"
+_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+_PARTS = {
+    "[Content_Types].xml": f'''<Types xmlns="{_FORMATS}/package/2006/content-types">\
+<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>\
+<Override PartName="/xl/workbook.xml" ContentType="{_TYPE}.sheet.main+xml"/>\
+<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{_TYPE}.worksheet+xml"/></Types>''',
+    "_rels/.rels": f'''<Relationships xmlns="{_FORMATS}/package/2006/relationships">\
+<Relationship Id="rId1" Type="{_LINKS}/officeDocument" Target="xl/workbook.xml"/></Relationships>''',
+    "xl/workbook.xml": f'''<workbook xmlns="{_MAIN}" xmlns:r="{_LINKS}">\
+<sheets><sheet name="{{title}}" sheetId="1" r:id="rId1"/></sheets></workbook>''',
+    "xl/_rels/workbook.xml.rels": f'''<Relationships xmlns="{_FORMATS}/package/2006/relationships">\
+<Relationship Id="rId1" Type="{_LINKS}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>''',
+}
+"""What a workbook must have beside its sheet (ECMA-376), by name."""
+
+
 class Sheet:
-    """A workbook of one sheet that is written row by row: however many there are, few are held in memory.
+    """The rows of a workbook, written as they come: few are held in memory."""
 
-    The rows wait in a file of openpyxl's own, which goes away with `save` or `discard`.
-    """
-
-    def __init__(self, header: Sequence[str], *, title: str) -> None:
-        # Not at the start of the bot, to which it would add a tenth: most never write a workbook.
-        from openpyxl import Workbook  # noqa: PLC0415
-        from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415
-
-        self._book = Workbook(write_only=True)
-        self._cell = WriteOnlyCell
-        self._sheet = self._book.create_sheet(title)
-        self.append([header])
+    def __init__(self, out: IO[bytes], *, most_rows: int = MOST_ROWS, most_bytes: int = MOST_BYTES) -> None:
+        self._out = out
+        self._most_rows, self._most_bytes = most_rows, most_bytes
+        self._rows = self._bytes = 0
 
     def append(self, rows: Iterable[Sequence[str]]) -> None:
+        """Of 26 columns at most. Raises Refused when a sheet cannot hold them."""
+        lines = []
         for row in rows:
-            cells = []
-            for text in row:
-                cell = self._cell(self._sheet, value=_storable(neutral(text)))
-                cell.data_type = "s"
-                cells.append(cell)
-            self._sheet.append(cells)
+            if self._rows > self._most_rows:
+                raise Refused(Refusal.EXPORT_NO_SHEET)
+            self._rows += 1
+            cells = [_cell(f"{ascii_uppercase[at]}{self._rows}", text) for at, text in enumerate(row) if text]
+            lines.append(f'<row r="{self._rows}">{"".join(cells)}</row>')
+        self.write("".join(lines))
 
-    def save(self, out: IO[bytes]) -> None:
-        self._book.save(out)
+    def write(self, xml: str) -> None:
+        data = xml.encode()
+        self._bytes += len(data)
+        if self._bytes > self._most_bytes:
+            raise Refused(Refusal.EXPORT_NO_SHEET)
+        self._out.write(data)
 
-    def discard(self) -> None:
-        """Give up a sheet that was not saved, and take what it kept on disk away."""
-        self._sheet.close()
-        self._sheet._writer.cleanup()  # noqa: SLF001 - openpyxl does this itself, but only after a save
+
+@contextmanager
+def workbook(out: IO[bytes], header: Sequence[str], *, title: str) -> Iterator[Sheet]:
+    """A workbook of one sheet, which is whole when the block has ended well.
+
+    It is packed on its way into `out` and kept nowhere else, so that whoever seals that file has sealed everything.
+    After a failure `out` holds a part of it.
+    """
+    with ZipFile(out, "w") as archive:
+        for name, text in _PARTS.items():
+            archive.writestr(_entry(name), _XML + text.format(title=html.escape(title)))
+        with archive.open(_entry("xl/worksheets/sheet1.xml"), "w") as part:
+            sheet = Sheet(part)
+            sheet.write(f'{_XML}<worksheet xmlns="{_MAIN}"><sheetData>')
+            sheet.append([header])
+            yield sheet
+            sheet.write("</sheetData></worksheet>")
 
 
-def _storable(text: str) -> str:
-    """XML has no place for most control characters, and a cell none for more than 32,767 of any."""
-    return "".join(ch for ch in text if ch >= " " or ch in "\t\n")[:32_767]
+def _entry(name: str) -> ZipInfo:
+    """Without the time, so that the same rows are the same bytes."""
+    entry = ZipInfo(name)
+    entry.compress_type = ZIP_DEFLATED
+    return entry
+
+
+def _cell(place: str, text: str) -> str:
+    # Cleaned first: a formula may begin behind what is taken out.
+    shown = _cut(neutral(_NO_XML.sub("", text)))
+    spelled = html.escape(_READ_AS_ANOTHER.sub("_x005F_", shown), quote=False)
+    return f'<c r="{place}" t="inlineStr"><is><t xml:space="preserve">{spelled}</t></is></c>'
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MOST_IN_A_CELL // 2:
+        return text
+    return text.encode("utf-16-le")[: 2 * MOST_IN_A_CELL].decode("utf-16-le", "ignore")
