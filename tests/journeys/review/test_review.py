@@ -29,15 +29,15 @@ STAFF: dict[str, Any] = {"KYC_REVIEWERS": f"{REVIEWER},{ZOE}", "KYC_MANAGERS": M
 
 @asynccontextmanager
 async def provisional(
-    folder: Path, code: str = "0812", *, actions: Mapping[str, str] | None = None, **settings: Any
+    folder: Path, code: str = "0812", *, words: str = "", actions: Mapping[str, str] | None = None, **settings: Any
 ) -> AsyncIterator[tuple[Journey, str]]:
     """A check that people at Smile ID are looking at, with its card among two reviewers."""
     async with waiting(folder, **{**STAFF, **settings}) as (world, ref):
         world.slack.add_user(ZOE, "zoe")
         world.slack.add_user(MANAGER, "dayo")
         world.slack.channels[REVIEW_CHANNEL].members.update({ZOE, REVIEWER})
-        put_on_record(world, code, actions=actions)
-        await call_back(world, code, actions=actions)
+        put_on_record(world, code, words, actions=actions)
+        await call_back(world, code, words, actions=actions)
         await world.work()
         yield world, ref
 
@@ -841,12 +841,26 @@ def results_of(world: Journey) -> list[dict[str, str]]:
     return batches.lines(newest)
 
 
-@pytest.mark.parametrize("wanted", ["", "inconclusive,suspected_spoof"])
-async def test_a_site_may_want_two_people_for_approving_an_inconclusive_result(tmp_path: Path, wanted: str) -> None:
-    async with provisional(tmp_path, "0815", KYC_SECOND_PERSON_FOR=wanted) as (world, ref):
+@pytest.mark.parametrize(
+    ("code", "wanted"),
+    [
+        ("0815", ""),
+        ("0815", "inconclusive,suspected_spoof"),
+        # Each by itself, and not for the other.
+        ("0815", "suspected_spoof"),
+        ("0814", "suspected_spoof"),
+        ("0814", "inconclusive"),
+    ],
+)
+async def test_a_site_may_want_two_people_for_approving_what_smile_id_is_unsure_of(
+    tmp_path: Path, code: str, wanted: str
+) -> None:
+    words = "Pending Enroll - Possible Spoof" if code == "0814" else ""
+    async with provisional(tmp_path, code, words=words, KYC_SECOND_PERSON_FOR=wanted) as (world, ref):
+        wants_two = {"0815": "inconclusive", "0814": "suspected_spoof"}[code] in wanted
         form = await decide(world, REVIEWER, "approved", "same_person")
-        assert stands(form) is not bool(wanted)
-        if wanted:
+        assert stands(form) is not wants_two
+        if wants_two:
             assert (await world.check(ref)).decision is None
             assert "@remi proposes: Approved" in text(world)
             # Never by who proposed it.

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.sandbox.demo import ANALYST, CHANNEL
+from bot.sandbox.slack.world import BOT_USER_ID
 from bot.slack.blocks import ids
-from tests.journeys.intake.test_preflight import blurred
+from tests.journeys.intake import test_batches as batches
+from tests.journeys.intake.test_preflight import NUMBER, blurred
 from tests.journeys.intake.test_selfie_seen import SITE, caught, question
 from tests.journeys.review.test_deciding import APPROVE, REJECT, UNCLAIMED, modal
 from tests.journeys.review.test_review import ZOE, decide, press, stands, text, whispered
@@ -85,3 +88,30 @@ async def test_who_supplied_the_photos_decides_nothing_although_somebody_else_as
         assert f"You asked for {ref} or its review, or supplied its photos, so somebody else must decide it." in said
         assert (await world.check(ref)).decision is None
         assert stands(await decide(world, ZOE, "approved", "same_person"))
+
+
+@pytest.mark.parametrize("part", ["people.csv", "0.jpg", "people.zip"])
+async def test_who_uploaded_a_part_of_a_file_decides_no_row_of_it(tmp_path: Path, part: str) -> None:
+    """The reviewer fills in the table, or takes the photos; the analyst sends them."""
+    rows = {"people.csv": batches.csv_of([batches.person(0, NUMBER)]), **batches.photos(1)}
+    files = {part: batches.zip_of(rows)} if part.endswith("zip") else rows
+    async with journey(tmp_path, **SITE) as world:
+        world.slack.add_user(ZOE, "zoe")
+        world.slack.channels[REVIEW_CHANNEL].members.update({ZOE, REVIEWER})
+        world.smile_id.stories_by_id_number[NUMBER] = "unknown_code"
+        people = {name: world.slack.person(REVIEWER) if name == part else world.analyst for name in files}
+        uploaded = [await people[name].upload(data, name) for name, data in files.items()]
+        await world.analyst.say(CHANNEL, f"<@{BOT_USER_ID}>", files=uploaded)
+        await world.answered()
+        await world.work()
+        await batches.send(world)
+        ref = await world.newest()
+        assert (await world.check(ref)).requesters == {ANALYST, REVIEWER}
+        for action_id in (APPROVE, REJECT, ids.REVIEW_CLAIM):
+            await press(world, REVIEWER, action_id)
+            assert "supplied its photos, so somebody else must decide it." in await whispered(world, REVIEWER)
+        # Nor does it come next, nor can it be given to them.
+        assert ref not in str(await world.bot.cards.first(REVIEWER))
+        await press(world, ZOE, ids.REVIEW_CLAIM)
+        _check, eligible = await world.bot.review.may_hand_on(ZOE, ref)
+        assert REVIEWER not in (eligible or [REVIEWER])
