@@ -1,9 +1,10 @@
 """The shape of the database: its tables, and what SQLite does by itself when a row changes.
 
 Whoever writes the file can put a trigger into it, a default or a reference that carries changes along. What these
-write is part of the bot's own commit, which would make the MACs of it. So nothing is read or written in another shape
-than the migrations make. Tables, views and indexes of others (of a replicator, of reports) do nothing of that, and are
-let be.
+write is part of the bot's own commit, which would make the MACs of it. An index more on a table of ours, or one with
+more columns, answers lists by itself with whatever was put into it, and MACs are compared with the table's rows. So
+nothing is read or written in another shape than the migrations make. Tables of others with their indexes, and views (of
+a replicator, of reports) do nothing of that, and are let be.
 """
 
 import hashlib
@@ -23,14 +24,20 @@ Shape = dict[str, frozenset[tuple[Any, ...]]]
 """By what it is of, as sets of plain values."""
 Migrate = Callable[[sqlite_utils.Database, Sealer], None]
 
-NEWEST = "6196b465ee83da1c461b5bbecde9709fd692e8fdf41a58aad6c7902db331668b"
+NEWEST = "f72135196b0cc61ab2b9312a3d09f8412c06c28420940ab429a85bbea1dbe6db"
 """The digest of what the migrations of this version make: to make it anew would be a tenth of each start."""
 
 _OURS = """
     tables.schema = 'main' AND tables.type = 'table'
         AND tables.name NOT GLOB '_*' AND tables.name NOT GLOB 'sqlite_*'
 """
-_TABLES = f"SELECT name, wr, strict FROM pragma_table_list AS tables WHERE {_OURS}"
+# CONFLICT: of two rows that a UNIQUE lets in once, the older would go by itself. COLLATE: two texts count as the same.
+# No pragma tells either, and the migrations use neither.
+_TABLES = f"""
+    SELECT tables.name, wr, strict, instr(upper(of.sql), 'CONFLICT') > 0, instr(upper(of.sql), 'COLLATE') > 0
+    FROM pragma_table_list AS tables JOIN sqlite_schema AS of ON of.type = 'table' AND of.name = tables.name
+    WHERE {_OURS}
+"""
 _COLUMNS = f"""
     SELECT tables.name, of.name, of.type, of."notnull", of.dflt_value, of.pk, of.hidden
     FROM pragma_table_list AS tables, pragma_table_xinfo(tables.name) AS of WHERE {_OURS}
@@ -40,6 +47,9 @@ _REFERENCES = f"""
     FROM pragma_table_list AS tables, pragma_foreign_key_list(tables.name) AS of WHERE {_OURS}
 """
 _TRIGGERS = "SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger'"
+_INDEXES = "SELECT name, tbl_name, COALESCE(sql, '') FROM sqlite_schema WHERE type = 'index'"
+_INDEX = "index "
+"""Each of those that only find rows: one may be missing while an upgrade goes on (`storage.engine.upkeep`)."""
 
 
 def of(connection: sqlite3.Connection) -> Shape:
@@ -49,6 +59,14 @@ def of(connection: sqlite3.Connection) -> Shape:
     for kind, statement in (("table", _TABLES), ("column", _COLUMNS), ("reference", _REFERENCES)):
         for name, *said in fetched(connection, statement):
             found[f"table {name}"].add((kind, *said))
+    for name, table, sql in fetched(connection, _INDEXES):
+        if (of_table := found.get(f"table {table}")) is None:
+            continue  # a table of others, or SQLite's
+        said = " ".join(sql.split())
+        if not said or said.startswith("CREATE UNIQUE INDEX"):
+            of_table.add(("unique", name, said))
+        else:
+            found[f"{_INDEX}{name}"].add((table, said))
     return {what: frozenset(said) for what, said in found.items()}
 
 
@@ -76,11 +94,22 @@ def require(connection: sqlite3.Connection, migrate: Migrate) -> None:
         return
     # Perhaps others keep a table of their own in it, perhaps it was changed: only a comparison tells.
     wanted = made_by(migrate)
-    if wrong := sorted(what for what, shape in wanted.items() if found.get(what) != shape):
+    wrong = {what for what, shape in wanted.items() if found.get(what, _may_be_missing(what, shape)) != shape}
+    wrong |= {what for what, shape in found.items() if what not in wanted and _is_on(shape, wanted)}
+    if wrong:
         raise DatabaseFault(
-            f"somebody else than the bot has changed how its database works ({', '.join(wrong)}). "
+            f"somebody else than the bot has changed how its database works ({', '.join(sorted(wrong))}). "
             "See *Records that were altered* in docs/operations.md"
         )
+
+
+def _is_on(found: frozenset[tuple[Any, ...]], wanted: Shape) -> bool:
+    """Whether it is an index on one of our tables."""
+    return any(f"table {table}" in wanted for table, *_ in found)
+
+
+def _may_be_missing(what: str, shape: frozenset[tuple[Any, ...]]) -> frozenset[tuple[Any, ...]] | None:
+    return shape if what.startswith(_INDEX) else None
 
 
 class ShapeGuard:
