@@ -56,10 +56,11 @@ def _next_in(tx: Transaction, destination: str, *, now: datetime, hold: timedelt
     """The next post of one conversation, found along the index `posts_due`.
 
     The `+` keeps the look at earlier posts of the same check on `posts_ref`: by destination it would read the whole
-    queue for each post in it.
+    queue for each post in it. `q` is the row itself: whoever writes the file can have the index say that it goes to
+    another conversation, and the MAC of its check is compared with the row.
     """
     sql = """
-        SELECT * FROM posts p
+        SELECT q.* FROM posts p CROSS JOIN posts q ON q.seq = p.seq AND q.lane = :destination
         WHERE p.lane = :destination AND p.state = 'due' AND p.due_at <= :now
           AND NOT EXISTS (
             SELECT 1 FROM posts e

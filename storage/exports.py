@@ -48,14 +48,21 @@ class ExportRange:
 def page(tx: Transaction, wanted: ExportRange, after: ExportLine | None) -> list[ExportLine]:
     """The next lines in the order of asking, after the given one; empty at the end."""
     beyond = "(v.asked_at, v.ref) > (:asked_at, :ref)" if after else None
+    # Of an index the order alone: whoever writes the file can have it lead from one check's reference to another's row.
+    # Each row is read by its key, as its MAC is.
     rows = tx.rows(
         f"""
-        SELECT v.ref, v.state, COALESCE(v.verdict, '') AS verdict, COALESCE(v.decision, '') AS decision,
-            COALESCE(v.decision_reason, v.reason, v.failure, v.verdict_why, '') AS reason, v.country, v.id_type,
-            v.requester, v.asked_at, COALESCE(v.ended_at, '') AS ended_at,
+        SELECT i.ref, i.asked_at, v.asked_at IS i.asked_at AS fits, COALESCE(v.state, '') AS state,
+            COALESCE(v.verdict, '') AS verdict, COALESCE(v.decision, '') AS decision,
+            COALESCE(v.decision_reason, v.reason, v.failure, v.verdict_why, '') AS reason,
+            COALESCE(v.country, '') AS country, COALESCE(v.id_type, '') AS id_type,
+            COALESCE(v.requester, '') AS requester, COALESCE(v.ended_at, '') AS ended_at,
             COALESCE(v.record_match, 'not_compared') AS record_match, COALESCE(v.liveness, '') AS liveness,
             (SELECT COUNT(*) FROM attempts a WHERE a.ref = v.ref) AS attempts
-        FROM verifications v WHERE {_where(wanted, beyond)} ORDER BY v.asked_at, v.ref LIMIT :limit
+        FROM (
+            SELECT v.asked_at, v.ref FROM verifications v WHERE {_where(wanted, beyond)}
+            ORDER BY v.asked_at, v.ref LIMIT :limit) i
+        LEFT JOIN verifications v ON v.ref = i.ref
         """,
         since=wanted.since,
         until=wanted.until,
@@ -63,8 +70,10 @@ def page(tx: Transaction, wanted: ExportRange, after: ExportLine | None) -> list
         ref=after.ref if after else None,
         limit=PAGE,
     )
-    altered = tx.altered([row["ref"] for row in rows])
-    return [_altered(row) if row["ref"] in altered else load(ExportLine, row) for row in rows]
+    misled = {row["ref"] for row in rows if not row["fits"]}
+    altered = tx.altered([row["ref"] for row in rows]) | tx.altered_so_far(misled)
+    lines = [_altered(row) if row["ref"] in altered else load(ExportLine, row) for row in rows]
+    return sorted(lines, key=lambda line: (line.asked_at, line.ref))
 
 
 def _where(wanted: ExportRange, beyond: str | None = None) -> str:

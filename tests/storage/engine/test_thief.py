@@ -4,19 +4,21 @@ import asyncio
 import os
 import re
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from bot.__main__ import main
+from bot.domain.check.check import SearchFilter
 from bot.domain.check.states import State
 from bot.domain.outbox import PostKind
 from bot.errors import DatabaseFault
-from storage import attempts, audit, check_facts, checks, deliveries, exports, outbox, reviews
+from storage import attempts, audit, check_facts, checks, deliveries, exports, outbox, reviews, search
 from storage.engine import shape
 from storage.engine.covered import COVERED
 from storage.engine.database import Database, Transaction
@@ -54,11 +56,50 @@ def reference(path: Path) -> None:
     _rewrite(path, "verdict_why TEXT,", "verdict_why TEXT REFERENCES batches (approval) ON UPDATE CASCADE,")
 
 
-def _rewrite(path: Path, before: str, after: str) -> None:
+def index(path: Path) -> None:
+    """A list would be read from it alone, and not from the rows whose MACs are compared."""
+    with closing(beside(path)) as db:
+        db.execute("CREATE INDEX thief ON verifications (asked_at, ref, state, verdict, decision)")
+
+
+def wider_index(path: Path) -> None:
+    """The same by the name of one that the bot has made."""
+    with closing(beside(path)) as db:
+        db.execute("DROP INDEX verifications_by_time")
+        db.execute("CREATE INDEX verifications_by_time ON verifications (asked_at, ref, state, verdict, decision)")
+
+
+def no_index(path: Path) -> None:
+    """A row of a file would be two checks."""
+    with closing(beside(path)) as db:
+        db.execute("DROP INDEX verifications_batch")
+
+
+def conflict(path: Path) -> None:
+    """A post that was delivered makes room for its like."""
+    _rewrite(path, "id TEXT NOT NULL UNIQUE", "id TEXT NOT NULL UNIQUE on conflict replace", table="posts")
+
+
+def collation(path: Path) -> None:
+    _rewrite(path, "verdict_why TEXT,", "verdict_why TEXT COLLATE nocase,")
+
+
+def generated(path: Path) -> None:
+    _rewrite(path, "verdict_why TEXT,", "verdict_why TEXT AS (state),")
+
+
+def view(path: Path) -> None:
+    """In a table's place, which says what its own table does not."""
+    with closing(beside(path)) as db:
+        db.execute("ALTER TABLE decisions RENAME TO taken")
+        db.execute("CREATE VIEW decisions AS SELECT * FROM taken")
+
+
+def _rewrite(path: Path, before: str, after: str, *, table: str = "verifications") -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA writable_schema = ON")
-        sql = "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = 'verifications' AND instr(sql, ?)"
-        assert db.execute(sql, (before, after, before)).rowcount == 1
+        sql = "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = ? AND instr(sql, ?)"
+        assert db.execute(sql, (before, after, table, before)).rowcount == 1
         _count_up(db)
 
 
@@ -68,7 +109,10 @@ def _count_up(db: sqlite3.Connection) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tamper", [trigger, default, reference])
+@pytest.mark.parametrize(
+    "tamper",
+    [trigger, default, reference, index, wider_index, no_index, conflict, collation, generated, view],
+)
 @pytest.mark.parametrize("is_running", [True, False])
 async def test_the_bot_writes_nothing_for_a_thief(
     tmp_path: Path, tamper: Callable[[Path], None], is_running: bool
@@ -135,7 +179,8 @@ async def test_tables_views_and_indexes_of_others_are_let_be(tmp_path: Path) -> 
                 "CREATE TABLE _replicated (seq INTEGER PRIMARY KEY)",
                 "CREATE TABLE replicated (seq INTEGER PRIMARY KEY)",
                 "CREATE VIEW mine AS SELECT COUNT(*) AS n FROM verifications",
-                "CREATE INDEX mine_too ON verifications (country)",
+                "CREATE UNIQUE INDEX mine_too ON replicated (seq)",
+                "CREATE INDEX mine_as_well ON replicated (seq + 1)",
                 "ANALYZE",
                 "VACUUM",
             ):
@@ -178,6 +223,79 @@ def unindexed(path: Path) -> None:
         db.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 'verifications'", [kept])
         db.executemany("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", taken)
         _count_up(db)
+
+
+@pytest.mark.slow
+async def test_no_index_has_one_check_told_as_another(tmp_path: Path) -> None:
+    """Each in turn leads from the one to the row of the other; rows and MACs are as the bot wrote them."""
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        for ref in ("K-1", "K-2"):
+            await database.write(fill, ref)
+        await database.write(checks.move, "K-2", State.APPROVED, now=NOON)
+        with closing(beside(path)) as db:
+            indexes = "SELECT name FROM sqlite_schema WHERE tbl_name = 'verifications' AND sql LIKE 'CREATE INDEX%'"
+            names = [name for (name,) in db.execute(indexes)]
+        assert "verifications_by_time" in names
+        misled = []
+        for name in names:
+            with closing(beside(path)) as db:
+                exchange(db, "K-1", "K-2")
+                with hidden(path, name):
+                    exchange(db, "K-2", "K-1")
+            for number, call in enumerate(TOLD):
+                found = await database.read(call)
+                misled += [(name, number) for one in found if one.ref == "K-1" and one.state == "approved"]
+            with closing(beside(path)) as db:
+                db.execute(f"REINDEX {name}")
+        assert misled == []
+        assert database.altered == set()
+
+
+TOLD: list[Callable[[Transaction], Sequence[Any]]] = [
+    lambda tx: checks.get_all(tx, ["K-1", "K-2"]),
+    lambda tx: search.page(tx, SearchFilter(), size=5).checks,
+    lambda tx: search.page(tx, SearchFilter(requester="U1"), size=5).checks,
+    lambda tx: search.page(tx, SearchFilter(states=frozenset({State.APPROVED})), size=5).checks,
+    lambda tx: exports.page(tx, exports.ExportRange(), None),
+    lambda tx: exports.page(tx, exports.ExportRange(since=NOON, until=LATER), None),
+    lambda tx: check_facts.settled(tx, NOON, LATER).facts,
+    check_facts.still_open,
+    check_facts.in_review,
+]
+
+
+def exchange(db: sqlite3.Connection, *refs: str) -> None:
+    """The rows of two checks change places, with all that they say."""
+    places = [db.execute("SELECT rowid FROM verifications WHERE ref = ?", [ref]).fetchone()[0] for ref in refs]
+    for ref, place in ((refs[0], 1_000), (refs[1], places[0]), (refs[0], places[1])):
+        db.execute("UPDATE verifications SET rowid = ? WHERE ref = ?", [place, ref])
+
+
+@contextmanager
+def hidden(path: Path, index: str) -> Iterator[None]:
+    """Meanwhile SQLite does not know of this index, and leaves it as it is."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA writable_schema = ON")
+        kept = db.execute("SELECT * FROM sqlite_schema WHERE name = ?", [index]).fetchone()
+        db.execute("DELETE FROM sqlite_schema WHERE name = ?", [index])
+        _count_up(db)
+        yield
+        db.execute("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", kept)
+        _count_up(db)
+
+
+@pytest.mark.slow
+async def test_an_index_of_the_outbox_sends_nothing_to_somebody_else(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        await database.write(fill, "K-1")
+        with closing(beside(path)) as db:
+            db.execute("UPDATE posts SET lane = 'U0THIEF0001' WHERE ref = 'K-1'")
+            with hidden(path, "posts_due"):
+                db.execute("UPDATE posts SET lane = 'C1' WHERE ref = 'K-1'")
+        assert await database.write(deliveries.claim_due, now=LATER, until=LATER, limit=10) == []
+        assert not (await database.read(checks.get, "K-1")).is_altered
 
 
 NO_TEXT = "CAST(x'FF41' AS TEXT)"
