@@ -495,7 +495,8 @@ class Settings(ErasureSettings, ReportSettings, NetworkSettings, SmileIDSettings
     batch_rows: int = _setting("KYC_BATCH_ROWS", 2000, ge=1, le=20_000, example="2000")
     """Applicants in one file."""
     batch_approval: int | None = _setting("KYC_BATCH_APPROVAL", None, ge=1, example="200")
-    """A file with more checks than these needs a second person, a manager or an admin; unset: none does."""
+    """More checks than these, in one file or in those of one person within 24 hours, need a second person; unset: none
+    do."""
     batch_bytes: Size = _setting("KYC_BATCH_BYTES", 512 * 1024 * 1024, ge=1024, example="512MiB")
     """Of one zip, or of a table with photos inside."""
     results_with_customer_reference: bool = _setting("KYC_RESULTS_WITH_CUSTOMER_REFERENCE", False, example="false")

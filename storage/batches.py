@@ -189,6 +189,25 @@ def waiting_since(tx: Transaction) -> list[datetime]:
     return [from_text(at) for at in tx.column(sql)]
 
 
+def unapproved_checks(tx: Transaction, person: str, *, since: datetime, but: str) -> int:
+    """How many checks somebody has had made of files since then that no second person approved; `but` a file's id.
+
+    Those that were cancelled before they were sent do not count.
+    """
+    made = """
+        SELECT COUNT(*) FROM verifications v JOIN batches b ON b.id = v.batch
+        WHERE v.requester = :person AND v.asked_at >= :since AND v.state <> 'cancelled'
+          AND b.id <> :but AND b.approval IS NULL AND b.state <> 'confirmed'
+        """
+    count: int = tx.value(made, person=person, since=since, but=but)
+    # Of these all rows, or some, are still to become checks; the condition is that of the index `batches_due`.
+    to_come = """
+        SELECT id FROM batches WHERE state IN ('reading', 'confirmed') AND state = 'confirmed'
+          AND requester = :person AND id <> :but AND approval IS NULL
+        """
+    return count + sum(get(tx, id_).chosen for id_ in tx.column(to_come, person=person, but=but))
+
+
 def posted(tx: Transaction, batch_id: str, *, ts: str) -> None:
     """The batch's own message is posted."""
     # Found again after its answer was lost, it may have been kept before: rows answer in the thread of the first one.

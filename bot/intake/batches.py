@@ -1,10 +1,9 @@
 """Batches: a file of applicants is read for a preview, and its rows become checks once the requester confirms."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 
 import structlog
 
@@ -75,18 +74,24 @@ class Batches(Process):
         batch = await self._known(batch_id)
         if batch.requester != user:
             raise Refused(Refusal.BATCH_NOT_YOURS)
-        most, budget = self.settings.batch_approval, Budget.of(self)
-        chosen = replace(batch, with_repeats=with_repeats, with_hidden=with_hidden).chosen
-        commit: Callable[..., bool] = partial(batch_commits.confirm, budget=budget)
-        if most is not None and chosen > most:
-            budget.require_possible(chosen)
-            approvers = sorted({*self.access.people_who_may(Right.APPROVE_FILE)} - file_approvals.suppliers(batch))
-            if not approvers:
-                raise Refused(Refusal.APPROVAL_BY_NOBODY, checks=chosen, most=most, admin=self.access.an_admin())
-            commit = partial(file_approvals.ask, approvers=approvers)
-        changes = {"by": user, "with_repeats": with_repeats, "with_hidden": with_hidden, "now": self.now()}
-        if not await self.database.write(commit, batch_id, **changes):
+        if not await self.database.write(
+            file_approvals.confirm,
+            batch_id,
+            by=user,
+            with_repeats=with_repeats,
+            with_hidden=with_hidden,
+            now=self.now(),
+            budget=Budget.of(self),
+            rule=self._approval_rule(),
+        ):
             raise Refused(Refusal.BATCH_MOVED_ON)
+
+    def _approval_rule(self) -> file_approvals.ApprovalRule | None:
+        most = self.settings.batch_approval
+        if most is None:
+            return None
+        people = self.access.people_who_may(Right.APPROVE_FILE)
+        return file_approvals.ApprovalRule(most=most, people=people, an_admin=self.access.an_admin())
 
     async def approve(self, user: str, batch_id: str) -> None:
         """A second person lets a long file be sent. Raises Refused."""

@@ -1,12 +1,15 @@
 """A second person for long files (`KYC_BATCH_APPROVAL`): each step a plain function in a transaction of the caller."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from bot.domain.applicants.batch import Batch, BatchState
+from bot.domain.applicants.batch import COUNTED_FOR, Batch, BatchState
 from bot.domain.check.check import CONSENT_NOTICE
 from bot.domain.outbox import PostKind, encode_fault
 from bot.errors import FileCode, Refusal, Refused
+from bot.intake import batch_commits
 from bot.outbox import refresh
 from bot.submission.budget import Budget
 from storage import audit, batches, outbox
@@ -17,12 +20,52 @@ WAITS_FOR = timedelta(days=7)
 """How long a file waits for a second person."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRule:
+    """From how many checks on a file needs a second person, and who that could be."""
+
+    most: int
+    people: Collection[str]
+    an_admin: str | None
+
+
 def suppliers(batch: Batch) -> frozenset[str]:
     """Who sent the file, and who uploaded a part of it: none of them approves it."""
     return frozenset({batch.requester, *batch.preview.get("suppliers", ())})
 
 
-def ask(
+def confirm(
+    tx: Transaction,
+    batch_id: str,
+    *,
+    by: str,
+    with_repeats: bool,
+    with_hidden: bool,
+    now: datetime,
+    budget: Budget,
+    rule: ApprovalRule | None,
+) -> bool:
+    """The requester says that every customer of the file has agreed. False if another click was first.
+
+    It begins, or a second person is asked: counted in the transaction that begins it, so that two files which are
+    confirmed at once cannot miss each other. Raises Refused where the day has no room, or nobody could be asked.
+    """
+    chosen: dict[str, Any] = {"by": by, "with_repeats": with_repeats, "with_hidden": with_hidden, "now": now}
+    if rule is None:
+        return batch_commits.confirm(tx, batch_id, budget=budget, **chosen)
+    batch = replace(batches.get(tx, batch_id), with_repeats=with_repeats, with_hidden=with_hidden)
+    before = batches.unapproved_checks(tx, by, since=now - COUNTED_FOR, but=batch_id)
+    if before + batch.chosen <= rule.most:
+        return batch_commits.confirm(tx, batch_id, budget=budget, **chosen)
+    budget.require_possible(batch.chosen)
+    approvers = sorted(set(rule.people) - suppliers(batch))
+    if not approvers:
+        left = max(0, rule.most - before)
+        raise Refused(Refusal.APPROVAL_BY_NOBODY, most=rule.most, left=left, admin=rule.an_admin)
+    return _ask(tx, batch_id, approvers=approvers, **chosen)
+
+
+def _ask(
     tx: Transaction,
     batch_id: str,
     *,
@@ -32,7 +75,7 @@ def ask(
     with_hidden: bool,
     now: datetime,
 ) -> bool:
-    """Every customer has agreed, says the requester; now a second person is asked. False if a click was first."""
+    """A second person is asked. False if a click was first."""
     if not batches.await_approval(tx, batch_id, by=by, with_repeats=with_repeats, with_hidden=with_hidden, now=now):
         return False
     audit.record(tx, at=now, actor=by, act="batch.consent_confirmed", ref=batch_id, detail=CONSENT_NOTICE)

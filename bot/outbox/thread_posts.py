@@ -7,6 +7,7 @@ from functools import partial
 
 from bot.access.process import Process
 from bot.access.rights import Role
+from bot.domain.applicants.batch import COUNTED_FOR, BatchState
 from bot.domain.check.check import Check
 from bot.domain.check.states import POLLED_REASONS, ReviewReason, State
 from bot.domain.id_types.id_types import IDType
@@ -227,7 +228,12 @@ def _batch(tx: Transaction, post: Post) -> Message | None:
 
 def _approval(tx: Transaction, post: Post) -> Message | None:
     found = batches.find(tx, post.payload["batch"])
-    return file_approval.card(found) if found is not None else None
+    if found is None or found.consent_at is None:
+        return None
+    since, before = found.consent_at - COUNTED_FOR, 0
+    if found.state is BatchState.APPROVAL:
+        before = batches.unapproved_checks(tx, found.requester, since=since, but=found.id)
+    return file_approval.card(found, before=before)
 
 
 def file_name(post: Post) -> str:

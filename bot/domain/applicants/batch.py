@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -78,6 +78,10 @@ _NAMES: Mapping[str, str] = {
     State.IN_REVIEW: "needs_person",
 }
 """Of the counts that are not called like their state."""
+
+
+COUNTED_FOR = timedelta(hours=24)
+"""How long what somebody sends by file counts together: many short files cost what a long one does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

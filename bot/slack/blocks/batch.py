@@ -56,7 +56,8 @@ def message(batch: Batch, counts: BatchCounts) -> Message:
         next_step = "Send it or cancel it below." if can_send else "Correct the file and send it in a new message."
         return _message(batch, "Not sent yet", next_step, _preview(batch), _decide(batch))
     if batch.state is BatchState.APPROVAL:
-        lines = [f"{_many(batch.chosen, 'check waits', 'checks wait')} for a second person: a manager or an admin."]
+        waits = f"{_many(batch.chosen, 'check waits', 'checks wait')} for a second person: a manager or an admin."
+        lines = [waits, "What one person sends by file within 24 hours counts together, until it is approved."]
         next_step = "Nothing to do now. Nothing has been sent or charged."
         return _message(batch, "Waiting for approval", next_step, lines, _steer(batch))
     if batch.state is BatchState.CANCELLED and not counts.total:

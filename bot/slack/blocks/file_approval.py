@@ -9,10 +9,15 @@ from bot.slack.blocks.text import person, quoted, when
 _KINDS = 12
 
 
-def card(batch: Batch) -> Message:
-    """For one manager or admin, as of now: the buttons go when somebody has answered."""
+def card(batch: Batch, *, before: int = 0) -> Message:
+    """For one manager or admin, as of now: the buttons go when somebody has answered.
+
+    `before`: checks of other files that count together with these.
+    """
     verdict, next_step = _standing(batch)
     lines = [f"{batch.chosen} checks, each charged by Smile ID.", *_kinds(batch)]
+    if before:
+        lines.append(f"Sent by the same person within 24 hours, and approved by nobody: {before}.")
     asked = f"Asked by {person(batch.requester)} {when(batch.consent_at or batch.asked_at)} · {_where(batch)}"
     blocks = [
         kit.section(f"*{verdict}* · {batch.id}\n{next_step}"),

@@ -110,8 +110,8 @@ _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.APPROVAL_OVER: "Nothing to approve any more: somebody else answered, or the file was cancelled.",
     Refusal.APPROVAL_ASKER_LEFT: "Not approved: {person}, who sent the file, can no longer start checks. Reject it.",
     Refusal.APPROVAL_BY_NOBODY: (
-        "Not sent: a file of {checks} checks needs a second person, and I know no other manager or admin by name. "
-        "Nothing was charged. Ask {admin} to name one, or split the file into files of at most {most} rows."
+        "Not sent: more than {most} checks by file within 24 hours need a second person, and I know no other manager "
+        "or admin by name. Nothing was charged. Without one, {left}: ask {admin} to name one, or send fewer rows."
     ),
     Refusal.BATCH_MOVED_ON: "This file has changed meanwhile. See its message.",
     Refusal.NOT_A_REVIEWER: "Only reviewers and admins can do this. Ask {admin} if you need it.",

@@ -152,7 +152,8 @@ async def test_without_a_second_person_a_long_file_says_so_and_a_short_one_is_se
     async with journey(tmp_path, KYC_BATCH_APPROVAL="2", KYC_ADMINS=ANALYST, KYC_REQUESTERS="*") as world:
         await drop(world, LONG)
         said = await pressed(world, ANALYST, batch_message(world), ids.BATCH_CONFIRM)
-        assert said.startswith("Not sent: a file of 3 checks needs a second person")
+        assert said.startswith("Not sent: more than 2 checks by file within 24 hours need a second person")
+        assert "Without one, 2 are left" in said
         assert await state(world) is BatchState.PREVIEW
 
 
@@ -192,3 +193,48 @@ async def test_whoever_uploaded_a_part_of_a_file_does_not_approve_it(tmp_path: P
         with pytest.raises(Refused) as no:
             await world.bot.batches.approve(ADMIN, await only_file(world))
         assert no.value.code is Refusal.APPROVAL_OWN
+
+
+async def test_a_long_file_that_is_split_waits_as_if_it_were_whole(tmp_path: Path) -> None:
+    """What one person sends by file counts together for a day, whatever they press at once."""
+    async with journey(tmp_path, clock=clock_at(12), KYC_BATCH_APPROVAL="4", KYC_SEEN_BEFORE="0") as world:
+
+        async def confirmed(message: Message, number: str) -> BatchState:
+            assert (await world.analyst.click(message, ids.BATCH_CONFIRM, stale=True)).ok
+            await world.settle()
+            return (await world.bot.database.read(batches.get, number)).state
+
+        parts = [await part(world, n) for n in range(2)]
+        both = await asyncio.gather(*(world.analyst.click(message, ids.BATCH_CONFIRM) for message, _id in parts))
+        assert all(reply.ok for reply in both)
+        await world.settle()
+        states = {id_: (await world.bot.database.read(batches.get, id_)).state for _message, id_ in parts}
+        assert sorted(states.values()) == [BatchState.APPROVAL, BatchState.DONE]
+        assert len(world.smile_id.jobs) == 3
+        waits = next(id_ for id_, state in states.items() if state is BatchState.APPROVAL)
+        world.clock.move(seconds=4)
+        await world.settle()
+        shown = [text for m in world.slack.messages(CHANNEL) if waits in (text := world.slack.plain(m))]
+        assert "within 24 hours counts together" in shown[0]
+        asked = world.slack.plain(card(world, ADMIN))
+        assert "Sent by the same person within 24 hours, and approved by nobody: 3." in asked
+
+        # One that still fits goes at once; approved ones are not counted any more.
+        assert await confirmed(*await part(world, 2, rows=1)) is BatchState.DONE
+        await world.bot.batches.approve(ADMIN, waits)
+        await world.settle()
+        assert len(world.smile_id.jobs) == 3 + 1 + 3
+        assert await confirmed(*await part(world, 3, rows=1)) is BatchState.APPROVAL
+        # Somebody else's are their own; and the next day begins anew.
+        world.clock.move(hours=24, minutes=1)
+        assert await confirmed(*await part(world, 4)) is BatchState.DONE
+
+
+async def part(world: Journey, n: int, *, rows: int = 3) -> tuple[Message, str]:
+    """One of several files of a person, read: its message, and its id."""
+    people = [person(row, f"333333{n}{row}000") for row in range(rows)]
+    message = await drop(world, {f"part{n}.csv": csv_of(people), **photos(rows)})
+    newest = await world.bot.database.read(
+        lambda tx: tx.column("SELECT id FROM batches ORDER BY asked_at DESC LIMIT 1")
+    )
+    return message, str(newest[0])
