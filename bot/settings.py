@@ -240,7 +240,10 @@ def _setting(name: str, default: Any = ..., *, example: str, **more: Any) -> Any
 class _FromEnvironment(BaseSettings):
     """How all settings are read, and what is said of one that does not fit."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=True, populate_by_name=False)
+    # One of these classes is read by a process: pydantic builds the validators of that one alone, when it is read.
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", case_sensitive=True, populate_by_name=False, defer_build=True
+    )
 
     @classmethod
     def settings_customise_sources(
