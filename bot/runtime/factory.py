@@ -76,7 +76,7 @@ from bot.review.photos import PhotoAccess
 from bot.review.reminders import Reminders
 from bot.review.requests import ReviewRequests
 from bot.review.subscriptions import Subscriptions
-from bot.runtime import doors
+from bot.runtime import doors, planner
 from bot.runtime.backups import Backups
 from bot.runtime.clock import Clock, ClockWatch, RemoteClock, utc_now
 from bot.runtime.doors import CallbackDoor, SlackDoor
@@ -520,8 +520,8 @@ def _schedule_jobs(bot: Bot) -> None:
     every(minute, partial(bot.turned_away.store, bot.database, bot.now), "turned away")
     every(timedelta(hours=24), bot.slack_removals.tick, "slack removals", first_in=timedelta(seconds=20))
     every(minute, bot.purge.tick, "purge")
-    hours, learn = timedelta(hours=24), partial(bot.database.write, meta.learn_figures)
-    every(hours, learn, "planner", first_in=10 * minute)
+    learn = partial(planner.learn_figures, bot.database)
+    every(timedelta(hours=24), learn, "planner", first_in=10 * minute)
     every(minute, bot.slack_door.requests.forget, "refused requests")
     every(minute, bot.callback_door.requests.forget, "refused callbacks")
     every(10 * minute, bot.erasures.tick, "erasures")

@@ -396,6 +396,7 @@ def _by_name(known: Mapping[str, Any]) -> dict[str, Any]:
         "smile_job_id": "invented",
         "state": "failed",
         "stuck_id": "invented",
+        "table": "verifications",
         "target": State.IN_REVIEW,
         "today": date(2026, 1, 2),
         "told": "invented",

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from storage import meta, search
+from bot.runtime import planner
+from storage import audit, meta, search
 from storage.engine.database import Database, Transaction
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
@@ -16,6 +17,11 @@ pytestmark = pytest.mark.anyio
 def figures(tx: Transaction) -> list[str]:
     known = tx.exists("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'")
     return tx.column("SELECT idx FROM sqlite_stat1 WHERE tbl = 'verifications'") if known else []
+
+
+def counted_whole(tx: Transaction) -> bool:
+    """Whether SQLite has counted every line of the audit trail, which no limit holds back."""
+    return tx.exists("SELECT 1 FROM sqlite_stat1 WHERE tbl = 'audit'")
 
 
 def settings(tx: Transaction) -> tuple[int, ...]:
@@ -31,8 +37,10 @@ async def test_sqlite_learns_how_long_its_indexes_are_and_nothing_else_changes(t
         assert await database.read(figures) == []
         await database.write(fill)
         await database.write(search.by_reference, "invented")
-        await database.write(meta.learn_figures)
+        await database.write(audit.lines_of, "K-1")
+        await planner.learn_figures(database)
         assert "verifications_reference" in await database.read(figures)
+        assert not await database.read(counted_whole)
         await database.write(meta.keep, "after", "the shape is compared once more")
         assert await database.write(settings) == await database.read(settings) == (64 * 2**20, 400)
     finally:

@@ -32,6 +32,8 @@ SMALL: Mapping[str, str] = {
     "temp.touched_checks": "what one commit touches",
     "temp.changed_sums": "the same",
     "pragma_table_info": "columns of one table",
+    "pragma_index_list": "indexes of one table",
+    "sqlite_schema": "what there is in the schema",
 }
 """Tables that no number of checks makes long."""
 OF_OPEN_ONES = frozenset(
