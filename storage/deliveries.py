@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from bot.domain.outbox import Post
+from bot.domain.outbox import UPDATES, Post
 from storage import leases
 from storage.engine.database import Transaction
 from storage.outbox import OUTBOX, post_of
@@ -24,7 +24,10 @@ def claim_due(
     paused: frozenset[str] = frozenset(),
     hold: timedelta = timedelta(seconds=20),
 ) -> list[Post]:
-    """The next post of each conversation, opening and final ones first, ours until the lease ends.
+    """The next post of each conversation, opening and final ones first, ours until the lease ends; as they were before.
+
+    What posts a message is in doubt from here on: if the bot dies or the answer is lost, it is searched for before a
+    retry. One that was in doubt before keeps its moment, which says from when on Slack can be searched.
 
     One at a time per conversation; posts about one check keep their order, updates aside. A result that calls a
     reviewer waits up to `hold` for the notice to be delivered, so that what it says is true; replies in the thread of
@@ -38,7 +41,9 @@ def claim_due(
     free = [row["lane"] for row in lanes if row["lane"] not in paused]
     nexts = [row for destination in free if (row := _next_in(tx, destination, now=now, hold=hold)) is not None]
     chosen = sorted(nexts, key=lambda row: (row["priority"], row["seq"]))[:limit]
-    leases.take(tx, "posts", "id", (row["id"] for row in chosen), now=now, until=until)
+    for row in chosen:
+        doubt = "" if row["kind"] in UPDATES else "in_doubt_since = COALESCE(in_doubt_since, :now)"
+        leases.take(tx, "posts", "id", [row["id"]], now=now, until=until, also=doubt)
     return [post for row in chosen if (post := _post_or_none(tx, row, now=now)) is not None]
 
 
@@ -76,13 +81,8 @@ def _next_in(tx: Transaction, destination: str, *, now: datetime, hold: timedelt
 
 
 def intend(tx: Transaction, post_id: str, *, now: datetime) -> None:
-    """Mark it before the call to Slack: if the answer is lost, the message is searched for before a retry."""
+    """Once a search has found nothing, and before the call to Slack: its answer may be lost as well."""
     _set(tx, post_id, in_doubt_since=now)
-
-
-def not_posted(tx: Transaction, post_id: str) -> None:
-    """The call certainly posted nothing, so there is no message to search for."""
-    _set(tx, post_id, in_doubt_since=None)
 
 
 def done(tx: Transaction, post_id: str, *, channel: str | None, ts: str | None, now: datetime) -> None:
@@ -105,13 +105,16 @@ def keep_file(tx: Transaction, post_id: str, payload: Mapping[str, str]) -> None
     _set(tx, post_id, note=json.dumps(dict(payload)))
 
 
-def reschedule(tx: Transaction, post_id: str, *, at: datetime, error: str, counts: bool = True) -> None:
-    """Retry at `at`. A doubt stays: a failed search says nothing about the message."""
+def reschedule(
+    tx: Transaction, post_id: str, *, at: datetime, error: str, counts: bool = True, ends_doubt: bool = False
+) -> None:
+    """Retry at `at`. A doubt stays unless the caller knows that nothing was posted: a failed search does not say so."""
     sql = """
-        UPDATE posts SET due_at = :at, leased_until = NULL, error = :error, tries = tries + :counts
+        UPDATE posts SET due_at = :at, leased_until = NULL, error = :error, tries = tries + :counts,
+            in_doubt_since = CASE WHEN :ends_doubt = 1 THEN NULL ELSE in_doubt_since END
         WHERE id = :id
         """
-    tx.run(sql, at=at, error=error, counts=counts, id=post_id)
+    tx.run(sql, at=at, error=error, counts=counts, ends_doubt=ends_doubt, id=post_id)
     # Its conversation is free for the next post meanwhile.
     tx.wake(OUTBOX)
 

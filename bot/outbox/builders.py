@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import IO
 
 from bot.domain.outbox import Message, Post, PostKind
+from bot.outbox.recipients import Context
 from storage.engine.database import Transaction
 
 
@@ -25,8 +26,19 @@ class File:
     """Describes a picture."""
 
 
-Builder = Callable[[Post], Awaitable[Message | File | None]]
-"""Builds a post from what is stored now. None: there is nothing to say any more.
+Built = Message | File | None
+"""None: there is nothing to say any more."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FromDatabase:
+    """A builder that asks the database alone, in the transaction that reads the post's context too."""
+
+    build: Callable[[Transaction, Post, Context], Built]
+
+
+Builder = FromDatabase | Callable[[Post], Awaitable[Built]]
+"""Builds a post from what is stored now.
 
 It reads all its data in one transaction, so that a message never mixes two moments. Raises SlackError while it cannot
 know the content; then the post is retried later.

@@ -18,7 +18,7 @@ from bot.domain.check.check import Check
 from bot.domain.dates import seconds_between
 from bot.domain.outbox import ADORNMENTS, ENDS, FILES, UPDATES, AdminAlert, Message, Post, PostKind
 from bot.errors import DatabaseUnusable, SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
-from bot.outbox.builders import Builders, File, Follower
+from bot.outbox.builders import Builders, Built, File, Follower, FromDatabase
 from bot.outbox.file_delivery import FileDelivery
 from bot.outbox.lost_answers import LostAnswers
 from bot.outbox.message_delivery import MessageDelivery, UpdateDelivery
@@ -28,6 +28,7 @@ from bot.outbox.recipients import NOT_MISSED, SHARED, Context, Recipients, conte
 from bot.slack.client import VISIBLE_WITHIN, SlackClient
 from bot.slack.error_codes import BLOCKS_REFUSED, CONVERSATION_CLOSED, MESSAGE_FIXED
 from storage import deliveries, outbox
+from storage.engine.database import Transaction
 from storage.leases import UnderWay
 
 log = structlog.get_logger(__name__)
@@ -69,7 +70,7 @@ class Outbox(Process):
         lost_answers = LostAnswers(database=self.database, rate_limiter=self.rate_limiter, now=self.now)
         self._recipients = Recipients(access=self.access)
         self._messages = MessageDelivery(
-            slack=self.slack, recipients=self._recipients, lost_answers=lost_answers, builders=self.builders
+            slack=self.slack, recipients=self._recipients, lost_answers=lost_answers, build=self._build
         )
         self._updates = UpdateDelivery(slack=self.slack, rate_limiter=self.rate_limiter)
         self._files = FileDelivery(slack=self.slack, lost_answers=lost_answers)
@@ -86,6 +87,7 @@ class Outbox(Process):
 
     async def work(self, post: Post) -> None:
         await self._under_way.run(post.id, lambda: self._attempt(post))
+        self.rate_limiter.freed(post.destination)
 
     async def _attempt(self, post: Post) -> None:
         try:
@@ -102,15 +104,15 @@ class Outbox(Process):
                 await self.database.write(self._end(post).alert, "undelivered", AdminAlert.FAULT_IN_MESSAGE)
 
     async def _try(self, post: Post) -> None:
-        context = await self.database.read(context_of, post)
+        context, built = await self.database.read(self._read, post)
         try:
-            outcome = await self._deliver(post, context)
+            outcome = await self._deliver(post, context, built)
         except SlackRateLimited as limited:
             wait = timedelta(seconds=limited.retry_after)
             self.rate_limiter.pause(post.destination, wait)
-            await self._retry(post, "rate limited", wait=wait, counts=False)
+            await self._retry(post, "rate limited", wait=wait, counts=False, is_unsent=True)
         except SlackNotSent as fault:
-            await self._retry(post, str(fault))
+            await self._retry(post, str(fault), is_unsent=True)
         except SlackUncertain as fault:
             # Sooner, the next attempt could only find that it is too early to search.
             await self._retry(post, str(fault), at_least=VISIBLE_WITHIN)
@@ -119,11 +121,25 @@ class Outbox(Process):
         else:
             await self._settle(post, outcome, context.check)
 
-    async def _deliver(self, post: Post, context: Context) -> DeliveryOutcome:
+    def _read(self, tx: Transaction, post: Post) -> tuple[Context, Built]:
+        """The context, and the message where it asks the database alone: one snapshot, one examination of the check."""
+        context, builder = context_of(tx, post), self.builders[post.kind]
+        return context, builder.build(tx, post, context) if isinstance(builder, FromDatabase) else None
+
+    async def _build(self, post: Post) -> Built:
+        builder = self.builders[post.kind]
+        if isinstance(builder, FromDatabase):
+            _context, built = await self.database.read(self._read, post)
+            return built
+        return await builder(post)
+
+    async def _deliver(self, post: Post, context: Context, built: Built) -> DeliveryOutcome:
+        """What becomes of it; `built` is what was read with the context, if its builder is one `FromDatabase`."""
         permission = await self._recipients.may_read(post, context)
         if not permission.settled(SlackNotSent("whether this person may be told is not known now")):
             return Dropped(why=NO_ACCESS) if post.kind in NOT_MISSED else AccessLost()
-        built = await self.builders[post.kind](post)
+        if not isinstance(self.builders[post.kind], FromDatabase):
+            built = await self._build(post)
         if built is None:
             return Dropped(why="nothing to say any more")
         if await self._recipients.is_kept_out(post):
@@ -139,18 +155,18 @@ class Outbox(Process):
             # Better the bare text than silence; at the pace of any other message.
             log.warning("slack.refuses_blocks", ref=post.ref, post=post.id, error=no.code)
             self._without_blocks.add(post.id)
-            await self._retry(post, no.code, wait=self.rate_limiter.usual, counts=False)
+            await self._retry(post, no.code, wait=self.rate_limiter.usual, counts=False, is_unsent=True)
             return
         self._refusals[post.id] += 1
         if no.refuses_us:
             log.error("slack.refuses_us", error=no.code)
-            await self._retry(post, no.code, wait=ASK_OPERATOR_EVERY, counts=False)
+            await self._retry(post, no.code, wait=ASK_OPERATOR_EVERY, counts=False, is_unsent=True)
         elif closed := self._closed(post, context, no.code):
             await self._settle(post, closed)
         elif self._refusals[post.id] >= MAX_REFUSALS:
             await self._settle(post, (Dropped if post.kind in ADORNMENTS else Failed)(why=no.code))
         else:
-            await self._retry(post, no.code)
+            await self._retry(post, no.code, is_unsent=True)
 
     def _closed(self, post: Post, context: Context, code: str) -> DeliveryOutcome | None:
         """The outcome of a refusal that no later attempt can overcome; None for every other refusal."""
@@ -184,7 +200,6 @@ class Outbox(Process):
             self.rate_limiter.wake_in(outcome.wait)
             return
         if isinstance(outcome, Delivered):
-            self.rate_limiter.freed(post.destination)
             self._report(post, check)
         elif outcome.event:
             log.log(outcome.level, outcome.event, ref=post.ref, post=post.id, error=outcome.why)
@@ -199,8 +214,13 @@ class Outbox(Process):
         wait: timedelta | None = None,
         at_least: timedelta = timedelta(0),
         counts: bool = True,
+        is_unsent: bool = False,
     ) -> None:
-        """Reschedule after `wait`, or after the usual backoff, which grows only with the attempts that count."""
+        """Reschedule after `wait`, or after the usual backoff, which grows only with the attempts that count.
+
+        `is_unsent` if this attempt surely posted nothing: unless an earlier one may have, nothing is to be searched
+        for, and the next attempt need not wait until Slack would show it.
+        """
         # Read once more: if the clock was set during the attempt, the post's time was moved with it.
         newest = await self.database.read(outbox.find, post.id) or post
         if self.now() - newest.created_at > GIVE_UP_AFTER:
@@ -209,5 +229,13 @@ class Outbox(Process):
         log.warning("post.try_failed", ref=post.ref, post=post.id, error=error)
         if wait is None:
             wait = max(retry_in(post.tries + 1, jitter=self.rng.random()), at_least)
-        await self.database.write(deliveries.reschedule, post.id, at=self.now() + wait, error=error, counts=counts)
+        ends_doubt = is_unsent and post.in_doubt_since is None
+        await self.database.write(
+            deliveries.reschedule,
+            post.id,
+            at=self.now() + wait,
+            error=error,
+            counts=counts,
+            ends_doubt=ends_doubt,
+        )
         self.rate_limiter.wake_in(wait)

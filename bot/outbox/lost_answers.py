@@ -1,4 +1,4 @@
-"""Posting at least once, shown once: the intent is stored before the call; after a lost answer Slack is searched."""
+"""Posting at least once, shown once: a post is in doubt from its claim on; after a lost answer Slack is searched."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.domain.outbox import Post
-from bot.errors import SlackNotSent, SlackRateLimited, SlackRefused
 from bot.outbox.outcomes import Delivered, Postponed
 from bot.outbox.rate_limiter import RateLimiter
 from bot.slack.client import VISIBLE_WITHIN, FoundMessage
@@ -30,13 +29,11 @@ class LostAnswers:
     @asynccontextmanager
     async def intent(self, post: Post) -> AsyncIterator[None]:
         """Around the one call that posts. A crash or a time-out inside leaves the post in doubt."""
-        await self.database.write(deliveries.intend, post.id, now=self.now())
+        if post.in_doubt_since is not None:
+            # Not since this claim, but since an earlier one, whose message was not found.
+            await self.database.write(deliveries.intend, post.id, now=self.now())
         try:
             yield
-        except (SlackNotSent, SlackRateLimited, SlackRefused):
-            # Surely not posted: there is nothing to search for, and the next attempt need not wait.
-            await self.database.write(deliveries.not_posted, post.id)
-            raise
         finally:
             self.rate_limiter.pause(post.destination)
 

@@ -1,12 +1,12 @@
 """Posts a message into its thread, into a channel or to one person directly; updates one in place."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.check.check import Check
 from bot.domain.outbox import ELSEWHERE, Message, Post, PostKind
-from bot.outbox.builders import Builders
+from bot.outbox.builders import Built
 from bot.outbox.lost_answers import LostAnswers
 from bot.outbox.outcomes import Delivered, DeliveryOutcome, Dropped, Failed, Redirected, Reissued, Spread, ToAuthor
 from bot.outbox.rate_limiter import RateLimiter
@@ -21,7 +21,7 @@ class MessageDelivery:
     slack: SlackClient
     recipients: Recipients
     lost_answers: LostAnswers
-    builders: Builders
+    build: Callable[[Post], Awaitable[Built]]
 
     async def deliver(self, post: Post, context: Context, message: Message) -> DeliveryOutcome:
         """Raises SlackError where the call failed; a `SlackRefused` of a closed conversation leads to `closed`."""
@@ -60,7 +60,7 @@ class MessageDelivery:
         card = context.parent
         thread_ts = card.ts if card is not None and card.channel == post.destination else None
         if thread_ts and not await self.slack.thread_exists(channel=channel, ts=thread_ts):
-            alone = await self.builders[post.kind](replace(post, parent_id=None))
+            alone = await self.build(replace(post, parent_id=None))
             thread_ts, message = None, alone if isinstance(alone, Message) else message
         return await self._search(post, channel, thread_ts) or await self._post(post, message, channel, thread_ts)
 

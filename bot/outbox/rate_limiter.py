@@ -21,12 +21,12 @@ class RateLimiter:
         wait = self.usual if wait is None else wait
         until = self.steady() + wait
         self._until[destination] = max(until, self._until.get(destination, until))
-        self.wake_in(wait)
 
     def freed(self, destination: str) -> None:
-        """What was posted there is stored. The next one follows at once, or when the pause ends, which wakes too."""
-        if destination not in self.paused():
-            self.wake_in(timedelta(0))
+        """What became of a post there is stored: the next one follows at once, or when the pause ends."""
+        # Once for each post, and not before: who is woken earlier finds the conversation taken.
+        now = self.steady()
+        self.wake_in(max(self._until.get(destination, now) - now, timedelta(0)))
 
     def paused(self) -> frozenset[str]:
         now = self.steady()

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 
 from bot.access.process import Process
 from bot.access.rights import Role
-from bot.domain.applicants.batch import COUNTED_FOR, BatchState
+from bot.domain.applicants.batch import COUNTED_FOR, Batch, BatchState
 from bot.domain.check.check import Check
 from bot.domain.check.states import POLLED_REASONS, ReviewReason, State
 from bot.domain.id_types.id_types import IDType
@@ -17,8 +16,8 @@ from bot.domain.results.assurance import Doubt
 from bot.domain.results.attempt import Receipt
 from bot.domain.results.codes import Outcome, ResultMeaning
 from bot.domain.review.review import Agreement, ReviewDecision
-from bot.outbox.builders import Builders, File
-from bot.outbox.recipients import parent_of
+from bot.outbox.builders import Builders, File, FromDatabase
+from bot.outbox.recipients import Context, parent_of
 from bot.settings import Settings
 from bot.slack.blocks import batch, file_approval, held, photos, private, results, thread
 from bot.slack.blocks.results import EarlierDecision, NotifiedParties, ResultFacts
@@ -52,18 +51,18 @@ class ThreadPosts(Process):
             **dict.fromkeys(results.BY_KIND, self._result),
         }
         return {
-            PostKind.ALERT: _alert,
-            PostKind.BATCH: lambda post: self.database.read(_batch, post),
-            PostKind.BATCH_PROGRESS: lambda post: self.database.read(_batch, post),
-            PostKind.BATCH_APPROVAL: lambda post: self.database.read(_approval, post),
-            PostKind.BATCH_APPROVAL_CARD: lambda post: self.database.read(_approval, post),
-            PostKind.BATCH_FAULTS: lambda post: self.database.read(_file_of_batch, post, self.settings),
-            PostKind.BATCH_RESULTS: lambda post: self.database.read(_file_of_batch, post, self.settings),
-            **{kind: partial(self._build, build) for kind, build in by_kind.items()},
+            PostKind.ALERT: FromDatabase(_alert),
+            PostKind.BATCH: FromDatabase(_batch),
+            PostKind.BATCH_PROGRESS: FromDatabase(_batch),
+            PostKind.BATCH_APPROVAL: FromDatabase(_approval),
+            PostKind.BATCH_APPROVAL_CARD: FromDatabase(_approval),
+            PostKind.BATCH_FAULTS: FromDatabase(self._file_of_batch),
+            PostKind.BATCH_RESULTS: FromDatabase(self._file_of_batch),
+            **{kind: _of_check(build) for kind, build in by_kind.items()},
         }
 
-    async def _build(self, build: _Build, post: Post) -> Message | None:
-        return await self.database.read(_read, build, post)
+    def _file_of_batch(self, tx: Transaction, post: Post, context: Context) -> File | None:
+        return _file_of_batch(tx, post, context.batch, self.settings)
 
     def _request(self, tx: Transaction, post: Post, check: Check) -> Message:
         attempt, now = attempts.latest(tx, check.ref) if not check.is_altered else None, self.now()
@@ -123,22 +122,19 @@ class ThreadPosts(Process):
         return self.id_types.find(check.country, check.id_type)
 
 
-def _read(tx: Transaction, build: _Build, post: Post) -> Message | None:
-    check = checks.find(tx, post.ref) if post.ref else None
-    if check is not None and check.is_altered:
-        # Whatever it was to say rests on the record, and on what hangs on it.
-        build = _altered
-    message = build(tx, post, check) if check is not None else None
-    if check is None or message is None:
-        return None
-    return private.directly(message, check) if _is_moved(tx, post, check) else message
+def _of_check(build: _Build) -> FromDatabase:
+    def read(tx: Transaction, post: Post, context: Context) -> Message | None:
+        check = context.check
+        if check is None:
+            return None
+        # Whatever a post was to say rests on the record, and on what hangs on it.
+        message = thread.altered(check) if check.is_altered else build(tx, post, check)
+        return private.directly(message, check) if message is not None and _is_moved(post, context) else message
+
+    return FromDatabase(read)
 
 
-def _altered(_tx: Transaction, _post: Post, check: Check) -> Message:
-    return thread.altered(check)
-
-
-async def _alert(post: Post) -> Message:
+def _alert(_tx: Transaction, post: Post, _context: Context) -> Message:
     return private.alert(post.payload.get("fault", ""), post.payload)
 
 
@@ -198,12 +194,12 @@ def _earlier(tx: Transaction, check: Check) -> Sequence[Check]:
     return [earlier for earlier in found if earlier is not None and earlier.channel == check.channel]
 
 
-def _is_moved(tx: Transaction, post: Post, check: Check) -> bool:
+def _is_moved(post: Post, context: Context) -> bool:
     """Whether it was redirected to a direct message because its thread or channel is closed to the bot."""
     if post.kind not in UPDATES:
         return post.destination[0] in "UW"
-    parent = parent_of(tx, post)
-    return parent is not None and parent.channel not in (None, check.channel)
+    check, parent = context.check, context.parent
+    return check is not None and parent is not None and parent.channel not in (None, check.channel)
 
 
 def _has_one_reader(post: Post) -> bool:
@@ -217,8 +213,8 @@ def _is_chosen_time(check: Check, now: datetime) -> bool:
     return check.due_at - now > SOON
 
 
-def _batch(tx: Transaction, post: Post) -> Message | None:
-    found = batches.find(tx, post.payload["batch"])
+def _batch(tx: Transaction, _post: Post, context: Context) -> Message | None:
+    found = context.batch
     if found is None:
         return None
     # Not for each update on the way: a long file would be gone through for each of its rows.
@@ -226,8 +222,8 @@ def _batch(tx: Transaction, post: Post) -> Message | None:
     return batch.message(found, count(tx, found.id))
 
 
-def _approval(tx: Transaction, post: Post) -> Message | None:
-    found = batches.find(tx, post.payload["batch"])
+def _approval(tx: Transaction, _post: Post, context: Context) -> Message | None:
+    found = context.batch
     if found is None or found.consent_at is None:
         return None
     since, before = found.consent_at - COUNTED_FOR, 0
@@ -242,8 +238,8 @@ def file_name(post: Post) -> str:
     return f"{post.payload['batch']}-{name}.csv"
 
 
-def _file_of_batch(tx: Transaction, post: Post, settings: Settings) -> File | None:
-    found, what = batches.find(tx, post.payload["batch"]), post.payload.get("what", "")
+def _file_of_batch(tx: Transaction, post: Post, found: Batch | None, settings: Settings) -> File | None:
+    what = post.payload.get("what", "")
     if found is None or found.message_ts is None:
         return None
     channel, thread_ts = found.channel, found.message_ts

@@ -54,3 +54,21 @@ async def test_a_post_that_is_put_off_wakes_for_the_next_of_its_conversation(tmp
         await database.write(deliveries.reschedule, first, at=later, error="invented")
         assert await database.write(claim) == [second]
         assert wakes == [None]
+
+
+async def test_a_claimed_post_is_in_doubt_until_it_surely_was_not_sent(tmp_path: Path) -> None:
+    """The claim stores the intent: whoever finds the post after a kill searches Slack before posting it again."""
+    async with opened(tmp_path / "kyc.db") as database:
+        post = await database.write(enqueue, "1", "D1")
+        later = NOON + timedelta(minutes=5)
+
+        async def claim(now: datetime) -> datetime | None:
+            (found,) = await database.write(deliveries.claim_due, now=now, until=now, limit=8)
+            return found.in_doubt_since
+
+        assert await claim(NOON) is None
+        # Killed: the lease ran out. A later claim leaves the moment from which on Slack can be searched.
+        assert await claim(later) == NOON
+        assert await claim(later) == NOON
+        await database.write(deliveries.reschedule, post, at=NOON, error="invented", ends_doubt=True)
+        assert await claim(NOON) is None
