@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from bot.domain.results.attempt import Attempt
+from bot.domain.results.attempt import Attempt, Step
 from bot.domain.results.codes import Outcome
 from bot.errors import DatabaseFault
 from storage import keys, leases
@@ -263,14 +263,17 @@ def _attempt_or_none(tx: Transaction, row: sqlite3.Row) -> Attempt | None:
 
 def _attempt(tx: Transaction, row: sqlite3.Row) -> Attempt:
     job_id = row["job_id"]
-    checkpoint = None
+    checkpoint = token = None
+    if row["step"] != Step.SENT:
+        # Opened only for who sends: each message of Smile ID reads its attempt several times.
+        token = tx.sealer.open(row["token_sealed"], place=f"attempts.token:{job_id}")
     if row["upload_sealed"] is not None:
         checkpoint = json.loads(tx.sealer.open(row["upload_sealed"], place=f"attempts.upload:{job_id}"))
     return load(
         Attempt,
         row,
         smile_job_id=row["smile_job_id"] or None,
-        callback_token=tx.sealer.open(row["token_sealed"], place=f"attempts.token:{job_id}"),
+        callback_token=token,
         checkpoint=checkpoint,
     )
 

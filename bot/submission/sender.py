@@ -71,6 +71,7 @@ class Sender(Process):
         return None
 
     def _request(self, check: Check, attempt: Attempt, photos: Sequence[LoadedPhoto]) -> JobRequest:
+        assert attempt.callback_token is not None
         labels = {"reference": check.ref}
         if check.customer_reference:
             labels["customer_reference"] = check.customer_reference

@@ -132,7 +132,7 @@ class Database:
         Raises what `fn` raises (it alone is rolled back), and DatabaseFault if the database is closed, cannot be
         used, or the commit fails, DatabaseBusy if too many wait for it already: then nothing is stored.
         """
-        return await asyncio.shield(self._enqueue(lambda transaction: fn(transaction, *args, **kwargs)))
+        return await self._enqueue(lambda transaction: fn(transaction, *args, **kwargs))
 
     def write_later(
         self, fn: Callable[Concatenate[Transaction, P], object], /, *args: P.args, **kwargs: P.kwargs
@@ -275,11 +275,13 @@ class Database:
         group = done.result()
         self._waiting.put_back(group.left)
         for job in group.jobs:
+            if job.answered.cancelled():
+                continue  # its caller was; what it wrote is stored all the same
             if job.error is None:
                 job.answered.set_result(job.result)
             else:
                 job.answered.set_exception(job.error)
-                job.answered.exception()  # counts as heard: a caller that was cancelled cannot hear it
+                job.answered.exception()  # counts as heard: a caller that is cancelled by now cannot hear it
         for event, facts in group.told:
             log.info(event, **facts)
         for topic in dict.fromkeys(group.topics):

@@ -118,6 +118,7 @@ async def as_before(database: Database) -> None:
             assert not check.is_altered
             assert check.id_info["id_number"] == NUMBER
             (attempt,) = attempts.of_check(tx, ref)
+            assert attempt.callback_token is not None
             found = attempts.by_token(tx, attempt.callback_token, now=NOON)
             assert found is not None
             assert found.ref == ref

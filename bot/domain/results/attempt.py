@@ -31,7 +31,8 @@ class Attempt:
     in_doubt_since: datetime | None
     """An answer was lost: Smile ID's own record decides before anything is resent."""
     smile_job_id: str | None
-    callback_token: str = field(repr=False)
+    callback_token: str | None = field(repr=False)
+    """Part of the address for callbacks. None once its photos are sent: Smile ID knows it, and nobody else asks."""
     checkpoint: Mapping[str, object] | None = field(repr=False, default=None)
     """Where sending resumes, for `bot.smile_id` alone to read."""
     sent_at: datetime | None = None
