@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain.applicants import Applicant, ReadApplicants
-from bot.domain.applicants.batch import Batch, BatchState
+from bot.domain.applicants.batch import CHECKED_BEFORE, Batch, BatchState
 from bot.domain.check.check import CONSENT_NOTICE
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.outbox import Post, PostKind, decode_fault, encode_fault
@@ -48,7 +48,7 @@ def preview_of(
         if one.repeats is not None:
             repeats[one.hidden].append([one.row, f"the same person as row {one.repeats}"])
         elif earlier is not None and _checked_before(tx, one, id_types, settings, earlier):
-            repeats[one.hidden].append([one.row, "checked before"])
+            repeats[one.hidden].append([one.row, CHECKED_BEFORE])
     return {
         "table": reading.table,
         "sheet": reading.sheet,

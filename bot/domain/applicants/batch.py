@@ -80,6 +80,8 @@ _NAMES: Mapping[str, str] = {
 """Of the counts that are not called like their state."""
 
 
+CHECKED_BEFORE = "checked before"
+"""Why a row looks like a repeat, where it is not the file itself that says so."""
 COUNTED_FOR = timedelta(hours=24)
 """How long what somebody sends by file counts together: many short files cost what a long one does."""
 

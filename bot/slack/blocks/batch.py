@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from bot.domain.applicants.batch import Batch, BatchCounts, BatchState
+from bot.domain.applicants.batch import CHECKED_BEFORE, Batch, BatchCounts, BatchState
 from bot.domain.check.check import Check
 from bot.domain.check.masking import tail
 from bot.domain.mentions.incoming import is_direct
@@ -146,10 +146,7 @@ def _preview(batch: Batch) -> list[str]:
     ]
     if len(faults) > _FAULTS:
         lines.append(f"and {len(faults) - _FAULTS} more faults: the file in the thread names all of them")
-    repeats = batch.preview.get("repeats", ())
-    lines += [f"Row {row}: {quoted(str(why), 80)}" for row, why in repeats[:5]]
-    if len(repeats) > 5:
-        lines.append(f"and {len(repeats) - 5} more repeats")
+    lines += _repeats(batch)
     if ignored := batch.preview.get("ignored"):
         shown = _named(batch, ignored, batch.preview.get("ignored_at", ()))
         lines.append(f"{_left_out(len(ignored), 'unknown column')}{shown}")
@@ -157,6 +154,23 @@ def _preview(batch: Batch) -> list[str]:
         lines.append(f"{_many(unused, 'photo belongs', 'photos belong')} to no row.")
     if not batch.ready and not batch.repeats and not any(_hidden_to_send(batch)):
         lines.append("No row can be sent.")
+    return lines
+
+
+def _repeats(batch: Batch) -> list[str]:
+    """Which rows they are, and why.
+
+    A channel reads how many were checked before, and not which: its members have the file, and may see none of these
+    checks.
+    """
+    repeats = batch.preview.get("repeats", ())
+    named = repeats if is_direct(batch.channel) else [one for one in repeats if one[1] != CHECKED_BEFORE]
+    lines = [f"Row {row}: {quoted(str(why), 80)}" for row, why in named[:5]]
+    if len(named) > 5:
+        lines.append(f"and {len(named) - 5} more repeats")
+    if untold := len(repeats) - len(named):
+        rows = _many(untold, "row was checked before", "rows were checked before")
+        lines.append(f"{rows}. To see which, send me the file in a direct message.")
     return lines
 
 

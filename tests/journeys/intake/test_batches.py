@@ -372,8 +372,18 @@ async def test_a_person_who_was_checked_before_counts_as_a_repeat(tmp_path: Path
         Image.open(io.BytesIO(SELFIE)).save(other, "JPEG", quality=70)
         rows = [person(0, UNKNOWN), person(1, "33333333333")]
         message = await drop(world, {"people.csv": csv_of(rows), **photos(2, other.getvalue())})
-        assert "2 rows: 1 ready, 1 looks like a repeat." in world.slack.plain(message)
-        assert "Row 2: checked before" in world.slack.plain(message)
+        shown = world.slack.plain(message)
+        assert "2 rows: 1 ready, 1 looks like a repeat." in shown
+        # Who is in the channel has the file, and not that check: which row it is, its sender reads alone.
+        assert "1 row was checked before. To see which, send me the file in a direct message." in shown
+        assert "Row 2" not in shown
+        files = {"people.csv": csv_of(rows), **photos(2, other.getvalue())}
+        await world.analyst.write("", files=[await world.analyst.upload(data, name) for name, data in files.items()])
+        await world.answered()
+        await world.work()
+        (directly,) = [text for text in world.direct(ANALYST) if "2 rows" in text]
+        assert "1 ready, 1 looks like a repeat." in directly
+        assert "Row 2: checked before" in directly
 
 
 async def test_the_template_comes_as_a_file(tmp_path: Path) -> None:
