@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,17 +28,20 @@ def file_for(target: Path | None) -> Iterator[IO[bytes]]:
     A new file, which its owner alone may read; after a failure nothing is left of it, and an older one stays as it was.
     Raises ClickException when that cannot be done.
     """
+    import shutil
+
+    from bot.sealed_file import sealed_file
+    from bot.whole_file import whole_file
+
     # A link stays a link, and what it leads to is replaced.
     place = target.resolve() if target is not None else None
     if target is not None and place is not None and (place.is_file() or not place.exists()):
-        with _told_of(target), _replaced(place) as file:
+        with _told_of(target), whole_file(place) as file:
             yield file
         return
-    import shutil
-    import tempfile
-
-    # A device or a named pipe is written to: to be renamed over would take it away from everybody.
-    with tempfile.TemporaryFile() as file:
+    # A device or a named pipe is written to: to be renamed over would take it away from everybody. Until all is there
+    # and on record, nobody reads it, in the temporary folder neither.
+    with sealed_file() as file:
         yield file
         file.seek(0)
         if target is None:
@@ -47,22 +49,6 @@ def file_for(target: Path | None) -> Iterator[IO[bytes]]:
         else:
             with _told_of(target), target.open("wb") as out:
                 shutil.copyfileobj(file, out)
-
-
-@contextmanager
-def _replaced(place: Path) -> Iterator[IO[bytes]]:
-    import tempfile
-
-    descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}-")
-    piece = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        piece.replace(place)
-    finally:
-        piece.unlink(missing_ok=True)
 
 
 @contextmanager

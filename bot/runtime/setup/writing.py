@@ -2,8 +2,9 @@
 
 import os
 import stat
-import tempfile
 from pathlib import Path
+
+from bot.whole_file import whole_file
 
 FOR_ITS_OWNER_ALONE = 0o600
 
@@ -38,22 +39,13 @@ def write(path: Path, text: str) -> None:
     target = path.resolve()
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     old = target.stat() if target.exists() else None
-    # Made with mode 0600: at no moment can somebody else open it.
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+    with whole_file(target) as file:
+        file.write(text.encode())
         if old is not None:
             if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
-                os.chown(name, old.st_uid, old.st_gid)
+                os.fchown(file.fileno(), old.st_uid, old.st_gid)
             # The group may be the service's own: it keeps what it had to read with.
-            Path(name).chmod(FOR_ITS_OWNER_ALONE | stat.S_IMODE(old.st_mode) & stat.S_IRGRP)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+            os.fchmod(file.fileno(), FOR_ITS_OWNER_ALONE | stat.S_IMODE(old.st_mode) & stat.S_IRGRP)
     folder = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
