@@ -10,6 +10,7 @@ import io
 import json
 import stat
 import tempfile
+import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -87,7 +88,8 @@ class Surfaces:
         for channel in world.slack.channels.values():
             for _message, file in world.slack.bot_files(channel.id):
                 place = "file in a direct message" if channel.id.startswith("D") else "file in a channel"
-                self.read(place, file.content)
+                for content in _unpacked(file.content):
+                    self.read(place, content)
                 self.read("name of a file", f"{file.name} {file.title} {file.alt_text}")
         for sent in world.slack.sent:
             if sent.delivery is not None and sent.delivery.body:
@@ -139,6 +141,14 @@ def _spellings(canary: str | bytes) -> Iterator[bytes]:
     yield from (digest.digest(), digest.hexdigest().encode())
     if isinstance(canary, str):
         yield from (canary.encode("utf-16-le"), quote(canary).encode(), json.dumps(canary)[1:-1].encode())
+
+
+def _unpacked(content: bytes) -> Iterator[bytes]:
+    """A file as it is, and what is packed in it: a workbook is a zip."""
+    yield content
+    if zipfile.is_zipfile(io.BytesIO(content)):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            yield from (archive.read(name) for name in archive.namelist())
 
 
 def _place_of(call: ApiCall) -> str:

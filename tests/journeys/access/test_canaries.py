@@ -416,6 +416,7 @@ async def _reported(world: Journey) -> None:
     nia = world.slack.person(MANAGER)
     await nia.command("summary today")
     await nia.command("export csv")
+    await nia.command("export xlsx")
     await world.answered()
     await world.work()
 
