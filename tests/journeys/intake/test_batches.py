@@ -132,7 +132,7 @@ def info(world: Journey, n: int = -1) -> dict[str, Any]:
 @BOTH
 async def test_a_table_with_its_photos_in_the_same_message(tmp_path: Path, *, socket_mode: bool) -> None:
     async with journey(tmp_path, socket_mode=socket_mode) as world:
-        message = await drop(world, {"people.csv": csv_of([person(0), person(1)]), **photos(2)})
+        message = await drop(world, {"people.csv": csv_of([person(0), person(1, UNKNOWN)]), **photos(2)})
         shown = world.slack.plain(message)
         assert "2 rows: 1 ready, 1 looks like a repeat." in shown
         assert "Row 3: the same person as row 2" in shown
@@ -556,6 +556,37 @@ async def test_no_personal_data_appears_in_logs_or_in_the_channel(tmp_path: Path
             assert secret not in log_lines.getvalue()
             assert secret not in everything
         assert (await world.check(await world.newest())).state in {State.FAILED, State.REJECTED}
+
+
+@pytest.mark.parametrize(
+    ("setting", "place", "is_named"),
+    [("false", "channel", False), ("true", "channel", True), ("false", "direct message", True)],
+)
+async def test_results_lead_to_the_customer_by_row_and_by_their_own_reference_only_if_wished(
+    tmp_path: Path, setting: str, place: str, *, is_named: bool
+) -> None:
+    async with journey(tmp_path, KYC_RESULTS_WITH_CUSTOMER_REFERENCE=setting) as world:
+        amina, files = world.analyst, {"people.csv": csv_of([person(0), person(1, UNKNOWN)]), **photos(2)}
+        channel = CHANNEL if place == "channel" else amina.direct_channel_id
+        uploaded = [await amina.upload(data, name) for name, data in files.items()]
+        if channel == CHANNEL:
+            await amina.say(CHANNEL, f"<@{BOT_USER_ID}>", files=uploaded)
+        else:
+            await amina.write("", files=uploaded)
+        await world.answered()
+        await world.work()
+        preview = [m for m in world.slack.messages(channel) if "file of customers" in m.text][-1]
+        assert (await amina.click(preview, ids.BATCH_CONFIRM)).ok
+        for _round in range(3):
+            await world.settle()
+            world.clock.move(seconds=4)
+        (results,) = [file for _post, file in world.slack.bot_files(channel) if "results" in file.name]
+        told = lines(results)
+        assert [line["row"] for line in told] == ["2", "3"]
+        assert await world.newest() in {line["reference"] for line in told}
+        assert [line.get("customer_reference") for line in told] == (["CUST-0", "CUST-1"] if is_named else [None, None])
+        assert "Invented" not in results.content.decode()
+        assert GOOD not in results.content.decode()
 
 
 async def test_a_row_that_ended_runs_again_by_itself_when_its_batch_is_done(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from tests.journeys.intake.test_batches import batch_message, csv_of, drop, pers
 from tests.journeys.intake.test_preflight import blurred
 from tests.journeys.intake.test_rerun import run_again
 from tests.journeys.smile import call_back, put_on_record
-from tests.journeys.world import ADMIN, REVIEWER, Journey, MovedClock, bot_between, journey, patient_slack
+from tests.journeys.world import ADMIN, REVIEWER, SELFIE, Journey, MovedClock, bot_between, journey, patient_slack
+from tests.journeys.writing import WHOLE, said_directly, write
 
 pytestmark = pytest.mark.anyio
 
@@ -99,6 +100,42 @@ async def test_forms_count_until_the_day_is_full_and_no_door_gets_round(tmp_path
         await modal.choose("consent", [ids.CONSENTED])
         assert "none is left today" in await refused(modal)
         assert (await world.check(rejected)).round == 1
+
+
+async def test_a_full_day_is_full_for_messages_files_other_photos_and_answers_too(tmp_path: Path) -> None:
+    async with journey(tmp_path, clock=clock_at(12), story="no_face", KYC_DAILY_CHECKS="total=1") as world:
+        # Asked for on the day before, so that each of them would count anew.
+        held = await world.ask(selfie=blurred())
+        await world.work()
+        question = [m for m in world.slack.thread(CHANNEL, world.root().ts) if ids.OTHER_PHOTOS in str(m.blocks)][-1]
+        world.clock.move(days=1)
+        ended = await world.ask()
+        await world.settle()
+        root = world.root()
+        assert (await world.check(ended)).state is State.REJECTED
+        jobs, full = len(world.smile_id.jobs), await counted(world)
+
+        for message, action in ((root, ids.SEND_PHOTOS), (question, ids.OTHER_PHOTOS)):
+            assert (await world.analyst.click(message, action)).ok
+            form = await world.analyst.modal()
+            await form.attach(ids.SELFIE, await world.analyst.upload(SELFIE, "better.jpg"))
+            answer = await form.submit()
+            assert not answer.closed
+            assert "none is left today" in f"{answer.errors} {form.text()}"
+            await form.close(all_views=True)
+        await write(world, WHOLE, "selfie.jpg")
+        assert (await world.analyst.click(await said_directly(world), ids.SEND_MESSAGE)).ok
+        await world.answered()
+        await world.work()
+        assert "none is left today" in world.slack.plain(world.slack.ephemerals(ANALYST)[-1])
+        await drop(world, {"people.csv": csv_of([person(0, "22222222224")]), **photos(1)})
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+        await world.settle()
+        assert "these are 1 checks, and none is left today" in world.slack.ephemerals(ANALYST)[-1].text
+
+        assert (len(world.smile_id.jobs), await counted(world)) == (jobs, full)
+        assert (await world.check(ended)).round == 1
+        assert str((await world.check(held)).held) == "photos"
 
 
 async def test_a_check_that_is_planned_counts_for_the_day_of_its_sending(tmp_path: Path) -> None:
