@@ -33,18 +33,32 @@ def claim_due(
     reviewer waits up to `hold` for the notice to be delivered, so that what it says is true; replies in the thread of
     a summary wait for the summary.
     """
-    sql = """
-        SELECT lane FROM posts WHERE state = 'due'
-        GROUP BY lane HAVING SUM(leased_until IS NOT NULL AND leased_until > :now) = 0
-        """
-    lanes = tx.rows(sql, now=now)
-    free = [row["lane"] for row in lanes if row["lane"] not in paused]
+    free = [lane for lane in _free_lanes(tx, now=now) if lane not in paused]
     nexts = [row for destination in free if (row := _next_in(tx, destination, now=now, hold=hold)) is not None]
     chosen = sorted(nexts, key=lambda row: (row["priority"], row["seq"]))[:limit]
     for row in chosen:
         doubt = "" if row["kind"] in UPDATES else "in_doubt_since = COALESCE(in_doubt_since, :now)"
         leases.take(tx, "posts", "id", [row["id"]], now=now, until=until, also=doubt)
     return [post for row in chosen if (post := _post_or_none(tx, row, now=now)) is not None]
+
+
+def _free_lanes(tx: Transaction, *, now: datetime) -> list[str]:
+    """Conversations for which posts are due, and none is on its way: one step along an index for each of them.
+
+    To go through all posts that are due, while Slack is away perhaps for days, would be work for each one of them.
+    """
+    sql = """
+        WITH RECURSIVE lanes (lane) AS (
+            SELECT MIN(lane) FROM posts WHERE state = 'due'
+            UNION ALL
+            SELECT (SELECT MIN(p.lane) FROM posts p WHERE p.state = 'due' AND p.lane > l.lane) FROM lanes l
+            WHERE l.lane IS NOT NULL)
+        SELECT l.lane FROM lanes l
+        WHERE l.lane IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM posts o WHERE o.lane = l.lane AND o.state = 'due' AND o.leased_until IS NOT NULL
+              AND o.leased_until > :now)
+        """
+    return tx.column(sql, now=now)
 
 
 def _post_or_none(tx: Transaction, row: sqlite3.Row, *, now: datetime) -> Post | None:

@@ -1176,3 +1176,9 @@ def m0032_macs_of_records(db: Database) -> None:
         SELECT '{older_macs.DUE}', '' WHERE EXISTS (SELECT 1 FROM check_macs)
         """
     )
+
+
+@migrations()
+def m0033_posts_on_their_way(db: Database) -> None:
+    """Which conversations a post is on its way to, for whoever claims the next ones."""
+    db.execute("CREATE INDEX posts_leased ON posts (lane) WHERE state = 'due' AND leased_until IS NOT NULL")

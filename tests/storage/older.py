@@ -27,6 +27,15 @@ def without_views(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def before_posts_leased(db: sqlite3.Connection) -> None:
+    """Before migration m0033."""
+    for statement in (
+        "DROP INDEX posts_leased",
+        "DELETE FROM _sqlite_migrations WHERE name = 'm0033_posts_on_their_way'",
+    ):
+        db.execute(statement)
+
+
 def before_day_sums(db: sqlite3.Connection) -> None:
     """Before migration m0031."""
     for statement in (

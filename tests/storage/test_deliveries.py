@@ -1,5 +1,7 @@
 """Which posts are claimed next, and when somebody is to look."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from bot.domain.outbox import PostKind
 from storage import deliveries, outbox
 from storage.engine.database import Transaction
+from tests.storage.older import before_posts_leased
 from tests.storage.test_blind_index import opened
 
 pytestmark = pytest.mark.anyio
@@ -72,3 +75,37 @@ async def test_a_claimed_post_is_in_doubt_until_it_surely_was_not_sent(tmp_path:
         assert await claim(later) == NOON
         await database.write(deliveries.reschedule, post, at=NOON, error="invented", ends_doubt=True)
         assert await claim(NOON) is None
+
+
+async def test_a_claim_does_not_read_all_that_waits(tmp_path: Path) -> None:
+    """Slack may be away for days: each post would cost as much as there are, and with them everything else."""
+    async with opened(tmp_path / "kyc.db") as database:
+
+        def steps_of_a_claim(tx: Transaction) -> int:
+            steps: list[None] = []
+            tx.db.conn.set_progress_handler(lambda: steps.append(None), 1)
+            try:
+                (post,) = deliveries.claim_due(tx, now=NOON, until=NOON + timedelta(minutes=5), limit=8)
+            finally:
+                tx.db.conn.set_progress_handler(None, 0)
+            deliveries.done(tx, post.id, channel="D1", ts="1.1", now=NOON)
+            return len(steps)
+
+        for number in range(5):
+            await database.write(enqueue, str(number), "D1")
+        few = await database.write(steps_of_a_claim)
+        for number in range(5, 200):
+            await database.write(enqueue, str(number), "D1")
+        assert await database.write(steps_of_a_claim) <= 1.1 * few
+
+
+async def test_a_database_from_before_knows_which_posts_are_on_their_way(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        await database.write(enqueue, "1", "D1")
+        await database.write(deliveries.claim_due, now=NOON, until=NOON + timedelta(minutes=5), limit=8)
+    with closing(sqlite3.connect(path)) as db, db:
+        before_posts_leased(db)
+    async with opened(path) as database:
+        await database.write(enqueue, "2", "D1")
+        assert await database.write(deliveries.claim_due, now=NOON, until=NOON, limit=8) == []
