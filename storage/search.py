@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.domain.check.check import Check, Cursor, SearchFilter
 from bot.domain.check.states import FINAL, State
@@ -67,18 +68,28 @@ def _conditions(
     plus = "+" if is_short else ""
     values: dict[str, object] = {f"r{n}": ref for n, ref in enumerate(refs or ())}
     conditions = [] if refs is None else [f"v.ref IN ({', '.join(f':{name}' for name in values) or 'NULL'})"]
-    for name, condition in (
-        ("requester", f"{plus}v.requester = :requester"),
-        ("since", "v.asked_at >= :since"),
-        ("until", "v.asked_at < :until"),
+    for name, condition, value in (
+        ("requester", f"{plus}v.requester = :requester", wanted.requester),
+        ("since", "v.asked_at >= :since", None if _is_beyond(wanted.since, cursor, newer=True) else wanted.since),
+        ("until", "v.asked_at < :until", None if _is_beyond(wanted.until, cursor, newer=False) else wanted.until),
     ):
-        if (value := getattr(wanted, name)) is not None:
+        if value is not None:
             conditions.append(condition)
             values[name] = value
     if cursor is not None:
         conditions.append(f"(v.asked_at, v.ref) {'>' if cursor.newer else '<'} (:at, :ref)")
         values |= {"at": cursor.asked_at, "ref": cursor.ref}
     return conditions, values
+
+
+def _is_beyond(bound: datetime | None, cursor: Cursor | None, *, newer: bool) -> bool:
+    """Whether all on this side of the cursor lies within the bound.
+
+    Said beside the cursor, SQLite would begin at the bound, and pass over all pages before this one.
+    """
+    if bound is None or cursor is None or cursor.newer is not newer:
+        return False
+    return bound <= cursor.asked_at if newer else cursor.asked_at < bound
 
 
 def _sources(wanted: SearchFilter, *, is_keyed: bool) -> Iterator[tuple[str, str, bool]]:

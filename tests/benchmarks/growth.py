@@ -56,6 +56,7 @@ REASONS: Mapping[str, str] = {
     "check_facts.settled": "reads the checks of 30 days, which are as many as there are",
     "erasures.countries": "once for each wish to erase, along one narrow index",
     "exports.count": "counts the checks of 30 days, once for each export, along one narrow index",
+    "trail_check.compare_records": "compares a page of 2,000 records, and the small file holds 1,000",
 }
 """Calls that may grow, and why; see also WHOLE of tests/storage/test_plans.py."""
 

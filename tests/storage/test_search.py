@@ -118,6 +118,28 @@ def test_every_filter_shows_what_a_look_at_every_row_finds(tx: Transaction) -> N
             assert turned(tx, wanted, newer=newer) == rows, wanted
 
 
+@pytest.mark.parametrize("newer", [False, True])
+@pytest.mark.parametrize("requester", [None, PEOPLE[0]])
+def test_a_page_of_a_span_reads_nothing_of_the_pages_before_it(
+    tx: Transaction, newer: bool, requester: str | None
+) -> None:
+    span = SearchFilter(requester=requester, since=BEGAN, until=times(2 * ROWS))
+    far = Cursor(asked_at=times(ROWS - 20) if newer else times(20), ref="K-", newer=newer)
+    everything = SearchFilter(requester=requester)
+    assert steps(tx, span, far) <= steps(tx, everything, far) * 1.05
+
+
+def steps(tx: Transaction, wanted: SearchFilter, cursor: Cursor) -> int:
+    """Of SQLite's machine, for a page."""
+    taken: list[None] = []
+    tx.db.conn.set_progress_handler(lambda: taken.append(None), 1)
+    try:
+        assert len(search.page(tx, wanted, size=SIZE, cursor=cursor).checks) == SIZE
+    finally:
+        tx.db.conn.set_progress_handler(None, 1)
+    return len(taken)
+
+
 @pytest.mark.parametrize("since", [None, times(30)])
 @pytest.mark.parametrize("until", [None, times(90)])
 def test_an_export_holds_every_check_of_its_span_once(
