@@ -135,14 +135,17 @@ class Database:
         return await self._enqueue(lambda transaction: fn(transaction, *args, **kwargs))
 
     def write_later(
-        self, fn: Callable[Concatenate[Transaction, P], object], /, *args: P.args, **kwargs: P.kwargs
-    ) -> None:
+        self, fn: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[T]:
         """Run `fn` with the next commit, and wait for nothing: for what must not delay an answer.
 
         It is stored before `close` ends; a kill within the next moment loses it. A failure is logged. Raises
-        DatabaseFault if the database is closed, DatabaseBusy if too many wait for it already.
+        DatabaseFault if the database is closed, DatabaseBusy if too many wait for it already. Nobody need look at
+        what is returned: its result or exception comes after the commit.
         """
-        self._enqueue(lambda transaction: fn(transaction, *args, **kwargs)).add_done_callback(_log_failure)
+        answered = self._enqueue(lambda transaction: fn(transaction, *args, **kwargs))
+        answered.add_done_callback(_log_failure)
+        return answered
 
     def _enqueue(self, call: Callable[[Transaction], T]) -> asyncio.Future[T]:
         self._refuse_if_closed()
@@ -308,7 +311,7 @@ def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
 
 
-def _log_failure(done: asyncio.Future[object]) -> None:
+def _log_failure(done: asyncio.Future[T]) -> None:
     if not done.cancelled() and (error := done.exception()) is not None:
         log.error("database.not_written", exc_info=error)
 
