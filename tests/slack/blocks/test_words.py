@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -28,6 +28,7 @@ from bot.slack.blocks import (
 from bot.slack.blocks.command_help import HelpPart
 from bot.slack.blocks.results import NotifiedParties, ResultFacts
 from bot.slack.blocks.status import status_name
+from bot.slack.blocks.text import when
 from tests.slack.blocks.samples import (
     ADMINS_TOLD,
     ALL_ACTIONS,
@@ -53,6 +54,12 @@ AT = ASKED_AT + timedelta(seconds=9)
 REVIEWER = "A reviewer has been told."
 ADMINS = "Nothing to do for you. The admins have been told."
 WAIT = "Wait: the final result comes here."
+
+
+def test_a_moment_is_told_in_utc_to_the_minute_where_slack_cannot_say_it() -> None:
+    assert when(datetime(2026, 3, 9, 8, 5, 59, 999999, UTC)) == (
+        "<!date^1773043559^{date_short_pretty} at {time}|2026-03-09 08:05 UTC>"
+    )
 
 
 def shown(said: Message) -> str:
