@@ -138,19 +138,21 @@ def _after_file(tx: Transaction, post: Post, delivered: bool, now: datetime) -> 
 
 
 def require_confirmed(tx: Transaction, batch: Batch) -> None:
-    """Raises FileUnusable where the audit trail does not say who has confirmed and approved the file, and when.
+    """Raises FileUnusable where the audit trail does not say who has sent, confirmed and approved the file, and when.
 
     Whoever writes the database could let a file be sent by its row alone, with a consent that nobody gave: no MAC
     covers it before its rows are checks. A line of the trail cannot be put in unnoticed (`storage.engine.chain`).
     """
     lines = audit.lines_of(tx, batch.id)
     said = {(line.act, line.actor, line.at) for line in lines}
+    # Its checks belong to its requester, who sees them whole.
+    was_asked = any(line.act == "batch.asked" and line.actor == batch.requester for line in lines)
     is_confirmed = ("batch.consent_confirmed", batch.consent_by, batch.consent_at) in said
     needed_approval = any(line.act == "batch.approval_asked" for line in lines)
     is_approved = any(line.act == "batch.approved" and line.actor == batch.approved_by for line in lines)
     # What was cancelled was confirmed before.
     was_moved = any(line.act == "batch.moved" for line in lines)
-    if not is_confirmed or (needed_approval and not is_approved) or was_moved:
+    if not (was_asked and is_confirmed) or (needed_approval and not is_approved) or was_moved:
         tx.altered_so_far({batch.id})
         raise FileUnusable(FileCode.ALTERED)
 

@@ -228,6 +228,8 @@ class Batches(Process):
             batch_commits.preview_of, reading, self.id_types, self.settings, earlier=earlier
         )
         preview["suppliers"] = sorted(suppliers)
+        # Sealed with it: who may read what is in the file. No MAC covers the file's own row.
+        preview["readers"] = [batch.channel, batch.requester]
         total = sum(not one.hidden for one in reading.applicants)
         await self.database.write(batch_commits.show_preview, batch.id, preview, total=total, now=now)
         log.info("batch.read", batch=batch.id, rows=total)

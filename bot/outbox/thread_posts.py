@@ -213,13 +213,25 @@ def _is_chosen_time(check: Check, now: datetime) -> bool:
     return check.due_at - now > SOON
 
 
-def _batch(tx: Transaction, _post: Post, context: Context) -> Message | None:
+def _batch(tx: Transaction, post: Post, context: Context) -> Message | None:
     found = context.batch
-    if found is None:
+    if found is None or not _is_for_readers(tx, found, post):
         return None
     # Not for each update on the way: a long file would be gone through for each of its rows.
     count = batches.counts if batches.is_under_way(tx, found.id) else batches.counts_examined
     return batch.message(found, count(tx, found.id))
+
+
+def _is_for_readers(tx: Transaction, batch: Batch, post: Post) -> bool:
+    """Whether it goes where the file was sent, or to who sent it: else somebody has written that into the database.
+
+    A file that could not be read, or was read by an older version, has no such list.
+    """
+    readers = batch.preview.get("readers", [batch.channel, batch.requester])
+    if readers == [batch.channel, batch.requester] and post.destination in readers:
+        return True
+    tx.altered_so_far({batch.id})
+    return False
 
 
 def _approval(tx: Transaction, _post: Post, context: Context) -> Message | None:
@@ -244,6 +256,8 @@ def _file_of_batch(tx: Transaction, post: Post, found: Batch | None, settings: S
         return None
     channel, thread_ts = found.channel, found.message_ts
     if post.kind is PostKind.BATCH_FAULTS:
+        if not _is_for_readers(tx, found, post):
+            return None
         data, comment = batch.faults_csv(found), batch.faults_comment(found)
     else:
         counts = batches.counts_examined(tx, found.id)

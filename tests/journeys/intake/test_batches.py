@@ -514,6 +514,48 @@ async def test_whoever_writes_the_database_is_not_sent_the_results(tmp_path: Pat
         assert world.slack.bot_files(thief) == []
 
 
+@pytest.mark.parametrize("kind", ["batch_faults", "batch"])
+@pytest.mark.parametrize("beside", ["channel = :thief", "requester = :thief", "id = id"])
+async def test_whoever_writes_the_database_is_not_sent_what_is_in_a_file(
+    tmp_path: Path, beside: str, kind: str
+) -> None:
+    """Nor what is wrong with it: titles and values are told where the file was sent."""
+    async with journey(tmp_path) as world:
+        world.has_thief = True
+        await drop(world, {"people.csv": csv_of([person(0), {**person(1), "country": "Atlantis"}]), **photos(2)})
+        reviewer = world.slack.person(REVIEWER)
+        thief = REVIEWER if "requester" in beside else reviewer.direct_channel_id
+        first = await reviewer.write("hello")
+        await world.work()
+        with closing(sqlite3.connect(world.bot.settings.database)) as db, db:
+            db.execute(f"UPDATE batches SET message_ts = :ts, {beside}", {"thief": thief, "ts": first.ts})  # noqa: S608 - above
+            columns = "kind, lane, priority, note, state, due_at, created_at"
+            put = f"""
+                INSERT INTO posts (id, {columns}) SELECT 'thief', kind, ?, priority, note, 'due', due_at, created_at
+                FROM posts WHERE kind = ?
+                """  # noqa: S608 - above
+            assert db.execute(put, [thief, kind]).rowcount == 1
+        world.clock.move(seconds=30)
+        await world.work()
+        assert world.slack.bot_files(reviewer.direct_channel_id) == []
+        assert "B-" not in str(world.direct(REVIEWER))
+        assert [line for line in world.direct(ADMIN) if "Record altered" in line]
+
+
+async def test_a_file_does_not_become_checks_of_whoever_writes_the_database(tmp_path: Path) -> None:
+    """Who would see its customers as their own."""
+    async with journey(tmp_path) as world:
+        world.has_thief = True
+        await drop(world, {"people.csv": csv_of([person(0)]), **photos(1)})
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+        with closing(sqlite3.connect(world.bot.settings.database)) as db, db:
+            assert db.execute("UPDATE batches SET requester = ?", [REVIEWER]).rowcount == 1
+        await world.settle()
+        assert world.smile_id.jobs == {}
+        assert await world.bot.database.read(lambda tx: tx.value("SELECT COUNT(*) FROM verifications")) == 0
+        assert [line for line in world.direct(ADMIN) if "Record altered" in line]
+
+
 @pytest.mark.parametrize("is_found_before", [True, False])
 async def test_a_file_is_done_although_one_of_its_rows_was_altered(tmp_path: Path, *, is_found_before: bool) -> None:
     """That row is not sent, its requester hears of it, and nobody waits for it."""
