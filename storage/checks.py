@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -410,8 +411,20 @@ def whereabouts(tx: Transaction, ref: str) -> Whereabouts:
 
 
 def count_by_state(tx: Transaction) -> dict[str, int]:
-    """How many checks are in each state, counted by triggers: read every few seconds, so nothing is scanned."""
-    return {row["state"]: row["n"] for row in tx.rows("SELECT state, n FROM check_counts")}
+    """How many checks are in each state, counted by triggers: read every few seconds, so nothing is scanned.
+
+    A check whose record proved altered is in none of them but *altered*: what its row says is a thief's.
+    """
+    found = Counter({row["state"]: row["n"] for row in tx.rows("SELECT state, n FROM check_counts")})
+    altered = tx.altered_so_far()
+    sql = """
+        SELECT v.state FROM json_each(:refs) r
+        CROSS JOIN verifications v ON v.ref = r.value
+        """
+    found.subtract(tx.column(sql, refs=json.dumps(sorted(altered))))
+    # Whoever altered a row may have done it past the triggers: nothing is fewer than none.
+    counts = {state: max(0, n) for state, n in found.items() if isinstance(state, str)}
+    return counts | {ReviewReason.ALTERED.value: len(altered)} if altered else counts
 
 
 def _set(tx: Transaction, ref: str, **columns: object) -> None:
@@ -453,23 +466,32 @@ def _altered(row: sqlite3.Row) -> Check:
         verdict_why=None,
         failure=None,
         failure_words=None,
-        country=row["country"],
-        id_type=row["id_type"],
-        requester=row["requester"],
-        channel=row["channel"],
-        thread_ts=row["thread_ts"],
-        message_ts=row["message_ts"],
+        country=_text(row["country"]) or "",
+        id_type=_text(row["id_type"]) or "",
+        requester=_text(row["requester"]) or "",
+        channel=_text(row["channel"]) or "",
+        thread_ts=_text(row["thread_ts"]),
+        message_ts=_text(row["message_ts"]),
         asked_at=asked_at,
         photos_checked_at=None,
         sent_at=None,
         ended_at=None,
         consent_at=asked_at,
-        consent_by=row["requester"],
+        consent_by=_text(row["requester"]) or "",
         consent_notice=CONSENT_NOTICE,
         tries=0,
-        round=row["round"],
-        edits=row["edits"],
-        batch=row["batch"],
-        batch_row=row["batch_row"],
-        asked_again=frozenset(row["asked_again"].split()),
+        round=_number(row["round"]) or 1,
+        edits=_number(row["edits"]) or 0,
+        batch=_text(row["batch"]),
+        batch_row=_number(row["batch_row"]),
+        asked_again=frozenset((_text(row["asked_again"]) or "").split()),
     )
+
+
+def _text(stored: object) -> str | None:
+    # Past the schema, somebody may have put another type there.
+    return stored if isinstance(stored, str) else None
+
+
+def _number(stored: object) -> int | None:
+    return stored if isinstance(stored, int) else None

@@ -125,7 +125,8 @@ def subject_report(
     """Write all that is held on a customer into a file, as JSON: opened, with why and until when it is kept.
 
     For a customer who asks what is known of them. Recorded in the audit trail; may run beside the bot. Where nothing is
-    held there is no file, and the exit is 0, too.
+    held there is no file, and the exit is 0, too. Exit 1: the record of a check was altered; it is named, and the file
+    says nothing else of it.
     """
     import json
 
@@ -152,6 +153,9 @@ def subject_report(
         file.write((json.dumps(report, ensure_ascii=False, indent=2) + "\n").encode())
     count = len(report["checks"])
     click.echo(f"{target}: all that is held, of {count} {'check' if count == 1 else 'checks'}")
+    if altered := reports.altered_in(report):
+        click.echo(f"named alone, since their record was altered: {' '.join(altered)}", err=True)
+        sys.exit(1)
 
 
 async def _erase(

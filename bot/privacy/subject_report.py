@@ -13,6 +13,7 @@ from storage.engine.database import Transaction
 from storage.engine.lifespans import LIFESPANS
 
 KIND = "subject report"
+ALTERED = "altered beside the bot: what is stored is not what the bot wrote, and is not told; see docs/operations.md"
 ELSEWHERE = (
     "The photos lie in Slack, under the ids that stand here, and not in this database.",
     "Smile ID keeps a record of its own of each job that stands here.",
@@ -51,7 +52,15 @@ def refs_of(report: Mapping[str, Any]) -> list[str]:
     return [check["ref"] for check in report["checks"]]
 
 
+def altered_in(report: Mapping[str, Any]) -> list[str]:
+    """The checks that it names, and says nothing of."""
+    return [check["ref"] for check in report["checks"] if "record" in check]
+
+
 def _check(tx: Transaction, ref: str, wanted: Retention) -> dict[str, Any]:
+    if tx.altered([ref]):
+        # Nobody can tell what of it is the customer's own, and an approval among it would be a thief's.
+        return {"ref": ref, "record": ALTERED}
     ended = retention.find(tx, ref)
     until = {}
     if ended is not None:

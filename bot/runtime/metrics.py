@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from bot.domain.check.states import State
+from bot.domain.check.states import ReviewReason, State
 from bot.domain.installation import ForeignPart
 from bot.domain.privacy.slack_removals import Removal, RemovalState
 from bot.errors import REFUSES_US
@@ -148,7 +148,7 @@ class Metrics:
         self._steps.labels("forth" if step > timedelta(0) else "back").inc()
 
     def render(self, gauges: Gauges) -> bytes:
-        for state in State:
+        for state in (*State, ReviewReason.ALTERED):
             self._checks.labels(state.value).set(gauges.checks.get(state.value, 0))
         for kind, wait in gauges.oldest_due.items():
             self._oldest_due.labels(kind).set(wait.total_seconds())

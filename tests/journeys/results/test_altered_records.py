@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
+from bot.domain.privacy.erasures import FoundBy, Wish
+from bot.errors import RecordAltered
+from bot.privacy import proof, subject_report
 from bot.runtime.health import Degraded
+from bot.runtime.metrics import read_gauges
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Fault, Person, plain
 from bot.slack.blocks import ids
@@ -98,8 +102,27 @@ async def shown_to_everybody(world: Journey, ref: str) -> dict[str, str]:
     seen["home"] = world.slack.plain(world.slack.person(ANALYST).home or {})
     (line,) = await world.bot.database.read(exports.page, exports.ExportRange(), None)
     seen["export"] = str(line)
+    seen["metrics"] = "\n".join(await counted(world))
+    seen["subject report"] = await reported(world, ref)
+    with pytest.raises(RecordAltered):
+        await world.bot.database.write(proof.make, ref, at=world.clock())
     seen["thread"] = world.slack.plain(world.root())
     return seen
+
+
+async def counted(world: Journey) -> list[str]:
+    """The states that the metrics count a check in."""
+    gauges = await world.bot.database.read(read_gauges, world.clock())
+    lines = world.bot.metrics.render(gauges).decode().splitlines()
+    return [line for line in lines if line.startswith("kyc_checks{") and not line.endswith(" 0.0")]
+
+
+async def reported(world: Journey, ref: str) -> str:
+    """What a customer would be handed of this check."""
+    wish = Wish(found_by=FoundBy.REF, value=ref)
+    retention = world.bot.settings.retention
+    report = await world.bot.database.write(subject_report.make, wish, retention, by=ADMIN, at=world.clock())
+    return json.dumps(report["checks"] if report else None)
 
 
 async def told(world: Journey) -> list[str]:
