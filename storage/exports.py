@@ -73,7 +73,13 @@ def page(tx: Transaction, wanted: ExportRange, after: ExportLine | None) -> list
     misled = {row["ref"] for row in rows if not row["fits"]}
     altered = tx.altered([row["ref"] for row in rows]) | tx.altered_so_far(misled)
     lines = [_altered(row) if row["ref"] in altered else load(ExportLine, row) for row in rows]
-    return sorted(lines, key=lambda line: (line.asked_at, line.ref))
+    lines.sort(key=_key)
+    # What is no UTF-8 sorts otherwise than it reads: it must not be the next page for ever.
+    return lines if not lines or after is None or _key(lines[-1]) > _key(after) else []
+
+
+def _key(line: ExportLine) -> tuple[str, str]:
+    return line.asked_at, line.ref
 
 
 def _where(wanted: ExportRange, beyond: str | None = None) -> str:
@@ -81,13 +87,16 @@ def _where(wanted: ExportRange, beyond: str | None = None) -> str:
     # Behind a line there is nothing from before the range.
     since = "v.asked_at >= :since" if wanted.since and not beyond else None
     until = "v.asked_at < :until" if wanted.until else None
-    return " AND ".join(filter(None, (since, until, beyond))) or "1 = 1"
+    # A time of another type, past the schema, would be before or behind all others: such a check is told of alone.
+    return " AND ".join(filter(None, ("typeof(v.asked_at) = 'text'", since, until, beyond)))
 
 
 def _altered(row: sqlite3.Row) -> ExportLine:
     """Nothing that an altered record says of what has come of its check."""
     nothing = {"verdict": "", "decision": "", "ended_at": "", "record_match": "not_compared", "liveness": ""}
-    return load(ExportLine, row, state=ALTERED, reason=ALTERED, **nothing)
+    # Past the schema, somebody may have put another type there.
+    kept = {name: row[name] if isinstance(row[name], str) else "" for name in ("country", "id_type", "requester")}
+    return load(ExportLine, row, state=ALTERED, reason=ALTERED, **nothing, **kept)
 
 
 FIELDS = tuple(ExportLine.__dataclass_fields__)
