@@ -67,7 +67,8 @@ class Links:
     async def _to(self, places: Sequence[FoundMessage | None], seconds: float) -> list[str | None]:
         """In their order; Slack is asked for those that are new, each once."""
         new = dict.fromkeys(place for place in places if place is not None and place not in self._known)
-        await asyncio.gather(*(self._ask(place, seconds) for place in new if not self._is_refused(place)))
+        if asked := [place for place in new if not self._is_refused(place)]:
+            await asyncio.gather(*(self._ask(place, seconds) for place in asked))
         return [self._known.get(place) if place is not None else None for place in places]
 
     async def _ask(self, place: FoundMessage, seconds: float) -> None:
