@@ -26,7 +26,7 @@ from storage.engine.covered import COVERED, CoveredTable
 from storage.engine.database import Database, Transaction, params
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
-from tests.storage.engine.test_macs import NOON, beside, fill, opened
+from tests.storage.engine.test_macs import NOON, beside, fill, opened, unguarded_trail
 
 pytestmark = pytest.mark.anyio
 
@@ -285,6 +285,79 @@ def hidden(path: Path, index: str) -> Iterator[None]:
         yield
         db.execute("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", kept)
         _count_up(db)
+
+
+LIKE_K_2 = "state, reason, verdict, verdict_outcome, verdict_why, decision, ended_at"
+MOVES: Mapping[str, Sequence[str]] = {
+    "no MAC": ["DELETE FROM check_macs WHERE ref = 'K-1'"],
+    "the MAC of another": [
+        "DELETE FROM check_macs WHERE ref = 'K-1'",
+        "UPDATE check_macs SET ref = 'K-1' WHERE ref = 'K-2'",
+    ],
+    "the version before": ["UPDATE check_macs SET version = version - 1 WHERE ref = 'K-1'"],
+    "the state of another": [
+        (
+            f"UPDATE verifications SET ({LIKE_K_2}) = (SELECT {LIKE_K_2} FROM verifications WHERE ref = 'K-2') "  # noqa: S608 - above
+            "WHERE ref = 'K-1'"
+        )
+    ],
+    "no decision": ["DELETE FROM decisions WHERE ref = 'K-1'"],
+    "a decision more": [
+        (
+            "INSERT INTO decisions (ref, round, number, decision, reason, decided_by, override, at) "
+            "SELECT ref, round, 2, 'approved', reason, 'U9', override, at FROM decisions WHERE ref = 'K-1'"
+        )
+    ],
+    "the decisions of another": [
+        "DELETE FROM decisions WHERE ref = 'K-1'",
+        "UPDATE decisions SET ref = 'K-1' WHERE ref = 'K-2'",
+    ],
+    "the jobs of another": [
+        "DELETE FROM attempts WHERE ref = 'K-1'",
+        "UPDATE attempts SET ref = 'K-1' WHERE ref = 'K-2'",
+    ],
+    "the names of both exchanged": [
+        f"UPDATE {table} SET ref = '{after}' WHERE ref = '{before}'"  # noqa: S608 - names from the code
+        for table in (*(table.name for table in COVERED if not table.through_job), "check_macs", "audit")
+        for before, after in (("K-1", "K-0"), ("K-2", "K-1"), ("K-0", "K-2"))
+    ],
+}
+"""What makes K-1 look like K-2, which is approved, of rows and MACs that the bot itself has written."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_running", [True, False])
+@pytest.mark.parametrize("move", MOVES)
+async def test_nothing_that_the_bot_wrote_of_one_check_passes_for_another(
+    tmp_path: Path, move: str, *, is_running: bool
+) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        for ref in ("K-1", "K-2", "K-3"):
+            await database.write(fill, ref)
+        await database.write(checks.move, "K-2", State.APPROVED, now=NOON)
+        if is_running:
+            run(path, MOVES[move])
+            await nowhere_approved(database)
+    if not is_running:
+        run(path, MOVES[move])
+    async with opened(path) as database:
+        await nowhere_approved(database)
+
+
+def run(path: Path, statements: Sequence[str]) -> None:
+    with closing(beside(path)) as db, unguarded_trail(db):
+        for statement in statements:
+            db.execute(statement)
+
+
+async def nowhere_approved(database: Database) -> None:
+    assert (await database.read(checks.get, "K-1")).is_altered
+    assert not (await database.read(checks.get, "K-3")).is_altered
+    for call in TOLD:
+        found = {one.ref: one.state for one in await database.read(call)}
+        assert found.get("K-1") != "approved"
+        assert found.get("K-3", State.IN_REVIEW) == State.IN_REVIEW
 
 
 @pytest.mark.slow
