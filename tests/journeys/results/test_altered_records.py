@@ -2,13 +2,15 @@
 
 import json
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.domain.privacy.erasures import FoundBy, Wish
+from bot.domain.privacy.holds import HoldCause
+from bot.domain.review.requests import RequestKind, ReviewRequest
 from bot.errors import RecordAltered
 from bot.privacy import proof, subject_report
 from bot.runtime.health import Degraded
@@ -16,7 +18,7 @@ from bot.runtime.metrics import read_gauges
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Fault, Person, plain
 from bot.slack.blocks import ids
-from storage import exports
+from storage import exports, holds, review_requests, reviews
 from storage.engine import inspect
 from storage.engine.database import Transaction
 from tests.journeys.review.test_review import ALWAYS, card, decide, press, provisional, stands
@@ -189,7 +191,18 @@ async def approved(world: Journey, *, by_a_reviewer: bool) -> str:
     await world.work()
     if by_a_reviewer:
         assert stands(await decide(world, REVIEWER, "approved", "same_person"))
+        await world.bot.database.write(more_rows, ref, world.clock())
     return ref
+
+
+def more_rows(tx: Transaction, ref: str, now: datetime) -> None:
+    """Of the tables that a decision alone leaves empty."""
+    reviews.add_note(tx, ref, 1, author=REVIEWER, words="a note", source="form", now=now)
+    holds.add(tx, ref, HoldCause.LEGAL, by=REVIEWER, now=now)
+    asked = ReviewRequest(
+        id=f"Q-{ref}", ref=ref, round=1, kind=RequestKind.REVIEW, person=ANALYST, reason="other", words="look", at=now
+    )
+    review_requests.add(tx, asked)
 
 
 async def looked_at(world: Journey, ref: str) -> dict[str, str]:
@@ -204,7 +217,16 @@ async def looked_at(world: Journey, ref: str) -> dict[str, str]:
         "card": await typed(reviewer, f"review {ref}"),
         "list of all": await typed(reviewer, "list all"),
         "export": str([line for line in exported if ref in str(line)]),
+        "subject report": await reported(world, ref),
+        "proof": await proven(world, ref),
     }
+
+
+async def proven(world: Journey, ref: str) -> str:
+    try:
+        return str(await world.bot.database.write(proof.make, ref, at=world.clock()))
+    except RecordAltered as altered:
+        return f"altered: {altered}"
 
 
 @pytest.mark.endurance
@@ -212,7 +234,7 @@ async def looked_at(world: Journey, ref: str) -> dict[str, str]:
     ("by_a_reviewer", "tables"),
     [
         (False, {"verifications", "photos", "attempts", "receipts", "facts", "posts"}),
-        (True, {"reviews", "decisions"}),
+        (True, {"reviews", "decisions", "review_notes", "review_requests", "holds"}),
     ],
 )
 async def test_each_column_that_is_altered_leaves_an_approved_check_approved_nowhere(
