@@ -132,7 +132,7 @@ def info(world: Journey, n: int = -1) -> dict[str, Any]:
 @BOTH
 async def test_a_table_with_its_photos_in_the_same_message(tmp_path: Path, *, socket_mode: bool) -> None:
     async with journey(tmp_path, socket_mode=socket_mode) as world:
-        message = await drop(world, {"people.csv": csv_of([person(0), person(1, UNKNOWN)]), **photos(2)})
+        message = await drop(world, {"people.csv": csv_of([person(0), person(1)]), **photos(2)})
         shown = world.slack.plain(message)
         assert "2 rows: 1 ready, 1 looks like a repeat." in shown
         assert "Row 3: the same person as row 2" in shown
