@@ -70,7 +70,12 @@ def refs_by_reference(tx: Transaction, prints: Sequence[str]) -> list[str]:
 
 
 def _refs(tx: Transaction, column: str, prints: Sequence[str]) -> list[str]:
-    sql = f"SELECT ref FROM verifications WHERE {column} = :print ORDER BY asked_at, ref"
+    # `v` is the row itself: whoever writes the file can have an index lead from this customer to another's check, which
+    # would be erased, or reported to somebody whom it does not concern.
+    sql = f"""
+        SELECT v.ref FROM verifications i CROSS JOIN verifications v ON v.ref = i.ref AND v.{column} = :print
+        WHERE i.{column} = :print ORDER BY i.asked_at, i.ref
+        """
     return list(dict.fromkeys(ref for print_ in prints for ref in tx.column(sql, print=print_)))
 
 

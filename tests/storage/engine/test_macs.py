@@ -71,7 +71,7 @@ async def opened(path: Path, sealer: Sealer = SEALER, **options: Any) -> AsyncIt
         await database.close()
 
 
-def fill(tx: Transaction, ref: str) -> None:
+def fill(tx: Transaction, ref: str, *, number: str = "00000000000", reference: str = "invented") -> None:
     """A check in review with a row in every table that belongs to a check."""
     request = Request(
         requester="U1",
@@ -81,8 +81,8 @@ def fill(tx: Transaction, ref: str) -> None:
         view_id=f"V-{ref}",
         country="NG",
         id_type="BVN",
-        id_info={"id_number": "00000000000"},
-        customer_reference="invented",
+        id_info={"id_number": number},
+        customer_reference=reference,
         photos=(PhotoRef(kind=PhotoKind.SELFIE, position=0, file_id="F1"),),
         consent_at=NOON,
     )

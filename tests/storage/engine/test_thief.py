@@ -19,7 +19,19 @@ from bot.domain.check.check import SearchFilter
 from bot.domain.check.states import State
 from bot.domain.outbox import PostKind
 from bot.errors import DatabaseFault
-from storage import attempts, audit, check_facts, checks, deliveries, exports, outbox, reviews, search
+from storage import (
+    attempts,
+    audit,
+    blind_index,
+    check_facts,
+    checks,
+    deliveries,
+    erasures,
+    exports,
+    outbox,
+    reviews,
+    search,
+)
 from storage.engine import shape
 from storage.engine.connection import read_any_text
 from storage.engine.covered import COVERED, CoveredTable
@@ -371,6 +383,35 @@ async def test_an_index_of_the_outbox_sends_nothing_to_somebody_else(tmp_path: P
                 db.execute("UPDATE posts SET lane = 'C1' WHERE ref = 'K-1'")
         assert await database.write(deliveries.claim_due, now=LATER, until=LATER, limit=10) == []
         assert not (await database.read(checks.get, "K-1")).is_altered
+
+
+@pytest.mark.slow
+async def test_no_index_finds_somebody_else_for_a_customer(tmp_path: Path) -> None:
+    """Else their data would be erased, or reported to somebody whom it does not concern."""
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        for ref, number in (("K-1", "00000000000"), ("K-2", "11111111111")):
+            await database.write(fill, ref, number=number, reference=f"invented-{ref}")
+        prints = "number_print, reference_print"
+        with closing(beside(path)) as db:
+            [kept] = db.execute(f"SELECT {prints} FROM verifications WHERE ref = 'K-2'")  # noqa: S608 - above
+            put = f"UPDATE verifications SET ({prints}) = (?, ?) WHERE ref = 'K-2'"  # noqa: S608 - above
+            db.execute(put, db.execute(f"SELECT {prints} FROM verifications WHERE ref = 'K-1'").fetchone())  # noqa: S608
+            with hidden(path, "verifications_person"), hidden(path, "verifications_reference"):
+                db.execute(put, kept)
+        assert not (await database.read(checks.get, "K-2")).is_altered
+
+        def found(tx: Transaction) -> list[list[str]]:
+            number = blind_index.numbers(tx.sealer, "NG", "00000000000")
+            reference = blind_index.references(tx.sealer, "invented-K-1")
+            return [
+                erasures.refs_by_number(tx, number),
+                erasures.refs_by_reference(tx, reference),
+                sorted(search.by_number(tx, "00000000000", ["NG"])),
+                sorted(search.by_reference(tx, "invented-K-1")),
+            ]
+
+        assert await database.read(found) == [["K-1"]] * 4
 
 
 NO_TEXT = "CAST(x'FF41' AS TEXT)"
