@@ -68,18 +68,9 @@ async def _place(milliseconds: int) -> AsyncIterator[Site]:
 async def _rows_a_second(world: Site, rows: int, *, first: int) -> float:
     """From the moment that a file begins to be sent until Smile ID has the photos of its last row."""
     # Nothing is heard of the rows before, so that the bot asks for them after a while: no part of sending others.
-    await _asked(world)
+    await world.wait_for_asks(timeout_seconds=PATIENCE_SECONDS)
     batch = await _drop(world, rows=rows, first=first)
     return rows / await _sent(world, batch, rows=rows)
-
-
-async def _asked(world: Site) -> None:
-    """Until no job is due to be asked for within a minute."""
-    due = "SELECT 1 FROM attempts WHERE ask_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+60 seconds') LIMIT 1"
-    with closing(sqlite3.connect(f"file:{world.database}?mode=ro", uri=True)) as db:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while db.execute(due).fetchone() is not None:  # noqa: ASYNC110 - it tells nobody
-                await asyncio.sleep(0.25)
 
 
 async def _waits_of_forms(world: Site) -> list[float]:

@@ -167,6 +167,8 @@ async def _prepare(world: Site, checks: int) -> None:
         lambda: len(jobs) == checks and all(job.processed for job in jobs.values()), timeout_seconds=PATIENCE_SECONDS
     )
     await world.wait_for_posts(timeout_seconds=PATIENCE_SECONDS)
+    # After each was sent the bot asks once, early: a result that it is given then leaves nothing for the callback.
+    await world.wait_for_asks(timeout_seconds=PATIENCE_SECONDS)
     for job in jobs.values():
         job.record[:] = [message(job, "0810")]
 

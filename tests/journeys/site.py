@@ -112,6 +112,19 @@ class Site:
                     return
                 await asyncio.sleep(0.1)
 
+    async def wait_for_asks(self, timeout_seconds: float = GIVE_UP_SECONDS) -> None:
+        """Until no job is due to be asked for within a minute."""
+        async with asyncio.timeout(timeout_seconds):
+            while True:
+                if not await asyncio.to_thread(self._is_one_asked_for):
+                    return
+                await asyncio.sleep(0.25)
+
+    def _is_one_asked_for(self) -> bool:
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=GIVE_UP_SECONDS)) as db:
+            due = "SELECT 1 FROM attempts WHERE ask_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+60 seconds') LIMIT 1"
+            return db.execute(due).fetchone() is not None
+
     def _posts_waiting(self) -> int:
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=GIVE_UP_SECONDS)) as db:
             # One message for all that somebody is to delete waits for more of it.
