@@ -1,8 +1,8 @@
 """Everything of *Break something*, struck once by a click in the page while a check is under way: what people see."""
 
 import asyncio
-import re
 import itertools
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
