@@ -16,7 +16,7 @@ LOOK_EVERY_SECONDS = 0.02
 REST_SECONDS = 60.0
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For plain http on the loopback: a client that loads certificates first takes longer than the bot to rest."""
-_WAITING = re.compile(r"^(kyc_outbox_lag_seconds|kyc_oldest_due_seconds\{.*\}) (?!0\.0$)", re.MULTILINE)
+_WAITING = re.compile(r"^(kyc_outbox_lag_seconds|kyc_oldest_due_seconds\{.*\}) (?!0\.0$).+", re.MULTILINE)
 
 
 class Passage:
@@ -41,15 +41,14 @@ class Passage:
 
     async def rest(self) -> None:
         """Return once the bot has nothing left to do or to say for now. Raises DemoFailed when it never rests."""
+        waits = "nothing heard of it"
         try:
             async with asyncio.timeout(REST_SECONDS), httpx.AsyncClient(verify=_NO_TLS, trust_env=False) as http:
-                while await self._is_busy(http):  # noqa: ASYNC110 - another process, which tells nobody
+                while waiting := _WAITING.search((await http.get(f"{self._admin_url}/metrics")).text):
+                    waits = waiting[0]
                     await asyncio.sleep(LOOK_EVERY_SECONDS)
         except (TimeoutError, httpx.HTTPError) as fault:
-            raise DemoFailed(f"the bot did not come to rest ({type(fault).__name__})") from fault
-
-    async def _is_busy(self, http: httpx.AsyncClient) -> bool:
-        return _WAITING.search((await http.get(f"{self._admin_url}/metrics")).text) is not None
+            raise DemoFailed(f"the bot did not come to rest ({type(fault).__name__}; last seen: {waits})") from fault
 
     async def _go(self, offset: timedelta) -> None:
         if offset > self._clock.offset:
