@@ -6,7 +6,7 @@ so most statements need no guard but its id.
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from bot.domain.outbox import UPDATES, Post
@@ -22,6 +22,7 @@ def claim_due(
     until: datetime,
     limit: int,
     paused: frozenset[str] = frozenset(),
+    under_way: Collection[str] = (),
     hold: timedelta = timedelta(seconds=20),
 ) -> list[Post]:
     """The next post of each conversation, opening and final ones first, ours until the lease ends; as they were before.
@@ -35,6 +36,7 @@ def claim_due(
     """
     free = [lane for lane in _free_lanes(tx, now=now) if lane not in paused]
     nexts = [row for destination in free if (row := _next_in(tx, destination, now=now, hold=hold)) is not None]
+    nexts = leases.may_be_taken(nexts, key="id", under_way=under_way)
     chosen = sorted(nexts, key=lambda row: (row["priority"], row["seq"]))[:limit]
     for row in chosen:
         doubt = "" if row["kind"] in UPDATES else "in_doubt_since = COALESCE(in_doubt_since, :now)"

@@ -44,13 +44,15 @@ def claim_due(
 
     A row of a batch waits for its batch, unless somebody ran it again by itself: that batch may be done long since.
     At most `of_batches` rows of batches are leased at any time, since their photos lie in memory meanwhile.
-    An expired lease is renewed. A check that is `under_way` in this process is not claimed: only the machine's clock
-    jumped. Any other was left by a worker that could not even record how far it had come.
+    An expired lease is renewed. A check that is `under_way` in this process is not claimed: the machine's clock jumped,
+    or it was given back and its worker is about to end, and then no lease may keep it from the next. Any other was left
+    by a worker that could not even record how far it had come.
     """
     rows = leases.find_due(tx, _SINGLES, now=now, limit=limit)
     room = min(limit - len(rows), of_batches - _leased_of_batches(tx, now=now))
     if room > 0:
         rows += _of_batches(tx, now=now, limit=room)
+    rows = leases.may_be_taken(rows, key="ref", under_way=under_way)
     leases.take(tx, "verifications", "ref", (row["ref"] for row in rows), now=now, until=until)
     for row in rows:
         if row["leased_until"] is not None and row["ref"] not in under_way:

@@ -1,5 +1,6 @@
 """The inbox: messages to the bot and confirming clicks, by id alone, from before their ack until they are answered."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from bot.domain.mentions.incoming import InboxItem
@@ -22,12 +23,14 @@ def keep(tx: Transaction, item: InboxItem, *, now: datetime) -> None:
     tx.wake(INBOX)
 
 
-def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[InboxItem]:
+def claim_due(
+    tx: Transaction, *, now: datetime, until: datetime, limit: int, under_way: Collection[str] = ()
+) -> list[InboxItem]:
     """Items whose time has come, oldest first, ours until the lease ends.
 
     An expired lease was left by a worker that could not even record its failure.
     """
-    rows = leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit)
+    rows = leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit, under_way=under_way)
     return [load(InboxItem, row, user=row["person"]) for row in rows]
 
 

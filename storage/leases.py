@@ -4,7 +4,7 @@ Each table whose rows are worked off names its `Queue` in its own module; how on
 """
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,9 +28,11 @@ class Queue:
     """What a lease changes in the row in addition to `leased_until`."""
 
 
-def claim_due(tx: Transaction, queue: Queue, *, now: datetime, until: datetime, limit: int) -> list[sqlite3.Row]:
+def claim_due(
+    tx: Transaction, queue: Queue, *, now: datetime, until: datetime, limit: int, under_way: Collection[str] = ()
+) -> list[sqlite3.Row]:
     """Rows that are due, oldest first, ours until the lease ends; as they were before they were taken."""
-    rows = find_due(tx, queue, now=now, limit=limit)
+    rows = may_be_taken(find_due(tx, queue, now=now, limit=limit), key=queue.key, under_way=under_way)
     keys = (row[queue.key] for row in rows)
     take(tx, queue.table, queue.key, keys, now=now, until=until, also=queue.taken)
     return rows
@@ -40,6 +42,15 @@ def find_due(tx: Transaction, queue: Queue, *, now: datetime, limit: int, **para
     """Rows that are due, oldest first, which the caller may `take` in this transaction."""
     sql = f"SELECT {queue.columns} FROM {queue.table} WHERE {queue.due} ORDER BY {queue.order} LIMIT :limit"
     return tx.rows(sql, now=now, limit=limit, **parameters)
+
+
+def may_be_taken(rows: Iterable[sqlite3.Row], *, key: str, under_way: Collection[str]) -> list[sqlite3.Row]:
+    """Without rows that this process works on and has given back: that worker is about to end.
+
+    Leased now, such a row would wait for nobody until the lease ends: `UnderWay` begins no second work on it. The next
+    claim takes it. One whose lease ran out under its worker keeps that worker, and may be leased anew.
+    """
+    return [row for row in rows if row["leased_until"] is not None or row[key] not in under_way]
 
 
 def take(

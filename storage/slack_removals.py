@@ -103,10 +103,12 @@ def is_needed(tx: Transaction, file: str, *, but: str = "") -> bool:
 # Worked off
 
 
-def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) -> list[SlackRemoval]:
+def claim_due(
+    tx: Transaction, *, now: datetime, until: datetime, limit: int, under_way: Collection[str] = ()
+) -> list[SlackRemoval]:
     """What is to be erased, oldest first, ours until the lease ends. What the bot did not ask for is left out."""
     found = []
-    for row in leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit):
+    for row in leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit, under_way=under_way):
         removal, is_asked = _opened(tx, row)
         if is_asked:
             found.append(removal)

@@ -62,7 +62,8 @@ class Inbox(Process):
 
     async def claim(self, limit: int) -> Sequence[InboxItem]:
         now = self.now()
-        return await self.database.write(inbox.claim_due, now=now, until=now + LEASE, limit=limit)
+        keys = self._under_way.keys
+        return await self.database.write(inbox.claim_due, now=now, until=now + LEASE, limit=limit, under_way=keys)
 
     async def work(self, item: InboxItem) -> None:
         """Answers one item: where its author acted, or by the outbox."""

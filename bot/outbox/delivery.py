@@ -82,7 +82,12 @@ class Outbox(Process):
             return []
         now = self.now()
         return await self.database.write(
-            deliveries.claim_due, now=now, until=now + LEASE, limit=limit, paused=self.rate_limiter.paused()
+            deliveries.claim_due,
+            now=now,
+            until=now + LEASE,
+            limit=limit,
+            paused=self.rate_limiter.paused(),
+            under_way=self._under_way.keys,
         )
 
     async def work(self, post: Post) -> None:

@@ -81,8 +81,10 @@ class SlackRemovals(Process):
             # With another workspace's token everything would seem to be gone.
             return []
         now = self.now()
-        found = await self.database.write(slack_removals.claim_due, now=now, until=now + LEASE, limit=limit)
-        return [one for one in found if one.id not in self._under_way.keys]
+        keys = self._under_way.keys
+        return await self.database.write(
+            slack_removals.claim_due, now=now, until=now + LEASE, limit=limit, under_way=keys
+        )
 
     async def work(self, removal: SlackRemoval) -> None:
         await self._under_way.run(removal.id, lambda: self._attempt(removal))

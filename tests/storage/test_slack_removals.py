@@ -70,6 +70,21 @@ async def test_photos_go_first_then_messages_and_each_is_asked_for_once(tmp_path
         assert await database.write(ask, "K-1", what=EVERYTHING, at=SOON) == 0
 
 
+async def test_what_its_worker_has_given_back_is_leased_once_that_worker_has_ended(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        await database.write(store, "K-1", "F1")
+        await database.write(ask, "K-1", what=[Clock.PHOTOS], at=LATER)
+
+        def claim(tx: Transaction, *under_way: str) -> list[str]:
+            found = slack_removals.claim_due(tx, now=SOON, until=SOON + DAY, limit=9, under_way=under_way)
+            return [one.id for one in found]
+
+        (file,) = [one.id for one in await database.read(slack_removals.pending, "K-1")]
+        assert await database.write(claim, file) == []
+        assert await database.write(claim) == [file]
+        assert await database.write(claim) == []
+
+
 async def test_photos_that_were_replaced_wait_for_the_clock_of_their_check(tmp_path: Path) -> None:
     async with opened(tmp_path / "kyc.db") as database:
         await database.write(store, "K-1", "F1", "F2")
