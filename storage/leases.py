@@ -50,7 +50,7 @@ def may_be_taken(rows: Iterable[sqlite3.Row], *, key: str, under_way: Collection
     Leased now, such a row would wait for nobody until the lease ends: `UnderWay` begins no second work on it. The next
     claim takes it. One whose lease ran out under its worker keeps that worker, and may be leased anew.
     """
-    return [row for row in rows if row["leased_until"] is not None or row[key] not in under_way]
+    return [row for row in rows if row[key] not in under_way or row["leased_until"] is not None]
 
 
 def take(

@@ -26,6 +26,8 @@ LATENCY_MS = 150
 THREADS = 32
 COUNT = 128
 """Submissions of a round."""
+CALLS = 2
+"""Of a submission, one after the other."""
 PARTNER_ID, API_KEY, CALLBACK = "0421", "benchmark-api-key", "https://kyc.example/smile-id/callback/token"
 ID_INFO = {"country": "NG", "id_type": "BVN", "id_number": "00000000000"}
 SELFIE = Path(__file__).parents[2] / "bot" / "sandbox" / "data" / "photos" / "selfie.jpg"
@@ -106,9 +108,17 @@ def figures() -> list[Figure]:
     def processor(ours: list[Cost]) -> list[float]:
         return [own.processor / peer.processor for own, peer in zip(ours, sdk, strict=True)]
 
+    def latency(work: str, ours: list[Cost], at_once: int, bound: float) -> Figure:
+        """1.0: nothing but the wait for the answers takes time. However fast the machine is, it cannot be more."""
+        shortest = COUNT / at_once * CALLS * LATENCY_MS / 1000
+        rounds = [shortest / own.elapsed for own in ours]
+        return Figure(work=work, beside="the latency alone", rounds=rounds, unit="×", goal=Goal.AT_LEAST, bound=bound)
+
     return [
         figure("submissions, 32 at once", times_as_fast(few, sdk), Goal.AT_LEAST, 4.2),
         figure("the same, the processor's time", processor(few), Goal.AT_MOST, 0.08),
+        latency("the same submissions", few, 32, 0.8),
         figure("submissions, 128 at once", times_as_fast(many, sdk), Goal.AT_LEAST, 8),
         figure("the same, the processor's time", processor(many), Goal.AT_MOST, 0.08),
+        latency("the same submissions", many, COUNT, 0.5),
     ]
