@@ -102,6 +102,7 @@ from bot.submission.preflight import Preflight
 from bot.submission.reconciliation import Reconciler
 from bot.submission.retries import RetryPolicy
 from bot.submission.sender import Sender
+from bot.submission.slack_photos import SlackPhotos
 from bot.submission.worker import CHECKS_AT_ONCE, PASS_SECONDS, SubmissionWorker
 from storage import meta
 from storage.attempts import RESULTS
@@ -349,7 +350,8 @@ async def build(
     reconciler = Reconciler(**process, smile_id=smile_id, retries=retries)
     submission = SubmissionWorker(
         **process,
-        photo_loader=PhotoLoader(slack=slack, files=files, bundles=bundles, decoder=PhotoDecoder()),
+        slack_photos=SlackPhotos(slack=slack, files=files, bundles=bundles),
+        photo_loader=PhotoLoader(decoder=PhotoDecoder()),
         memory=PhotoMemory(),
         preflight=Preflight(**process),
         retries=retries,

@@ -9,7 +9,7 @@ from bot.access.process import Process
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import Check
 from bot.domain.dates import seconds_between
-from bot.domain.results.attempt import Attempt
+from bot.domain.results.attempt import Attempt, Step
 from bot.errors import SmileIDError, SmileIDRefused
 from bot.smile_id.interface import Arrival, SmileID
 from bot.submission import checkpoints
@@ -31,6 +31,14 @@ class Reconciler(Process):
         """Mark an attempt as in doubt: the next pass, which is due at once, asks Smile ID's record before it sends."""
         await self.database.write(attempts.doubt, attempt.job_id, since=self.now())
         await self.retries.reschedule(check, fault, at_once=True, gives_up_as="unsettled")
+
+    async def pass_failed(self, ref: str) -> None:
+        """A pass failed for a reason that nobody foresaw, perhaps in the middle of a call: the attempt is in doubt."""
+        check = await self.database.read(checks.get, ref)
+        attempt = await self.database.read(attempts.latest, ref)
+        if attempt is not None and attempt.step is not Step.SENT:
+            await self.database.write(attempts.doubt, attempt.job_id, since=self.now())
+        await self.retries.reschedule(check, "pass failed", gives_up_as="fault" if attempt is None else "unsettled")
 
     async def settle(self, check: Check, attempt: Attempt) -> Attempt | None:
         """Ask Smile ID what it has. Returns the attempt if it should be sent, None to stop for now."""

@@ -1,7 +1,8 @@
 """Submits accepted checks to Smile ID, in steps with a checkpoint between them, since a crash may fall anywhere.
 
-The steps of a pass: `reconciliation` asks Smile ID about an answer that was lost, `photos` loads the photos,
-`preflight` may ask the requester first, `sender` goes through the `checkpoints`. Failures go to `retries`.
+The steps of a pass: `reconciliation` asks Smile ID about an answer that was lost, `photos` loads the photos from
+`slack_photos`, `preflight` may ask the requester first, `sender` goes through the `checkpoints`. Failures go to
+`retries`.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from bot.access.process import Process
 from bot.domain.check.check import Check, PhotoRef
 from bot.domain.check.states import State
 from bot.domain.outbox import encode_fault
-from bot.domain.results.attempt import Attempt, Step
+from bot.domain.results.attempt import Attempt
 from bot.errors import EditedMeanwhile, IllegalMove, PhotoUnusable, RecordAltered, SlackError
 from bot.submission import checkpoints
 from bot.submission.photo_memory import PhotoMemory, Share
@@ -25,6 +26,7 @@ from bot.submission.preflight import Preflight
 from bot.submission.reconciliation import Reconciler
 from bot.submission.retries import RetryPolicy
 from bot.submission.sender import Sender
+from bot.submission.slack_photos import SlackPhotos
 from bot.submission.weighted_semaphore import WeightedSemaphore, suspended
 from storage import attempts, batches, checks, due
 from storage.engine.database import Transaction
@@ -50,6 +52,7 @@ queue for threads and the writer, and whatever somebody waits for would queue be
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class SubmissionWorker(Process):
+    slack_photos: SlackPhotos
     photo_loader: PhotoLoader
     memory: PhotoMemory
     preflight: Preflight
@@ -87,7 +90,7 @@ class SubmissionWorker(Process):
             log.info("check.left", ref=ref, error=str(late))
         except Exception:
             log.exception("check.pass_failed", ref=ref)
-            await self._pass_failed(ref)
+            await self.reconciler.pass_failed(ref)
 
     async def _until_unedited(self, ref: str, limit: asyncio.Timeout) -> None:
         """Once more from the beginning, if its requester edits the check while it is prepared."""
@@ -144,7 +147,8 @@ class SubmissionWorker(Process):
         """All photos, ready to be sent; None when the check ended or waits because of them."""
         check = stored.check
         try:
-            return await self.photo_loader.load(stored.photos, of_files=stored.files, share=share, limit=limit)
+            origin = self.slack_photos.of(stored.files)
+            return await self.photo_loader.load(stored.photos, origin, share=share, limit=limit)
         except PhotoUnusable as unusable:
             log.info("check.photo_unusable", ref=check.ref, error=unusable.code.value)
             await self.retries.fail(check, "photo", encode_fault(unusable.code, unusable.facts))
@@ -170,14 +174,6 @@ class SubmissionWorker(Process):
 
         attempt = await self.database.write(commit, self.now())
         return await self.sender.recorded(check, attempt) if attempt is not None else None
-
-    async def _pass_failed(self, ref: str) -> None:
-        """A pass failed for a reason that nobody foresaw, perhaps in the middle of a call: the attempt is in doubt."""
-        check = await self.database.read(checks.get, ref)
-        attempt = await self.database.read(attempts.latest, ref)
-        if attempt is not None and attempt.step is not Step.SENT:
-            await self.database.write(attempts.doubt, attempt.job_id, since=self.now())
-        await self.retries.reschedule(check, "pass failed", gives_up_as="fault" if attempt is None else "unsettled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
