@@ -54,6 +54,7 @@ ROWS_MOVING = 60
 
 REASONS: Mapping[str, str] = {
     "check_facts.settled": "reads the checks of 30 days, which are as many as there are",
+    "batches.unapproved_checks": "counts what one person sent of files, for each file: within a day, and here of 30",
     "erasures.countries": "once for each wish to erase, along one narrow index",
     "exports.count": "counts the checks of 30 days, once for each export, along one narrow index",
     "trail_check.compare_records": "compares a page of 2,000 records, and the small file holds 1,000",
