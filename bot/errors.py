@@ -15,6 +15,13 @@ KycError
 │   └── RecordAltered        a check's record is not as the bot wrote it: nothing is decided on it, nothing sent
 ├── PhotoUnusable            a photo cannot be sent; whoever sent it can do something about it
 ├── FileUnusable             a file of ID information cannot be read; whoever sent it can do something about it
+├── CaptureError             what came from a customer's page cannot be done, or not now
+│   ├── LinkGone             unknown, used, expired or ended: nobody outside hears which
+│   ├── NewerDevice          the link was opened on another device since
+│   ├── NotAgreed            the customer has not agreed to what the page says today
+│   ├── PhotosFlawed         the customer can take these photos again, now
+│   ├── PhotosUnderWay       photos of the same link are on their way
+│   └── NotNow               the link still works, in a moment
 ├── SmileIDError             anything that went wrong with Smile ID
 │   ├── SmileIDNotSent       never left this machine: may simply be repeated
 │   ├── SmileIDUncertain     sent, answer lost: ask Smile ID's record before anything else
@@ -32,9 +39,9 @@ KycError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 C = TypeVar("C", bound=StrEnum)
 
@@ -323,6 +330,54 @@ class PhotoUnusable(_Coded[PhotoCode | FileCode]):
 
 class FileUnusable(_Coded[FileCode]):
     """A table or zip cannot be read."""
+
+
+class CaptureError(KycError):
+    """What came from a customer's page cannot be done, or not now. Never carries a token or personal data."""
+
+
+class LinkGone(CaptureError):
+    """No open link has this token: it is unknown, used, expired or ended. Outside, all of these are one answer."""
+
+
+class NewerDevice(CaptureError):
+    """The link was opened on another device since, which alone counts now."""
+
+
+class NotAgreed(CaptureError):
+    """The customer has not agreed to what the page says today: it says something else than it did, or nobody asked."""
+
+
+class FlawedPhoto(NamedTuple):
+    """A photo that the customer can take again while the page is open."""
+
+    photo: str
+    """`selfie` or `liveness`."""
+    number: int | None
+    """Of a liveness image, from 1; None for the selfie, and where it is said of all of them."""
+    flaw: str
+    """A `Flaw` of the photo's quality, or `unusable`."""
+
+
+class PhotosFlawed(CaptureError):
+    """These photos would cost a check and lead nowhere."""
+
+    def __init__(self, flaws: Iterable[FlawedPhoto]) -> None:
+        super().__init__("flawed photos")
+        self.flaws = tuple(flaws)
+
+
+class PhotosUnderWay(CaptureError):
+    """Photos of the same link are on their way to Smile ID."""
+
+
+class NotNow(CaptureError):
+    """Smile ID is away, or too many customers hand in photos at once. Nothing is lost: the link still works."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("not now")
+        self.retry_after = retry_after
+        """Seconds after which the page may try again."""
 
 
 class Fault(StrEnum):
