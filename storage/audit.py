@@ -11,7 +11,7 @@ BOT = "kyc-bot"
 """The actor of what the bot does by itself."""
 SMILE_ID = "smile-id"
 OPERATOR = "operator"
-"""The actor of what is done from the command line."""
+"""The actor of what is done from the command line; `CUSTOMER` is that of what is done behind a capture link."""
 _LATELY = 5_000
 
 

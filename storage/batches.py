@@ -225,7 +225,8 @@ def unsent(tx: Transaction, batch_id: str, *, limit: int) -> list[str]:
     # The condition of the index `verifications_under_way`, which whatever is cancelled leaves.
     sql = """
         SELECT ref, batch_row FROM verifications
-        WHERE batch = :id AND state IN ('requested', 'submitting', 'processing') AND state = 'requested'
+        WHERE batch = :id AND state IN ('requested', 'awaiting_photos', 'submitting', 'processing')
+          AND state IN ('requested', 'awaiting_photos')
           AND batch_row > :last ORDER BY batch_row LIMIT :limit
         """
     found: list[str] = []
@@ -243,7 +244,8 @@ def half_cancelled(tx: Transaction) -> list[str]:
         """
         SELECT b.id FROM batches b WHERE b.state = 'cancelled'
           AND EXISTS (SELECT 1 FROM verifications v WHERE v.batch = b.id
-                      AND v.state IN ('requested', 'submitting', 'processing') AND v.state = 'requested')
+                      AND v.state IN ('requested', 'awaiting_photos', 'submitting', 'processing')
+                      AND v.state IN ('requested', 'awaiting_photos'))
         """
     )
 
@@ -300,7 +302,8 @@ def is_under_way(tx: Transaction, batch_id: str) -> bool:
     """
     sql = """
         SELECT ref FROM verifications
-        WHERE batch = :id AND state IN ('requested', 'submitting', 'processing') AND decision IS NULL LIMIT :most
+        WHERE batch = :id AND state IN ('requested', 'awaiting_photos', 'submitting', 'processing')
+          AND decision IS NULL LIMIT :most
         """
     altered = tx.altered_so_far()
     return not altered.issuperset(tx.column(sql, id=batch_id, most=len(altered) + 1))

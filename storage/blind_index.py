@@ -32,6 +32,8 @@ BODY = IndexKind(purpose="message-body", place="receipts.body_sha256")
 """A row is a receipt's id."""
 FILE = IndexKind(purpose="photo-file", place="photos.file_sha256")
 """A row is `ref:kind:position`."""
+LINK = IndexKind(purpose="capture-link", place="capture_links.token_sha256")
+"""A row is `ref:number`."""
 
 
 def make(sealer: Sealer, kind: IndexKind, sha256: str, *, row: str) -> tuple[str, bytes]:

@@ -149,7 +149,7 @@ def still_open(tx: Transaction) -> list[RoundFact]:
         f"""
         SELECT {_OF_A_CHECK}, f.review_at, COALESCE(f.person, v.ref) AS person
         FROM verifications v LEFT JOIN facts f ON f.ref = v.ref AND f.round = v.round
-        WHERE v.state IN ('requested', 'submitting', 'processing', 'in_review')
+        WHERE v.state IN ('requested', 'awaiting_photos', 'submitting', 'processing', 'in_review')
           AND (v.state <> 'in_review' OR v.ended_at IS NULL) AND v.ended_at IS NULL
         """
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain.check.check import CONSENT_NOTICE, Check, PhotoKind, PhotoRef, Request
+from bot.domain.check.check import CONSENT_NOTICE, CUSTOMER, Check, PhotoKind, PhotoRef, PhotosBy, Request
 from bot.domain.check.masking import same_number, same_reference
 from bot.domain.check.states import FINAL, ReviewReason, State, check_move
 from bot.domain.results.assurance import Liveness
@@ -42,21 +42,30 @@ def add(tx: Transaction, request: Request, *, ref: str, now: datetime) -> None:
         INSERT INTO verifications (
             ref, state, country, id_type, applicant_sealed, number_print, reference_print, requester, team,
             channel, thread_ts, view_id, consent_at, consent_by, consent_notice, asked_at, due_at, let_pass,
-            batch, batch_row, liveness_images)
+            batch, batch_row, liveness_images, photos_by)
         VALUES (
-            :ref, 'requested', :country, :id_type, :applicant, :number_print, :reference_print, :requester, :team,
-            :channel, :thread_ts, :view_id, :consent_at, :requester, :notice, :now, :now, :let_pass,
-            :batch, :batch_row, :liveness_images)
+            :ref, :state, :country, :id_type, :applicant, :number_print, :reference_print, :requester, :team,
+            :channel, :thread_ts, :view_id, :consent_at, :consent_by, :notice, :now, :due_at, :let_pass,
+            :batch, :batch_row, :liveness_images, :photos_by)
         """,
         ref=ref,
-        **params(request),
+        **params(request) | _begun(request, due_at=now),
         **_applicant(tx, ref, request),
-        notice=CONSENT_NOTICE,
         now=now,
         let_pass=AGAIN if request.again else "",
         liveness_images=_liveness_images(request.photos),
     )
     _add_photos(tx, ref, request.photos)
+
+
+def _begun(request: Request, *, due_at: datetime) -> dict[str, Any]:
+    """Where a round begins: due to be sent on the word of who asks, or with the customer, who is asked for consent."""
+    if request.photos_by is PhotosBy.LINK:
+        waits = {"state": State.AWAITING_PHOTOS, "due_at": None, "photos_by": PhotosBy.LINK}
+        return waits | {"consent_by": "", "notice": ""}
+    # NULL, as in rows from before there were links.
+    begins = {"state": State.REQUESTED, "due_at": due_at, "photos_by": None}
+    return begins | {"consent_by": request.requester, "notice": CONSENT_NOTICE}
 
 
 def _applicant(tx: Transaction, ref: str, request: Request) -> dict[str, Any]:
@@ -78,25 +87,23 @@ def begin_round(tx: Transaction, ref: str, request: Request, *, due_at: datetime
     tx.run(
         """
         UPDATE verifications SET
-            state = 'requested', round = round + 1, country = :country, id_type = :id_type,
+            state = :state, round = round + 1, country = :country, id_type = :id_type,
             applicant_sealed = :applicant, number_print = :number_print, reference_print = :reference_print,
             reason = NULL, verdict = NULL, verdict_outcome = NULL, verdict_why = NULL, decision = NULL,
             decided_at = NULL, decided_by = NULL, decision_reason = NULL, failure = NULL, failure_words = NULL,
             photos_checked_at = NULL, sent_at = NULL, ended_at = NULL, held = NULL, held_note = '{}',
             let_pass = :let_pass, tries = 0, leased_until = NULL, due_at = :due_at, paused_seconds = :paused,
             record_match = NULL, name_match = NULL, dob_match = NULL, phone_match = NULL, liveness = NULL,
-            consent_at = :consent_at, consent_by = :requester, consent_notice = :notice,
+            consent_at = :consent_at, consent_by = :consent_by, consent_notice = :notice, photos_by = :photos_by,
             asked_again = asked_again || :asker
         WHERE ref = :ref
         """,
         ref=ref,
-        **params(request),
+        **params(request) | _begun(request, due_at=due_at),
         **_applicant(tx, ref, request),
-        due_at=due_at,
         paused=(due_at - now).total_seconds(),
         let_pass=AGAIN if request.again else "",
         asker=f"{request.requester} ",
-        notice=CONSENT_NOTICE,
     )
     keep_photos(tx, ref, request.photos)
 
@@ -168,13 +175,29 @@ def prints_of(tx: Transaction, country: str, number: str, reference: str) -> lis
 
 def keep_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef]) -> None:
     """These photos, and no others: those before them are still in Slack, and are erased there when their time comes."""
-    row = tx.one("SELECT consent_by, asked_at FROM verifications WHERE ref = :ref", ref=ref)
-    before = set(tx.column("SELECT DISTINCT file_id FROM photos WHERE ref = :ref", ref=ref))
+    row = tx.one("SELECT requester, consent_by, asked_at FROM verifications WHERE ref = :ref", ref=ref)
+    # Photos that a customer took are no files: there is nothing in Slack to erase.
+    before = set(tx.column("SELECT DISTINCT file_id FROM photos WHERE ref = :ref AND file_id <> ''", ref=ref))
     gone = before - {photo.file_id for photo in photos}
-    slack_removals.keep_earlier(tx, ref, gone, author=row["consent_by"], at=any_moment(row["asked_at"]))
+    # Before a customer has agreed, nobody has: whoever asked has attached them, as far as is known.
+    author = row["consent_by"] or row["requester"]
+    slack_removals.keep_earlier(tx, ref, gone, author=author, at=any_moment(row["asked_at"]))
     tx.run("DELETE FROM photos WHERE ref = :ref", ref=ref)
     _add_photos(tx, ref, photos)
     _set(tx, ref, liveness_images=_liveness_images(photos))
+
+
+def photos_taken(tx: Transaction, ref: str, *, agreed_at: datetime, notice: str, now: datetime) -> None:
+    """The customer behind a link has agreed and taken the photos: what goes to Smile ID goes on their consent.
+
+    How long they took does not count as ours. A repeat, with photos taken once more, changes nothing else.
+    """
+    row = tx.one("SELECT round, asked_at, consent_at, consent_by FROM verifications WHERE ref = :ref", ref=ref)
+    # A later round counts from its consent on.
+    since = any_moment(row["asked_at"]) if row["round"] == 1 else agreed_at
+    paused = max(timedelta(0), now - since).total_seconds()
+    consent = {"consent_at": agreed_at, "consent_by": CUSTOMER, "consent_notice": notice}
+    _set(tx, ref, paused_seconds=paused, **consent)
 
 
 def _add_photos(tx: Transaction, ref: str, photos: Sequence[PhotoRef]) -> None:
@@ -404,7 +427,7 @@ def whereabouts(tx: Transaction, ref: str) -> Whereabouts:
     """Read at each change, so nothing is opened from its seal."""
     sql = """
         SELECT channel, requester, batch,
-            state IN ('requested', 'submitting', 'processing') AND decision IS NULL AS is_under_way
+            state IN ('requested', 'awaiting_photos', 'submitting', 'processing') AND decision IS NULL AS is_under_way
         FROM verifications WHERE ref = :ref
         """
     return load(Whereabouts, tx.one(sql, ref=ref))
@@ -448,6 +471,7 @@ def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
         held_note=json.loads(row["held_note"]),
         asked_again=frozenset(row["asked_again"].split()),
         record=Comparison(name=name, dob=dob, phone=phone),
+        photos_by=PhotosBy(row["photos_by"] or PhotosBy.ATTACHED),
     )
 
 

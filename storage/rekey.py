@@ -145,6 +145,7 @@ _REF_OF = {
     "verifications": "t.ref",
     "photos": "t.ref",
     "attempts": "t.ref",
+    "capture_links": "t.ref",
     "receipts": "(SELECT a.ref FROM attempts a WHERE a.job_id = t.job_id)",
     "homes": "NULL",
     "trail_people": "t.ref",
@@ -157,6 +158,7 @@ _PRINTS = {
     "photos.file_sha256_sealed": ("file_print",),
     "attempts.token_sealed": ("token_print",),
     "receipts.body_sha256_sealed": ("body_print",),
+    "capture_links.token_sha256_sealed": ("token_print",),
 }
 """Which columns of the same row are made of a sealed value."""
 _LONGEST_LIST = 500
@@ -246,6 +248,8 @@ def _prints(tx: Transaction, column: SealedColumn, row: sqlite3.Row, text: str) 
             return {"file_print": tx.sealer.fingerprint(text, purpose=blind_index.FILE.purpose)}
         case "receipts.body_sha256_sealed":
             return {"body_print": tx.sealer.fingerprint(text, purpose=blind_index.BODY.purpose)}
+        case "capture_links.token_sha256_sealed":
+            return {"token_print": tx.sealer.fingerprint(text, purpose=blind_index.LINK.purpose)}
         case "attempts.token_sealed":
             return {"token_print": tx.sealer.fingerprint(text, purpose=attempts.TOKEN_PURPOSE)}
         case _:

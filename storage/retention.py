@@ -62,6 +62,8 @@ def erase_personal(tx: Transaction, ref: str, *, at: datetime, actor: str = audi
         tx.update("review_requests", "id = :id", {"id": request_id}, words_sealed=nothing)
         gone["words"] += 1
     tx.run("UPDATE attempts SET upload_sealed = NULL WHERE ref = :ref AND upload_sealed IS NOT NULL", ref=ref)
+    of_links = ("token_sealed", "token_sha256_sealed", "token_print", "device_sha256")
+    tx.update("capture_links", "ref = :ref", {"ref": ref}, **dict.fromkeys(of_links))
     # What tabs showed may have held the name; each is published anew when it is due next.
     tx.run("UPDATE homes SET view_print = '' WHERE view_print <> ''")
     trail_people.forget_check(tx, ref)
@@ -116,7 +118,7 @@ def erase_record(tx: Transaction, ref: str, *, at: datetime, actor: str = audit.
     tx.run("UPDATE attempts SET claim_receipt = NULL, claim_outcome = NULL WHERE ref = :ref", ref=ref)
     # Before the attempts, by which a message is known as this check's.
     gone["messages"] = tx.run(f"DELETE FROM receipts WHERE {jobs}", ref=ref)
-    for table in ("attempts", "decisions", "review_notes", "reviews", "review_requests", "holds"):
+    for table in ("attempts", "decisions", "review_notes", "reviews", "review_requests", "holds", "capture_links"):
         tx.run(f"DELETE FROM {table} WHERE ref = :ref", ref=ref)
     # A row for each round, and a semicolon follows the colon.
     tx.run("DELETE FROM spending WHERE id > :ref || ':' AND id < :ref || ';'", ref=ref)

@@ -13,7 +13,7 @@ MOST_KEYED = 200
 """Checks of one number, reference or job that are looked at; more than any customer has."""
 
 _UNSETTLED = """
-    v.state IN ('requested', 'submitting', 'processing', 'in_review')
+    v.state IN ('requested', 'awaiting_photos', 'submitting', 'processing', 'in_review')
       AND (v.state <> 'in_review' OR v.ended_at IS NULL)"""
 """Word by word as the index `verifications_unsettled` has it."""
 

@@ -20,6 +20,8 @@ _WHERE: Mapping[str, str] = {
 }
 _OF_NOBODY = frozenset({"check_macs", "trail_people"})
 """Only there to prove, or to point from the trail to a row that is here."""
+_SECRETS = frozenset({"capture_links.token_sealed", "capture_links.token_sha256_sealed"})
+"""Whoever holds a report must not be able to use the customer's link."""
 _ENDINGS = ("_print", "_sealed", "mac")
 """Of columns that mean nothing to a reader: keyed prints, MACs, and sealed values, which are opened instead."""
 
@@ -44,7 +46,7 @@ def _rows(tx: Transaction, table: str, ref: str) -> list[dict[str, object]]:
 def _told(tx: Transaction, row: sqlite3.Row, columns: list[str], sealed: list[SealedColumn]) -> dict[str, object]:
     told = {name: row[name] for name in columns if row[name] not in (None, "") and not name.endswith(_ENDINGS)}
     for one in sealed:
-        if row[one.column] is not None:
+        if row[one.column] is not None and one.name not in _SECRETS:
             told[one.column.removesuffix("_sealed")] = _opened(tx, row[one.column], row[f"place_of_{one.column}"])
     return told
 

@@ -13,7 +13,7 @@ from storage.engine.database import Transaction, from_text, to_text
 
 _SEEN = "seen_at"
 """Kept in `meta`: how late it was when the bot was last alive."""
-_OPEN = """state IN ('requested', 'submitting', 'processing', 'in_review')
+_OPEN = """state IN ('requested', 'awaiting_photos', 'submitting', 'processing', 'in_review')
     AND (state <> 'in_review' OR ended_at IS NULL)"""
 """Word by word as the index `verifications_unsettled` has it."""
 
@@ -38,6 +38,7 @@ def move(tx: Transaction, *, by: timedelta, before: datetime, now: datetime) -> 
     )
     _shift(tx, "posts", ("id",), ("due_at", "leased_until", "in_doubt_since", "created_at"), "state = 'due'", by)
     _shift(tx, "batches", ("id",), ("due_at", "leased_until"), "state IN ('reading', 'confirmed')", by)
+    _shift(tx, "capture_links", ("ref", "number"), ("expires_at", "remind_at"), "ended_at IS NULL", by)
     _shift(tx, "slack_removals", ("id",), ("due_at", "leased_until"), "state IN ('due', 'left')", by)
     _shift(tx, "inbox", ("id",), ("due_at", "leased_until", "asked_at"), "1 = 1", by)
     _shift(tx, "homes", ("person",), ("due_at", "leased_until", "opened_at", "published_at"), "1 = 1", by)

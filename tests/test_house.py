@@ -347,6 +347,8 @@ TABLES = {
     # No move without its line in the trail and its row of figures, whoever moves the check.
     ("storage.checks", "storage.slack_removals"),
     # Photos that a check stops using are still in Slack, whoever gives it others.
+    ("storage.capture_links", "storage.audit"),
+    # Nor does anything happen to a customer's link without its line.
     ("storage.due", "storage.attempts"),
     # With a lease that ran out goes the doubt whether the zip was sent.
     ("storage.search", "storage.checks"),

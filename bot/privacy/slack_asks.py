@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from bot.domain.applicants.batch import BatchState
-from bot.domain.check.check import Check
+from bot.domain.check.check import Check, PhotosBy
 from bot.domain.privacy.clocks import Clock
 from bot.domain.privacy.slack_removals import Removal, RemovalPlace, RemovalState
 from storage import batches, checks, home_tabs, outbox, slack_removals
@@ -40,12 +40,14 @@ def ask(tx: Transaction, ref: str, *, what: Collection[Clock], at: datetime, mes
 
 
 def _photos(tx: Transaction, check: Check) -> Iterator[_Wanted]:
-    files = [photo.file_id for photo in checks.photos(tx, check.ref)]
+    files = [photo.file_id for photo in checks.photos(tx, check.ref) if photo.file_id]
     # And those that were replaced by others when it was run again.
     files += [one.place.file for one in slack_removals.of_check(tx, check.ref) if one.state is RemovalState.KEPT]
+    # Files of a check by link are of an earlier round, whose consent is not known any more.
+    author = check.consent_by if check.photos_by is PhotosBy.ATTACHED else check.requester
     for file in dict.fromkeys(files):
         if not slack_removals.is_needed(tx, file, but=check.ref):
-            yield Removal.FILE, RemovalPlace(file=file), check.consent_by
+            yield Removal.FILE, RemovalPlace(file=file), author
 
 
 def _thread(check: Check) -> Iterator[_Wanted]:

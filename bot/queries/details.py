@@ -98,7 +98,8 @@ class CheckDetails(Process):
         await self.database.write(audit.record, at=self.now(), actor=user, act=act, ref=check.ref)
         found = await self.database.read(checks.photos, check.ref)
         of = "" if check.state is State.REQUESTED else " of the last time"
-        return list(await asyncio.gather(*(self._attach(photo, of) for photo in found)))
+        # Photos that the customer took behind a link are nowhere any more.
+        return list(await asyncio.gather(*(self._attach(photo, of) for photo in found if photo.file_id)))
 
     async def cancel(self, user: str, ref: str) -> None:
         """Cancels a check that was not sent. Raises Refused."""

@@ -23,7 +23,7 @@ from storage.search import CheckPage
 PAGE = 10
 
 STATES: Mapping[str, frozenset[State]] = {
-    "open": frozenset({State.REQUESTED, State.SUBMITTING, State.PROCESSING}),
+    "open": frozenset({State.REQUESTED, State.AWAITING_PHOTOS, State.SUBMITTING, State.PROCESSING}),
     "review": frozenset({State.IN_REVIEW}),
     **{state.value: frozenset({state}) for state in (State.APPROVED, State.REJECTED, State.FAILED, State.CANCELLED)},
 }

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.backoff import first_poll_in
+from bot.domain.capture.links import LinkEnding
 from bot.domain.check.check import Check
 from bot.domain.check.states import FINAL, POLLED_REASONS, State
 from bot.domain.dates import seconds_between
@@ -25,7 +26,7 @@ from bot.results.announcements import Announcements, ReceivedMessage, needs_eyes
 from bot.review import transitions
 from bot.settings import Settings
 from bot.smile_id.interface import Authority, ResultMessage, SmileID
-from storage import attempts, audit, check_facts, checks, outbox, receipts, reviews
+from storage import attempts, audit, capture_links, check_facts, checks, outbox, receipts, reviews
 from storage.engine.database import Transaction
 
 _CODE = re.compile(r"[0-9]{1,6}")
@@ -95,6 +96,8 @@ class Settlement:
         if message.smile_job_id and source is Source.JOB_STATUS:
             # Only from Smile ID's own record: a forged callback could lock out the true ones with a wrong id.
             attempts.learned_job(tx, attempt.job_id, message.smile_job_id)
+        if check.state is State.AWAITING_PHOTOS:
+            received = self._arrived(tx, received)
         # Also with a final result: the authority's record may have come before the release that began to compare, and
         # a repeat may confirm what was claimed before it.
         if reading.is_final or (is_new and message.authority != Authority()):
@@ -206,6 +209,17 @@ class Settlement:
             phone=_worst(one.phone for one in found),
         )
 
+    def _arrived(self, tx: Transaction, received: ReceivedMessage) -> ReceivedMessage:
+        """Smile ID speaks of photos that it was asked about and did not know: the customer need take no others.
+
+        Where the message settles nothing, a worker takes note that they have arrived.
+        """
+        ref, now = received.check.ref, received.at
+        checks.move(tx, ref, State.SUBMITTING, now=now)
+        checks.postpone(tx, ref, until=now, counts=False)
+        tx.wake(checks.SUBMISSION)
+        return replace(received, check=checks.get(tx, ref))
+
     def _end_claim(self, tx: Transaction, attempt: Attempt) -> Post | None:
         """End a claim, which is confirmed or void. Returns the post that said *not yet confirmed*, if there is one."""
         unconfirmed = outbox.unconfirmed_post(tx, attempt.job_id)
@@ -225,6 +239,7 @@ class Settlement:
             # Smile ID has a result for photos whose arrival was not confirmed to us: they have arrived.
             first = first_poll_in(callbacks=bool(self.settings.public_url), poll_after=self.settings.poll_after)
             attempts.sent(tx, attempt.job_id, now=now, ask_at=now + first)
+            capture_links.end(tx, check.ref, LinkEnding.USED, by=audit.SMILE_ID, now=now)
         if target is not check.state or reason is not check.reason:
             if target in (State.APPROVED, State.REJECTED):
                 checks.keep_liveness(tx, check.ref, liveness_of(check.liveness_images, received.reading.actions))

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from bot.domain.backoff import first_poll_in
+from bot.domain.capture.links import LinkEnding
 from bot.domain.check.check import Check, PhotoRef
 from bot.domain.check.states import State
 from bot.domain.results.attempt import Attempt
@@ -15,7 +16,7 @@ from bot.outbox import refresh
 from bot.settings import Settings
 from bot.smile_id.interface import Checkpoint
 from bot.submission.budget import count_if_uncounted
-from storage import attempts, audit, checks
+from storage import attempts, audit, capture_links, checks
 from storage.engine.database import Transaction
 
 
@@ -70,6 +71,8 @@ def sent(
     attempts.sent(tx, job_id, now=now, ask_at=now + first)
     checks.stepped(tx, ref, sent_at=now)
     audit.record(tx, at=now, actor=audit.BOT, act="job.sent", ref=ref, detail=job_id)
+    # Here and nowhere earlier: until Smile ID has the photos, the customer's link is the only way to them.
+    capture_links.end(tx, ref, LinkEnding.USED, by=audit.BOT, now=now)
     # A callback may have overtaken the answer to the photos: then the check has its result already, and keeps it.
     if checks.get(tx, ref, sealed=False).state is State.SUBMITTING:
         checks.move(tx, ref, State.PROCESSING, now=now)

@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain.check.check import CONSENT_NOTICE, Check, HoldReason, PhotoRef, Request, require_unerased
+from bot.domain.capture.links import LinkEnding
+from bot.domain.check.check import CONSENT_NOTICE, Check, HoldReason, PhotoRef, PhotosBy, Request, require_unerased
 from bot.domain.check.states import POLLED_REASONS, State
 from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
 from bot.errors import EditedMeanwhile, IllegalMove
 from bot.outbox import refresh
 from bot.review import transitions
 from bot.submission.budget import Budget, give_back
-from storage import attempts, audit, checks, home_tabs, meta, outbox, preflight_holds, slack_requests
+from storage import attempts, audit, capture_links, checks, home_tabs, meta, outbox, preflight_holds, slack_requests
 from storage.engine.database import Transaction, from_text
 
 REMIND_AFTER = timedelta(hours=24)
@@ -87,7 +88,8 @@ def run_again(
     attempts.leave_behind(tx, ref, in_doubt=in_doubt, now=now)
     audit.record(tx, at=now, actor=request.requester, act="check.run_again", ref=ref)
     _record_consent(tx, ref, request, now=now)
-    audit.record(tx, at=now, actor=request.requester, act="check.moved", ref=ref, detail=State.REQUESTED.value)
+    begun = checks.get(tx, ref).state
+    audit.record(tx, at=now, actor=request.requester, act="check.moved", ref=ref, detail=begun.value)
     refresh.check_changed(tx, ref, now=now)
     transitions.leave_earlier_rounds(tx, ref, now=now)
     if suspicion is not None:
@@ -175,14 +177,29 @@ def _runs_since(before: Check, now: datetime) -> datetime:
 
 
 def _record_consent(tx: Transaction, ref: str, request: Request, *, now: datetime) -> None:
+    if request.photos_by is PhotosBy.LINK:
+        return  # the customer is asked, behind the link
     audit.record(tx, at=now, actor=request.requester, act="consent.confirmed", ref=ref, detail=CONSENT_NOTICE)
 
 
-def cancel(tx: Transaction, ref: str, *, by: str, now: datetime, tell: bool = True) -> None:
+def cancel(
+    tx: Transaction,
+    ref: str,
+    *,
+    by: str,
+    now: datetime,
+    tell: bool = True,
+    ending: LinkEnding = LinkEnding.WITHDRAWN,
+) -> None:
     """Cancel a check that was not sent, and post that in its thread. Raises IllegalMove when it is too late.
 
-    `tell` is False for the rows of a file: the file's own message says how many were cancelled.
+    `tell` is False for the rows of a file: the file's own message says how many were cancelled. `ending` is why, for a
+    check whose customer has a link; it ends, too.
     """
+    link = capture_links.end(tx, ref, ending, by=by, now=now)
+    if link is not None:
+        # Before the move, since the facts that are written with it say why.
+        checks.keep_failure(tx, ref, failure=f"link_{ending.value}", words=None)
     checks.move(tx, ref, State.CANCELLED, now=now, actor=by)
     refresh.check_changed(tx, ref, now=now)
     preflight_holds.drop(tx, ref)
@@ -191,8 +208,8 @@ def cancel(tx: Transaction, ref: str, *, by: str, now: datetime, tell: bool = Tr
     _answer_questions(tx, check, {"by": by, "how": "cancelled"}, now=now)
     outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL | {PostKind.HELD}, now=now)
     if tell:
-        key = f"{ref}:{check.round}"
-        outbox.enqueue(tx, PostKind.CANCELLED, ref=ref, key=key, destination=check.channel, now=now, payload={"by": by})
+        key, payload = f"{ref}:{check.round}", {"by": by} | ({"ending": ending.value} if link is not None else {})
+        outbox.enqueue(tx, PostKind.CANCELLED, ref=ref, key=key, destination=check.channel, now=now, payload=payload)
 
 
 def hold(tx: Transaction, ref: str, held: HoldReason, about: Mapping[str, Any], *, now: datetime) -> bool:

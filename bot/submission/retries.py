@@ -10,6 +10,7 @@ import structlog
 from bot.access.process import Process
 from bot.access.rights import Role
 from bot.domain.backoff import retry_in
+from bot.domain.capture.links import LinkEnding
 from bot.domain.check.check import Check
 from bot.domain.check.states import State
 from bot.domain.dates import seconds_between
@@ -18,7 +19,7 @@ from bot.errors import KycError, SlackRateLimited, SmileIDRefused, SmileIDUnavai
 from bot.outbox import alerts, refresh
 from bot.review import transitions
 from bot.submission.budget import give_back
-from storage import attempts, checks, outbox
+from storage import attempts, audit, capture_links, checks, outbox
 from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
@@ -104,6 +105,8 @@ class RetryPolicy(Process):
             checks.keep_failure(tx, found.ref, failure=failure, words=words)
             checks.move(tx, found.ref, State.FAILED, now=now)
             give_back(tx, found)
+            # Behind it nobody could do anything for this check any more.
+            capture_links.end(tx, found.ref, LinkEnding.WITHDRAWN, by=audit.BOT, now=now)
             refresh.check_changed(tx, found.ref, now=now)
             outbox.drop_overtaken(tx, found.ref, kinds=OVERTAKEN_BY_FINAL, now=now)
             # With the alert as its parent: the thread mentions it once it is delivered.

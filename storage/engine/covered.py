@@ -45,7 +45,7 @@ COVERED = (
             *("requester", "asked_again", "team", "channel", "thread_ts", "message_ts", "view_id"),
             *("consent_at", "consent_by", "consent_notice", "asked_at", "photos_checked_at", "sent_at", "ended_at"),
             *("held", "held_note", "let_pass", "paused_seconds", "batch", "batch_row"),
-            *("photos_erased_at", "personal_erased_at"),
+            *("photos_erased_at", "personal_erased_at", "photos_by"),
         ),
         left_out={"due_at": _TIMER, "leased_until": _LEASE, "tries": _COUNTS},
         decisive=(
@@ -155,6 +155,18 @@ COVERED = (
         name="holds",
         key=("seq",),
         columns=("seq", "cause", "held_by", "held_at", "ended_at", "ended_by"),
+    ),
+    CoveredTable(
+        name="capture_links",
+        key=("number",),
+        columns=(
+            *("number", "round", "made_by", "made_at", "expires_at", "token_print", "token_sealed"),
+            *("token_sha256_sealed", "told_at", "opened_at", "device_sha256", "agreed_at", "notice", "language"),
+            *("taken_at", "ended_at", "ending"),
+        ),
+        left_out={"remind_at": _TIMER, "tries": "how often photos were handed in: bounds what one link may cost"},
+        decisive=("device_sha256", "agreed_at", "taken_at"),
+        decisive_rows=True,
     ),
 )
 """In the order in which rows are written: those of a check, then what hangs on it."""

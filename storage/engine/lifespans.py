@@ -57,6 +57,11 @@ LIFESPANS: Mapping[str, Lifespan] = {
     "decisions": Lifespan(row=Clock.RECORD, columns={"words_sealed": _PERSONAL}, why=_OF_THE_CHECK),
     "review_notes": Lifespan(row=Clock.RECORD, columns={"words_sealed": _PERSONAL}, why=_OF_THE_CHECK),
     "review_requests": Lifespan(row=Clock.RECORD, columns={"words_sealed": _PERSONAL}, why=_OF_THE_CHECK),
+    "capture_links": Lifespan(
+        row=Clock.RECORD,
+        columns=dict.fromkeys(("token_sealed", "token_sha256_sealed", "token_print", "device_sha256"), _PERSONAL),
+        why="that the customer had a link, what they agreed to in which language, and how it ended",
+    ),
     "holds": Lifespan(row=Clock.RECORD, why="why it was kept for longer, and on whose word"),
     "posts": Lifespan(row=Clock.RECORD, why="kinds, ids and where in Slack: messages are built when they are sent"),
     "spending": Lifespan(row=Clock.RECORD, why="that a check was started for a day, and by whom"),

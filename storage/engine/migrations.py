@@ -11,7 +11,7 @@ from contextlib import closing
 
 from sqlite_utils import Database, Migrations
 
-from bot.errors import DatabaseNewer
+from bot.errors import DatabaseFault, DatabaseNewer
 from storage import meta
 from storage.engine import chain, first_chain, first_macs, older_macs, upkeep
 from storage.engine.connection import temporary_files_beside
@@ -1182,3 +1182,109 @@ def m0032_macs_of_records(db: Database) -> None:
 def m0033_posts_on_their_way(db: Database) -> None:
     """Which conversations a post is on its way to, for whoever claims the next ones."""
     db.execute("CREATE INDEX posts_leased ON posts (lane) WHERE state = 'due' AND leased_until IS NOT NULL")
+
+
+@migrations()
+def m0034_capture_links(db: Database) -> None:
+    """Links behind which customers take the photos themselves; every check so far had its photos attached."""
+    seconds = "ROUND((julianday({}) - julianday({})) * 86400, 1)"
+    under_way = "'requested', 'awaiting_photos', 'submitting', 'processing'"
+    _widen(db, "verifications", "'approved', 'rejected', 'failed', 'cancelled'))", "'awaiting_photos', ")
+    for statement in (
+        "ALTER TABLE verifications ADD COLUMN photos_by TEXT CHECK (photos_by IN ('link'))",
+        """
+        CREATE TABLE capture_links (
+            ref TEXT NOT NULL REFERENCES verifications (ref),
+            number INTEGER NOT NULL CHECK (number >= 1),
+            round INTEGER NOT NULL,
+            made_by TEXT NOT NULL,
+            made_at TEXT NOT NULL,
+            expires_at TEXT NOT NULL,
+            remind_at TEXT,
+            token_print TEXT UNIQUE,
+            token_sha256_sealed BLOB,
+            token_sealed BLOB,
+            told_at TEXT,
+            opened_at TEXT,
+            device_sha256 TEXT,
+            agreed_at TEXT,
+            notice TEXT,
+            language TEXT,
+            taken_at TEXT,
+            ended_at TEXT,
+            ending TEXT CHECK (ending IN ('expired', 'declined', 'not_me', 'withdrawn', 'replaced', 'used')),
+            tries INTEGER NOT NULL DEFAULT 0 CHECK (tries >= 0),
+            PRIMARY KEY (ref, number),
+            CHECK ((ended_at IS NULL) = (ending IS NULL)),
+            CHECK (ended_at IS NULL OR token_sealed IS NULL),
+            CHECK (agreed_at IS NULL OR (opened_at IS NOT NULL AND notice IS NOT NULL AND language IS NOT NULL)),
+            CHECK (taken_at IS NULL OR agreed_at IS NOT NULL)
+        ) STRICT
+        """,
+        "CREATE UNIQUE INDEX capture_links_open ON capture_links (ref) WHERE ended_at IS NULL",
+        "CREATE INDEX capture_links_expire ON capture_links (expires_at) WHERE ended_at IS NULL",
+        """
+        CREATE INDEX capture_links_remind ON capture_links (remind_at)
+        WHERE ended_at IS NULL AND remind_at IS NOT NULL
+        """,
+        "CREATE INDEX capture_links_made ON capture_links (made_at)",
+        # What waits for its customer is open, and under way.
+        "DROP INDEX verifications_unsettled",
+        f"""
+        CREATE INDEX verifications_unsettled ON verifications (asked_at, ref)
+        WHERE state IN ({under_way}, 'in_review') AND (state <> 'in_review' OR ended_at IS NULL)
+        """,
+        "DROP INDEX verifications_under_way",
+        f"""
+        CREATE INDEX verifications_under_way ON verifications (batch, batch_row)
+        WHERE batch IS NOT NULL AND state IN ({under_way})
+        """,
+        # Whoever reads the file beside the bot may have dropped them.
+        "DROP VIEW IF EXISTS record_checks",
+        """
+        CREATE VIEW record_checks AS
+        SELECT ref, round, state, reason, verdict, verdict_outcome, verdict_why, failure, decision, decision_reason,
+            country, id_type, liveness_images, liveness, record_match,
+            CASE WHEN channel GLOB '[CG]*' THEN channel ELSE 'direct' END AS channel, batch, batch_row, held, tries,
+            asked_at, consent_at, consent_notice, photos_checked_at, sent_at, decided_at, ended_at,
+            COALESCE(photos_by, 'attached') AS photos_by
+        FROM verifications
+        """,
+        "DROP VIEW IF EXISTS record_acts",
+        """
+        CREATE VIEW record_acts AS
+        SELECT seq, at,
+            CASE WHEN actor IN ('kyc-bot', 'smile-id', 'operator', 'customer') THEN actor ELSE 'person' END AS actor,
+            act, ref, CASE WHEN act IN ('check.moved', 'check.held', 'batch.moved') THEN detail END AS detail
+        FROM audit
+        """,
+        "DROP VIEW IF EXISTS record_links",
+        f"""
+        CREATE VIEW record_links AS
+        SELECT ref, number, round, made_at, expires_at, told_at, opened_at, agreed_at, notice, language, taken_at,
+            ended_at, ending, tries, {seconds.format("taken_at", "made_at")} AS taken_seconds
+        FROM capture_links
+        """,
+    ):
+        db.execute(statement)
+
+
+def _widen(db: Database, table: str, before: str, more: str) -> None:
+    """Let a CHECK allow more: what stands `before` it is preceded by `more` from now on.
+
+    In the text of the schema alone, as SQLite's documentation allows for a change that no stored row depends on
+    (sqlite.org/lang_altertable.html, 2026-11): rebuilt, a table of a million rows would take minutes.
+    """
+    is_it = "type = 'table' AND name = ? AND instr(sql, ?) > 0"
+    [(version,)] = db.execute("PRAGMA schema_version").fetchall()
+    db.execute("PRAGMA writable_schema = ON")
+    try:
+        changed = db.execute(
+            f"UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE {is_it}", [before, more + before, table, before]
+        ).rowcount
+    finally:
+        # Reads the schema anew, too: what follows in this transaction must see the new text.
+        db.execute("PRAGMA writable_schema = RESET")
+    if changed != 1:
+        raise DatabaseFault(f"the table {table} is not as the bot made it")
+    db.execute(f"PRAGMA schema_version = {version + 1}")

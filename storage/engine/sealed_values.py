@@ -95,6 +95,18 @@ OF_CHECKS = (
         place="'review_requests.words:' || t.id",
         what="words of review requests",
     ),
+    SealedColumn(
+        table="capture_links",
+        column="token_sealed",
+        place="'capture_links.token:' || t.ref || ':' || t.number",
+        what="capture links",
+    ),
+    SealedColumn(
+        table="capture_links",
+        column="token_sha256_sealed",
+        place="'capture_links.token_sha256:' || t.ref || ':' || t.number",
+        what="digests of capture links",
+    ),
 )
 """Those that the MAC of a check covers, or that lie beside it."""
 
@@ -142,6 +154,7 @@ KEYED = (
     KeyedColumn(table="photos", column="file_print", what="prints of photos"),
     KeyedColumn(table="attempts", column="token_print", what="prints of callback tokens"),
     KeyedColumn(table="receipts", column="body_print", what="prints of Smile ID's messages"),
+    KeyedColumn(table="capture_links", column="token_print", what="prints of capture links"),
     KeyedColumn(table="homes", column="view_print", what="prints of Home tabs"),
     KeyedColumn(table="trail_people", column="person_print", what="prints of customers beside the trail"),
     KeyedColumn(table="check_macs", column="mac", what="MACs of checks"),

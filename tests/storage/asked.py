@@ -23,6 +23,7 @@ import sqlite_utils
 
 import storage
 from bot.domain.applicants.batch import BatchState
+from bot.domain.capture.links import CaptureLink, LinkEnding
 from bot.domain.check.check import Cursor, HoldReason, PhotoKind, PhotoRef, Request, SearchFilter
 from bot.domain.check.states import State
 from bot.domain.installation import Installation
@@ -44,6 +45,7 @@ from bot.errors import KycError
 from storage import (
     audit,
     batches,
+    capture_links,
     check_facts,
     checks,
     day_sums,
@@ -298,8 +300,9 @@ def _by_name(known: Mapping[str, Any]) -> dict[str, Any]:
     """A value for each name of a parameter."""
     prints = [known["number_print"]]
     moments = dict.fromkeys(
-        ("now", "at", "poll_at", "ask_at", "asked_at", "due_at", "again_at", "remind_at", "hour"), NOW
+        ("now", "at", "poll_at", "ask_at", "asked_at", "due_at", "again_at", "remind_at", "hour", "agreed_at"), NOW
     )
+    moments["expires_at"] = SOON
     before = dict.fromkeys(("asked_before", "ended_before", "sent_before", "before"), NOW)
     numbers = dict.fromkeys(("limit", "most", "size", "polls", "confirms", "total", "ready", "repeats", "level"), 10)
     flags = dict.fromkeys(("with_repeats", "with_hidden", "is_silent", "in_doubt", "by_hand", "erases", "sealed"), True)
@@ -316,6 +319,9 @@ def _by_name(known: Mapping[str, Any]) -> dict[str, Any]:
         **people,
         **dict.fromkeys((*texts, *more_texts), "invented"),
         "about": {},
+        "device": "invented",
+        "ending": LinkEnding.EXPIRED,
+        "notice": "invented",
         "after": "",
         "at_most_every": timedelta(minutes=1),
         "batch_id": known["batch_id"],
@@ -358,8 +364,10 @@ def _by_name(known: Mapping[str, Any]) -> dict[str, Any]:
         "item_id": "invented",
         "kept_elsewhere": None,
         "kinds": (PostKind.PROGRESS,),
+        "language": "en",
         "last": "",
         "let_pass": (),
+        "link": lambda tx, values: _link(tx, values["ref"]),
         "made": {(SINCE, NOW): "[]"},
         "making": "invented",
         "message": _MESSAGE,
@@ -414,6 +422,10 @@ def _review(tx: Transaction, ref: str) -> object:
     if found is None:
         raise LookupError(ref)
     return found
+
+
+def _link(tx: Transaction, ref: str) -> CaptureLink:
+    return capture_links.add(tx, ref, "invented", by=_PERSON, expires_at=NOW, remind_at=NOW, now=NOW)
 
 
 def _export() -> Export:
@@ -604,8 +616,22 @@ def stories(known: Mapping[str, Any]) -> dict[str, Callable[[Transaction], objec
         checks.move(tx, single, State.REJECTED, now=NOW)
 
     told = (held_while_the_clock_was_set, erased_with_words, posted, altered, erased_in_slack, moved)
-    more = (kept_in_slack_and_called_due, customers_beside_the_trail, looked_for_nobody, summed)
+    more = (kept_in_slack_and_called_due, customers_beside_the_trail, looked_for_nobody, summed, _of_a_link(single))
     return {story.__name__: story for story in (*told, *more)}
+
+
+def _of_a_link(ref: str) -> Callable[[Transaction], object]:
+    def a_link_to_its_end(tx: Transaction) -> None:
+        link = _link(tx, ref)
+        capture_links.opened(tx, link, "invented", now=NOW)
+        capture_links.agreed(tx, link, notice="invented", language="en", now=NOW)
+        capture_links.taken(tx, link, now=NOW)
+        capture_links.given_back(tx, ref, until=SOON, now=NOW)
+        capture_links.reminded(tx, ref, now=NOW)
+        timers.move(tx, by=timedelta(hours=1), before=NOW, now=NOW)
+        capture_links.end(tx, ref, LinkEnding.USED, by=_PERSON, now=NOW)
+
+    return a_link_to_its_end
 
 
 # What there is to be reached

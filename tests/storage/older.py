@@ -7,13 +7,43 @@ from contextlib import closing
 from pathlib import Path
 
 from bot.slack.blocks.refusals import stored_sentence
+from storage import audit
 from storage.engine import older_macs
 from storage.engine.chain import RECORDED
 from storage.engine.sealing import Sealer
+from storage.engine.transaction import Transaction, from_text
+
+
+def before_capture_links(db: sqlite3.Connection) -> None:
+    """Before migration m0034, without the views that it makes anew; nothing happens to a file that is from before."""
+    if db.execute("SELECT 1 FROM _sqlite_migrations WHERE name = 'm0034_capture_links'").fetchone() is None:
+        return
+    before = "'requested', 'submitting', 'processing'"
+    for statement in (
+        *(f"DROP VIEW IF EXISTS record_{name}" for name in ("links", "checks", "acts")),
+        "DROP TABLE capture_links",
+        "ALTER TABLE verifications DROP COLUMN photos_by",
+        "DROP INDEX verifications_unsettled",
+        f"""
+        CREATE INDEX verifications_unsettled ON verifications (asked_at, ref)
+        WHERE state IN ({before}, 'in_review') AND (state <> 'in_review' OR ended_at IS NULL)
+        """,
+        "DROP INDEX verifications_under_way",
+        f"""
+        CREATE INDEX verifications_under_way ON verifications (batch, batch_row)
+        WHERE batch IS NOT NULL AND state IN ({before})
+        """,
+        "PRAGMA writable_schema = ON",
+        "UPDATE sqlite_schema SET sql = replace(sql, '''awaiting_photos'', ', '') WHERE name = 'verifications'",
+        "PRAGMA writable_schema = RESET",
+        "DELETE FROM _sqlite_migrations WHERE name = 'm0034_capture_links'",
+    ):
+        db.execute(statement)
 
 
 def without_views(db: sqlite3.Connection) -> None:
     """Before migration m0015, and m0022 whose columns a view shows; SQLite refuses to take a column that one shows."""
+    before_capture_links(db)
     names = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'view'")]
     for name in names:
         db.execute(f"DROP VIEW {name}")
@@ -25,6 +55,13 @@ def without_views(db: sqlite3.Connection) -> None:
         "DELETE FROM _sqlite_migrations WHERE name IN ('m0015_views', 'm0022_file_approvals')",
     ):
         db.execute(statement)
+
+
+def without_links(tx: Transaction) -> None:
+    """No older version made any; while the bot runs, so that the MACs of their checks fit, and with lines that stay."""
+    for row in tx.rows("SELECT ref, made_at FROM capture_links"):
+        audit.record(tx, at=from_text(row["made_at"]), actor="U1", act="link.ended", ref=row["ref"])
+    tx.run("DELETE FROM capture_links")
 
 
 def before_posts_leased(db: sqlite3.Connection) -> None:
@@ -68,6 +105,7 @@ def before_batch_counts(db: sqlite3.Connection) -> None:
 
 def before_indexes(db: sqlite3.Connection) -> None:
     """Before migration m0028."""
+    before_capture_links(db)
     new = ("by_time", "of_requester", "ended_as", "of_requester_ended_as", "unsettled", "under_way")
     for statement in (
         *(f"DROP INDEX verifications_{name}" for name in new),

@@ -45,6 +45,7 @@ OF_OPEN_ONES = frozenset(
         "batches_due",
         "batches_sending",
         "batches_waiting",
+        "capture_links_expire",
         "erasures_open",
         "holds_running",
         "posts_failed",

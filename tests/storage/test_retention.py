@@ -37,7 +37,7 @@ from storage.engine.database import Database, Transaction
 from storage.engine.lifespans import LIFESPANS
 from storage.engine.migrations import migrations
 from tests.storage.engine.test_macs import NOON, SEALER, beside, fill, opened
-from tests.storage.older import before_macs, before_retention
+from tests.storage.older import before_macs, before_retention, without_links
 
 pytestmark = pytest.mark.anyio
 
@@ -370,7 +370,8 @@ def test_every_table_says_what_goes_with_which_clock() -> None:
 @pytest.mark.slow
 async def test_a_database_from_before_knows_no_end_and_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
-    async with two_that_ended(path):
+    async with two_that_ended(path) as database:
+        await database.write(without_links)
         before = rows(path, "K-1")
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         before_macs(db, SEALER)

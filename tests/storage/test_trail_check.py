@@ -18,7 +18,7 @@ from storage.engine.migrations import migrations
 from storage.engine.record_versions import RecordSum
 from storage.trail_check import Fault, FaultKind, gathered
 from tests.storage.engine.test_macs import NOON, SEALER, beside, fill, opened, put_back, rows, unguarded_trail
-from tests.storage.older import before_chain, before_slack_removals, without_views
+from tests.storage.older import before_chain, before_slack_removals, without_links, without_views
 from tests.storage.test_retention import two_that_ended
 
 pytestmark = pytest.mark.anyio
@@ -44,6 +44,7 @@ async def trail(path: Path) -> Head:
     async with opened(path) as database:
         for ref in ("K-1", "K-2"):
             await database.write(fill, ref)
+        await database.write(without_links)
         for number in range(4):
             await database.write(audit.record, at=NOON, actor="U1", act="summary.opened", detail=str(number))
         assert await found(database) == []
@@ -240,11 +241,11 @@ async def test_what_an_older_trail_lacks_is_no_fault_and_what_it_loses_is_one(tm
         before_slack_removals(db)
         before_chain(db, SEALER)
         # Nothing kept anybody from it.
-        db.execute("DELETE FROM audit WHERE seq = 8")
+        db.execute("DELETE FROM audit WHERE act = 'summary.opened' AND detail = '1'")
     async with opened(path) as database:
         assert await found(database) == []
         with closing(beside(path)) as db, unguarded_trail(db):
-            db.execute("DELETE FROM audit WHERE seq = 9")
+            db.execute("DELETE FROM audit WHERE act = 'summary.opened' AND detail = '2'")
         assert [fault.kind for fault in await found(database)] == [FaultKind.OLDER_CHANGED]
 
 
@@ -364,6 +365,7 @@ async def test_a_trail_from_before_is_chained_by_the_digest_of_all_of_it(tmp_pat
     async with opened(path) as database:
         for ref in ("K-1", "K-2"):
             await database.write(fill, ref)
+        await database.write(without_links)
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         without_views(db)
         before_slack_removals(db)

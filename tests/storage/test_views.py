@@ -14,6 +14,7 @@ import sqlite_utils
 import yaml
 
 from bot.sandbox.demo import ANALYST
+from storage import capture_links
 from storage.engine.migrations import migrations
 from tests.journeys.intake import test_batches as batches
 from tests.journeys.review.test_review import ZOE, decide, press, provisional
@@ -71,7 +72,7 @@ def columns_read(database: sqlite_utils.Database, view: str) -> set[tuple[str, s
 
 
 def test_no_view_reads_what_is_sealed_a_print_or_personal(empty: sqlite_utils.Database) -> None:
-    assert len(views(empty)) == 9
+    assert len(views(empty)) == 10
     for view in views(empty):
         read = columns_read(empty, view)
         assert read, view
@@ -119,17 +120,21 @@ def test_each_query_of_the_page_is_answered(empty: sqlite_utils.Database, query:
 @pytest.mark.anyio
 async def test_beside_a_running_bot_they_show_the_record_and_nobodys_data(tmp_path: Path) -> None:
     secret = {
-        *("22299988877", "Invented", "CUST-", "loan-4711-private", "looks like a cousin"),
+        *("22299988877", "Invented", "CUST-", "loan-4711-private", "looks like a cousin", "token-4711"),
         *(ANALYST, REVIEWER, ZOE, "U0", "selfie.jpg", "people.csv"),
     }
     async with provisional(tmp_path) as (world, ref):
-        await world.ask(id_number="22299988877", customer_reference="loan-4711-private")
+        linked = await world.ask(id_number="22299988877", customer_reference="loan-4711-private")
         people = batches.csv_of([batches.person(1), batches.person(2, batches.UNKNOWN)])
         await batches.drop(world, {"people.csv": people, "photos.zip": batches.zip_of(batches.photos(2))})
         await world.settle()
         await press(world, REVIEWER, "kyc_review_claim")
         await decide(world, REVIEWER, "rejected", "tampered", "looks like a cousin")
         await world.settle()
+        now = world.clock()
+        await world.bot.database.write(
+            capture_links.add, linked, "token-4711", by=ANALYST, expires_at=now, remind_at=None, now=now
+        )
         database = world.bot.settings.database
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as beside:
             names = [name for (name,) in beside.execute("SELECT name FROM sqlite_schema WHERE type = 'view'")]

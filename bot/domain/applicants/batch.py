@@ -73,6 +73,7 @@ class BatchCounts:
 
 _NAMES: Mapping[str, str] = {
     State.REQUESTED: "waiting",
+    State.AWAITING_PHOTOS: "waiting",
     State.SUBMITTING: "waiting",
     State.PROCESSING: "sent",
     State.IN_REVIEW: "needs_person",

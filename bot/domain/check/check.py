@@ -16,6 +16,8 @@ from bot.errors import Refusal, Refused
 
 CONSENT_NOTICE = "2026-11"
 """Version of the sentence that the requester confirms; stored with each consent and sent nowhere as text."""
+CUSTOMER = "customer"
+"""Stands where a person of the workspace would: the customer gave consent, or did it, behind a capture link."""
 EARLIER_NAMED = 3
 """Earlier checks of the same person that are named one by one; of the others only the number is given."""
 
@@ -25,9 +27,21 @@ class PhotoKind(StrEnum):
     LIVENESS = "liveness"
 
 
+class PhotosBy(StrEnum):
+    """Which way the photos of a check come."""
+
+    ATTACHED = "attached"
+    """Whoever asks attaches them: they lie in Slack."""
+    LINK = "link"
+    """The customer takes them behind a capture link: they lie nowhere."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoRef:
-    """A photo in Slack. Its bytes are fetched when the check is sent, and never kept."""
+    """A photo of a check. Its bytes are fetched from Slack when the check is sent, and never kept.
+
+    Of one that the customer took, there is no file: `file_id` is empty.
+    """
 
     kind: PhotoKind
     position: int
@@ -59,6 +73,8 @@ class Request:
     """The requester knows that this person was checked before, and wants it checked once more."""
     batch: str | None = None
     batch_row: int | None = None
+    photos_by: PhotosBy = PhotosBy.ATTACHED
+    """By link there are no photos yet, and no consent: `consent_at` is when it was asked for."""
 
 
 class HoldReason(StrEnum):
@@ -96,7 +112,9 @@ class Check:
     sent_at: datetime | None
     ended_at: datetime | None
     consent_at: datetime
+    """Before the customer behind a link has agreed: when this round was asked for."""
     consent_by: str
+    """Who confirmed it, in Slack; `CUSTOMER` for the customer, empty until one behind a link has agreed."""
     consent_notice: str
     tries: int
     """Failed attempts at sending since the last progress."""
@@ -138,6 +156,7 @@ class Check:
     """Since then nothing tells which photos were sent."""
     personal_erased_at: datetime | None = None
     """Since then nothing is known of the customer: what was entered, the authority's record, what reviewers wrote."""
+    photos_by: PhotosBy = PhotosBy.ATTACHED
 
     @property
     def is_altered(self) -> bool:

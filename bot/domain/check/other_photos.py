@@ -41,7 +41,9 @@ def with_kept(
     def of_kind(kind: PhotoKind, new: Sequence[FileInfo]) -> Sequence[FileInfo]:
         if new or kind in replaced:
             return new
-        return [FileInfo(id=photo.file_id, inside=photo.inside) for photo in photos if photo.kind is kind]
+        # Those that the customer took are nowhere any more.
+        kept = (photo for photo in photos if photo.kind is kind and photo.file_id)
+        return [FileInfo(id=photo.file_id, inside=photo.inside) for photo in kept]
 
     return of_kind(PhotoKind.SELFIE, selfie), of_kind(PhotoKind.LIVENESS, liveness)
 

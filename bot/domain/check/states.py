@@ -13,6 +13,8 @@ class State(StrEnum):
 
     REQUESTED = "requested"
     """Stored here; Smile ID has not been asked yet."""
+    AWAITING_PHOTOS = "awaiting_photos"
+    """The customer has a link and is to take the photos; nothing is due before that."""
     SUBMITTING = "submitting"
     """An attempt was recorded; Smile ID may or may not know of it."""
     PROCESSING = "processing"
@@ -54,11 +56,17 @@ POLLED_REASONS = frozenset({ReviewReason.SMILE_ID, ReviewReason.UNCONFIRMED})
 STICKY_REASONS = frozenset({ReviewReason.CONTRADICTION, ReviewReason.SECOND_FINAL})
 """Smile ID has contradicted itself: no further message of its own settles the check, a person does."""
 
+BEFORE_SENDING = frozenset({State.REQUESTED, State.AWAITING_PHOTOS})
+"""Nothing of it is on its way: it may be cancelled, and costs nothing then."""
+
 _SETTLED = {State.IN_REVIEW, State.APPROVED, State.REJECTED, State.FAILED}
 
 MOVES: dict[State, frozenset[State]] = {
     State.REQUESTED: frozenset({State.SUBMITTING, State.CANCELLED, State.FAILED}),
-    State.SUBMITTING: frozenset({State.REQUESTED, State.PROCESSING} | _SETTLED),
+    # Only its customer's photos or its end: it has nothing that could be sent, or that could fail.
+    State.AWAITING_PHOTOS: frozenset({State.SUBMITTING, State.CANCELLED}),
+    # Back to the customer where Smile ID does not have the photos: the bot does not have them either.
+    State.SUBMITTING: frozenset({State.REQUESTED, State.AWAITING_PHOTOS, State.PROCESSING} | _SETTLED),
     State.PROCESSING: frozenset(_SETTLED),
     State.IN_REVIEW: frozenset({State.APPROVED, State.REJECTED, State.FAILED}),
     # Only with SECOND_FINAL or CONTRADICTION: a result that Smile ID itself has contradicted must not
@@ -66,9 +74,9 @@ MOVES: dict[State, frozenset[State]] = {
     State.APPROVED: frozenset({State.IN_REVIEW}),
     # Back to the beginning only by *Run again*: a person asks for another attempt at the same check. What a reviewer
     # decided may allow more (`review.runs_again`).
-    State.REJECTED: frozenset({State.IN_REVIEW, State.REQUESTED}),
-    State.FAILED: frozenset({State.IN_REVIEW, State.REQUESTED}),
-    State.CANCELLED: frozenset({State.REQUESTED}),
+    State.REJECTED: frozenset({State.IN_REVIEW, State.REQUESTED, State.AWAITING_PHOTOS}),
+    State.FAILED: frozenset({State.IN_REVIEW, State.REQUESTED, State.AWAITING_PHOTOS}),
+    State.CANCELLED: frozenset({State.REQUESTED, State.AWAITING_PHOTOS}),
 }
 
 

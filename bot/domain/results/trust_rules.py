@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.domain.check.states import FINAL, STICKY_REASONS, ReviewReason, State
+from bot.domain.check.states import BEFORE_SENDING, FINAL, STICKY_REASONS, ReviewReason, State
 from bot.domain.outbox import PostKind
 from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 
@@ -49,6 +49,8 @@ CALLS_REVIEWER = frozenset(
         *(PostKind.CONTRADICTION, PostKind.SECOND_FINAL, PostKind.SUSPECTS),
     }
 )
+
+_NOT_AT_SMILE_ID = BEFORE_SENDING | {State.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,7 @@ def rule(message: ResultMeaning, source: Source, now: Situation) -> Transition:
         if message.why is ResultStory.SUSPECTS and message.code not in now.codes_told:
             return Transition(fate=Disposition.INFORMATION, tell=PostKind.SUSPECTS)
         return Transition(fate=Disposition.INFORMATION)
-    if now.state in {State.REQUESTED, State.CANCELLED} or now.reason in STICKY_REASONS:
+    if now.state in _NOT_AT_SMILE_ID or now.reason in STICKY_REASONS:
         return Transition(fate=Disposition.MISFIT)
     match message.outcome:
         case Outcome.UNKNOWN:
@@ -174,7 +176,7 @@ def settle_unconfirmed(now: Situation) -> Transition | None:
     """Confirmation did not come in time: post what was received, as unconfirmed. None if there is nothing to post."""
     if now.claim is None or now.verdict is not None or now.reason in STICKY_REASONS:
         return None
-    if now.state in {State.REQUESTED, State.CANCELLED}:
+    if now.state in _NOT_AT_SMILE_ID:
         return None
     if _gave_up(now):
         agrees = now.claim is Outcome.FAILED

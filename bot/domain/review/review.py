@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from bot.domain.check.states import FINAL, STICKY_REASONS, ReviewReason, State
+from bot.domain.check.states import BEFORE_SENDING, FINAL, STICKY_REASONS, ReviewReason, State
 from bot.domain.results.codes import Outcome, ResultStory
 
 
@@ -190,7 +190,7 @@ def needs_second(
 
 def may_be_claimed(state: State) -> bool:
     """Whether there is anything to review: it was sent, and not withdrawn."""
-    return state not in (State.REQUESTED, State.SUBMITTING, State.CANCELLED)
+    return state not in (*BEFORE_SENDING, State.SUBMITTING, State.CANCELLED)
 
 
 def may_be_decided(state: State) -> bool:
@@ -321,7 +321,7 @@ def reminder(review: Review, *, waits_for_smile_id: bool, now: datetime, policy:
 
 def waits_for_smile_id(state: State, reason: ReviewReason | None) -> bool:
     """Whether Smile ID itself may still end the check: people need not decide yet."""
-    if state in FINAL or state is State.REQUESTED:
+    if state in FINAL or state in BEFORE_SENDING:
         return False
     return state is not State.IN_REVIEW or reason is ReviewReason.SMILE_ID
 

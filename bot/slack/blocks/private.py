@@ -106,10 +106,7 @@ def details(
     blocks: list[Block] = [
         kit.section(f"*{subject(check, entry)}*"),
         kit.plain_section("\n".join(lines)),
-        kit.small_mrkdwn(
-            f"Asked by {person(check.requester)} {when(check.asked_at)} · consent confirmed by "
-            f"{person(check.consent_by)} {when(check.consent_at)} (notice {check.consent_notice})"
-        ),
+        kit.small_mrkdwn(f"Asked by {person(check.requester)} {when(check.asked_at)} · {_consent(check)}"),
         *erased(check),
         *([kit.actions(*row)] if row else []),
         *_side_by_side(compared),
@@ -127,6 +124,12 @@ def details(
     blocks += _photo_links(photo_links, is_erased=check.erased_at is not None)
     blocks.append(kit.small("Opening this page is logged."))
     return kit.modal(f"Check {check.ref}", blocks, callback_id=ids.DETAILS_VIEW, close="Close", metadata=check.ref)
+
+
+def _consent(check: Check) -> str:
+    if not check.consent_by:
+        return "the customer has not agreed yet"
+    return f"consent confirmed by {person(check.consent_by)} {when(check.consent_at)} (notice {check.consent_notice})"
 
 
 def erased(check: Check) -> list[Block]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.domain.check.check import Check
-from bot.domain.check.states import FINAL, ReviewReason, State
+from bot.domain.check.states import BEFORE_SENDING, FINAL, ReviewReason, State
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
 from bot.domain.results.codes import ResultMeaning, ResultStory
@@ -37,7 +37,7 @@ from bot.slack.blocks.status import (
 from bot.slack.blocks.text import foreign, link_to, person, quoted, sentence, when
 from bot.slack.blocks.thread import why_decided
 
-_BEFORE_A_RESULT = frozenset({State.REQUESTED, State.SUBMITTING, State.CANCELLED})
+_BEFORE_A_RESULT = BEFORE_SENDING | {State.SUBMITTING, State.CANCELLED}
 _ENTRIES = 12
 """Decisions and notes in the Details; Slack takes 100 blocks in a view, and Smile ID's messages want most of them."""
 

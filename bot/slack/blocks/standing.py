@@ -23,6 +23,7 @@ from bot.slack.blocks.words import Story
 
 _UNDER_WAY = {
     State.REQUESTED: "Received",
+    State.AWAITING_PHOTOS: words.STATE_NAMES[State.AWAITING_PHOTOS],
     State.SUBMITTING: "Being sent to Smile ID",
     State.PROCESSING: "Waiting for Smile ID",
 }
@@ -104,6 +105,8 @@ def _decided(check: Check, decision: Decision, review: Review | None) -> Standin
 
 
 def _before_a_result(check: Check, review: Review | None) -> str:
+    if check.state is State.AWAITING_PHOTOS:
+        return "Wait: it is sent to Smile ID once the customer has taken the photos."
     if check.state is not State.PROCESSING:
         if check.held is not None:
             return f"{person(check.requester)} must answer the question in the thread; then it is sent."

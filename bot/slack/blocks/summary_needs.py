@@ -93,6 +93,8 @@ def _where(waiting: WaitingCheck) -> str:
         return f"{words.STATE_NAMES[waiting.state].lower()}, to be reviewed"
     if waiting.state is State.REQUESTED:
         return "not sent yet"
+    if waiting.state is State.AWAITING_PHOTOS:
+        return words.STATE_NAMES[waiting.state].lower()
     reason = waiting.reason
     return words.REVIEW_NAMES[reason].partition(": ")[2] if reason else "no decision from Smile ID yet"
 

@@ -3,6 +3,7 @@
 import re
 from datetime import datetime, timedelta
 
+from bot.domain.check.check import CUSTOMER
 from bot.domain.check.fields import clean
 from bot.domain.outbox import CheckLinks
 
@@ -53,7 +54,7 @@ def counted(*counts: tuple[int, str]) -> list[str]:
 
 
 def person(user: str) -> str:
-    return f"<@{user}>"
+    return "the customer" if user == CUSTOMER else f"<@{user}>"
 
 
 def link_to(text: str, link: str | None) -> str:

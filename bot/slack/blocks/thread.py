@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.check import other_photos
 from bot.domain.check.check import Check
-from bot.domain.check.states import FINAL, POLLED_REASONS, State
+from bot.domain.check.states import BEFORE_SENDING, FINAL, POLLED_REASONS, State
 from bot.domain.dates import day_of
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
@@ -103,6 +103,7 @@ def buttons(check: Check) -> Block:
     elements = [kit.details_button(check.ref)]
     if check.state is State.REQUESTED:
         elements.append(kit.check_button(ids.EDIT, "Edit", check.ref))
+    if check.state in BEFORE_SENDING:
         elements.append(cancel_button(check))
     if other_photos.may_help(check):
         elements.append(kit.check_button(ids.SEND_PHOTOS, "Send other photos", check.ref))

@@ -282,6 +282,7 @@ AFTER: Mapping[Decision, str] = {
 
 STATE_NAMES: Mapping[State, str] = {
     State.REQUESTED: "Received",
+    State.AWAITING_PHOTOS: "Waiting for the customer's photos",
     State.SUBMITTING: "Sending to Smile ID",
     State.PROCESSING: "Waiting for Smile ID",
     State.IN_REVIEW: "Not final",

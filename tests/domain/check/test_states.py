@@ -9,13 +9,14 @@ from bot.errors import IllegalMove
 
 ALLOWED = {
     "requested": ["submitting", "cancelled", "failed"],
-    "submitting": ["requested", "processing", "in_review", "approved", "rejected", "failed"],
+    "awaiting_photos": ["submitting", "cancelled"],
+    "submitting": ["requested", "awaiting_photos", "processing", "in_review", "approved", "rejected", "failed"],
     "processing": ["in_review", "approved", "rejected", "failed"],
     "in_review": ["in_review", "approved", "rejected", "failed"],
     "approved": [],
-    "rejected": ["requested"],
-    "failed": ["requested"],
-    "cancelled": ["requested"],
+    "rejected": ["requested", "awaiting_photos"],
+    "failed": ["requested", "awaiting_photos"],
+    "cancelled": ["requested", "awaiting_photos"],
 }
 """As drawn in the design; a check in review may change the cause, and *Run again* begins anew."""
 

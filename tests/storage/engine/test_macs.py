@@ -23,6 +23,7 @@ from bot.errors import RecordAltered
 from storage import (
     attempts,
     audit,
+    capture_links,
     check_facts,
     checks,
     exports,
@@ -112,6 +113,7 @@ def fill(tx: Transaction, ref: str, *, number: str = "00000000000", reference: s
     review_requests.add(tx, asked)
     outbox.enqueue(tx, PostKind.NOT_FINAL, key=ref, destination="C1", ref=ref, receipt=receipt, now=NOON)
     holds.add(tx, ref, HoldCause.LEGAL, by="U2", now=NOON)
+    capture_links.add(tx, ref, f"invented {ref}", by="U1", expires_at=NOON, remind_at=NOON, now=NOON)
 
 
 def beside(path: Path) -> sqlite3.Connection:
