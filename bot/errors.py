@@ -22,6 +22,7 @@ KycError
 │   ├── PhotosFlawed         the customer can take these photos again, now
 │   ├── PhotosUnderWay       photos of the same link are on their way
 │   └── NotNow               the link still works, in a moment
+├── UploadMalformed          what a customer's page handed in is not nine photos; `code` says why
 ├── SmileIDError             anything that went wrong with Smile ID
 │   ├── SmileIDNotSent       never left this machine: may simply be repeated
 │   ├── SmileIDUncertain     sent, answer lost: ask Smile ID's record before anything else
@@ -378,6 +379,28 @@ class NotNow(CaptureError):
         super().__init__("not now")
         self.retry_after = retry_after
         """Seconds after which the page may try again."""
+
+
+class UploadFault(StrEnum):
+    """Why an upload cannot be read. Our own page never makes one: a program or a broken connection does."""
+
+    NOT_OURS = "not_ours"
+    """It begins as nothing that the page sends."""
+    TRUNCATED = "truncated"
+    """It ends before the last photo does."""
+    TRAILING = "trailing"
+    """Something follows the last photo."""
+    EMPTY_PHOTO = "empty_photo"
+    PHOTO_TOO_LARGE = "photo_too_large"
+    TOO_LARGE = "too_large"
+
+
+class UploadMalformed(KycError):
+    """What was handed in on a capture link is not eight liveness images and a selfie."""
+
+    def __init__(self, code: UploadFault) -> None:
+        super().__init__(code.value)
+        self.code = code
 
 
 class Fault(StrEnum):

@@ -33,13 +33,17 @@ def screenshots(request: pytest.FixtureRequest) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-async def chromium(anyio_backend: str) -> AsyncIterator[Browser]:
-    """The distribution's browser: playwright's own would have to be downloaded."""
+def chromium_path() -> str:
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         pytest.fail(f"none of {', '.join(NAMES)} is installed; on Debian: apt-get install chromium fonts-lato")
+    return path
+
+
+@pytest.fixture(scope="session")
+async def chromium(anyio_backend: str) -> AsyncIterator[Browser]:
+    """The distribution's browser: playwright's own would have to be downloaded."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         yield browser
         await browser.close()
