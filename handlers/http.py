@@ -17,17 +17,26 @@ from bot.runtime.connections import Connections
 from bot.runtime.factory import Bot
 from bot.runtime.health import Degraded
 from handlers import slack_shapes
-from handlers.http_guard import Guard, hosts_of
+from handlers.bodies import read_body
+from handlers.capture import PHOTOS_SECONDS, CapturePage
+from handlers.http_guard import Guard, hosts_of, who_asks
 
 SLACK_MAX_BYTES = 1024 * 1024
 """Slack's own views end at 250 kB; nothing that it sends comes near this."""
 BUSY_SECONDS = 5
 """After which a request is to be brought again that came while too much waited to be stored."""
 BODY_SECONDS = 30.0
-"""Longest that a callback may take to come in: a few kilobytes, or with photos a few megabytes."""
+"""Longest that a body may take to come in: a callback has a few kilobytes, or with photos a few megabytes."""
 
 
-def web(bot: Bot, bolt: AsyncApp | None, connections: Connections, *, body_seconds: float = BODY_SECONDS) -> ASGIApp:
+def web(
+    bot: Bot,
+    bolt: AsyncApp | None,
+    connections: Connections,
+    *,
+    body_seconds: float = BODY_SECONDS,
+    photos_seconds: float = PHOTOS_SECONDS,
+) -> ASGIApp:
     """The public application; with Slack's requests only where there is no Socket Mode."""
 
     async def callback(request: Request) -> Response:
@@ -70,6 +79,16 @@ def web(bot: Bot, bolt: AsyncApp | None, connections: Connections, *, body_secon
             return to_starlette_response(await bolt.async_dispatch(read))
 
         routes += _both("/slack/events", slack, methods=["POST"])
+    if bot.capture is not None and bot.settings.public_url is not None:
+        page = CapturePage(
+            bot.capture,
+            bot.capture_door,
+            public_url=bot.settings.public_url,
+            source_of=lambda request: who_asks(request.scope, connections),
+            body_seconds=body_seconds,
+            photos_seconds=photos_seconds,
+        )
+        routes += [Route("/c", page), Route("/c/{name}", page)]
     return Guard(
         _application(routes),
         connections,
@@ -136,17 +155,3 @@ def _read_at_the_door(bot: Bot, request: Request, body: bytes | None) -> AsyncBo
 def is_ssl_check(body: bytes) -> bool:
     """Slack checks the certificate of a command's address from time to time, and wants a 200 only."""
     return b"ssl_check=1" in body.split(b"&")
-
-
-async def read_body(request: Request, most: int) -> bytes | None:
-    """The whole body, or None as soon as it is longer than `most`."""
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > most:
-        return None
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            return None
-    request._body = bytes(body)  # noqa: SLF001 - where Starlette itself keeps a body that was read
-    return request._body  # noqa: SLF001

@@ -81,15 +81,12 @@ class Guard:
             await _answer(send, status)
             return
         peer = scope["client"][0] if scope["client"] else ""
-        if scope["path"].startswith(CALLBACKS) or not self._connections.is_proxy(peer):
+        source = None
+        if not scope["path"].startswith(CALLBACKS) and self._connections.is_proxy(peer):
+            source = who_asks(scope, self._connections)
+        if source is None:
             await self._app(scope, receive, send)
             return
-        forwarded = forwarded_source(peer, _joined(headers), self._connections.proxies)
-        if self._connections.is_proxy(forwarded):
-            # It names nobody: a bound of one source would be one of all its clients.
-            await self._app(scope, receive, send)
-            return
-        source = source_of(forwarded)
         if not self._connections.may_start(source):
             await _answer(send, HTTPStatus.TOO_MANY_REQUESTS)
             return
@@ -109,6 +106,16 @@ class Guard:
             return None
         host = _host(headers.get("host", ""))
         return None if host in self._hosts or _is_loopback(host) else HTTPStatus.MISDIRECTED_REQUEST
+
+
+def who_asks(scope: Scope, connections: Connections) -> str | None:
+    """The source of a request, as far as it is known.
+
+    None for a proxy of ours that names nobody: a bound of one source would be one of all its clients.
+    """
+    peer = scope["client"][0] if scope["client"] else ""
+    forwarded = forwarded_source(peer, _joined(Headers(scope=scope)), connections.proxies)
+    return None if connections.is_proxy(forwarded) else source_of(forwarded)
 
 
 def _joined(headers: Headers) -> dict[str, str]:

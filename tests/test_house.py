@@ -34,6 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("bot.reporting",),
     ("bot.results",),
     ("bot.submission",),
+    ("bot.capture",),
     ("bot.intake", "bot.queries"),
     ("bot.runtime",),
     ("handlers",),

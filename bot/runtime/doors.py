@@ -9,17 +9,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from hashlib import blake2b
+from secrets import token_bytes
 
 import structlog
 
 from bot.runtime.health import Degraded, Health
 from bot.runtime.metrics import Metrics
+from bot.runtime.rates import Rate
 from bot.slack.signature import SignatureFault, SlackSignature
 
 log = structlog.get_logger(__name__)
 
 REMEMBERED_FOR = timedelta(hours=1)
 """How long a refused request is reported if no good one comes: a stranger's must not be reported for ever."""
+PHOTOS = "photos"
 LOG_EVERY = timedelta(minutes=1)
 """Refused requests are logged no more often: a stranger must not fill the disk."""
 
@@ -124,6 +128,61 @@ _CALLBACK_WORDS = {
     "too_large": "callbacks refused: they are larger than KYC_CALLBACK_MAX_BYTES",
     "too_many": "callbacks refused: more different messages about one job than Smile ID sends",
 }
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class CaptureDoor:
+    """`/c`, where customers take their photos, and anybody may knock."""
+
+    metrics: Metrics
+    strangers: Rate
+    """Requests of one source that came from no page with an open link. Others behind its address are not counted."""
+    posts: Rate
+    """Of one link."""
+    photos: Rate
+    """Of one link: each is decoded and looked at."""
+    _key: bytes = field(init=False, repr=False, default_factory=partial(token_bytes, 32))
+    """Links are known by a keyed digest while this process runs, so that no token stays in the memory."""
+
+    def wait(self, kind: str, *, source: str | None, link: str) -> timedelta:
+        """How long until this may be asked; zero: now. `source` is None where nobody knows who asks."""
+        known = self._print(link)
+        waits = [self.posts.wait(known)]
+        if kind == PHOTOS:
+            waits.append(self.photos.wait(known))
+        if source is not None:
+            waits.append(self.strangers.wait(source))
+        return max(waits)
+
+    def came(self, kind: str, *, link: str) -> None:
+        """Something was asked with an open link."""
+        known = self._print(link)
+        self.posts.count(known)
+        if kind == PHOTOS:
+            self.photos.count(known)
+
+    def missed(self, source: str | None) -> None:
+        """Something came that no page of ours with an open link sends."""
+        if source is not None:
+            self.strangers.count(source)
+
+    def heard(self, kind: str, result: str) -> None:
+        """One request is answered: `result` is `ok`, or why not. Both are words of ours."""
+        self.metrics.capture(kind, result)
+
+    def _print(self, link: str) -> bytes:
+        return blake2b(link.encode(), key=self._key, digest_size=16).digest()
+
+
+def make_capture_door(metrics: Metrics, *, steady: Callable[[], datetime]) -> CaptureDoor:
+    """As patient as a customer needs who takes the photos again, reloads the page, or waits for Smile ID."""
+    rate = partial(Rate, steady=steady)
+    return CaptureDoor(
+        metrics=metrics,
+        strangers=rate(burst=60, every=timedelta(seconds=1)),
+        posts=rate(burst=60, every=timedelta(seconds=10)),
+        photos=rate(burst=12, every=timedelta(seconds=20)),
+    )
 
 
 def make(

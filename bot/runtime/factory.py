@@ -20,6 +20,7 @@ from bot.access.permissions import Access
 from bot.access.refusals import Refusals
 from bot.access.role_watch import RoleWatch
 from bot.access.workspace import Workspace
+from bot.capture.interface import Capture
 from bot.domain.applicants import Limits
 from bot.domain.hosts import HostKind, read_url
 from bot.domain.id_types.id_types import IDTypes
@@ -79,7 +80,7 @@ from bot.review.subscriptions import Subscriptions
 from bot.runtime import doors, planner
 from bot.runtime.backups import Backups
 from bot.runtime.clock import Clock, ClockWatch, RemoteClock, utc_now
-from bot.runtime.doors import CallbackDoor, SlackDoor
+from bot.runtime.doors import CallbackDoor, CaptureDoor, SlackDoor
 from bot.runtime.health import Degraded, Health
 from bot.runtime.id_type_sync import IDTypeSync
 from bot.runtime.metrics import Metrics, read_gauges
@@ -162,6 +163,7 @@ class Bot:
     """For calls in the background, where only a person waits."""
     slack_door: SlackDoor
     callback_door: CallbackDoor
+    capture_door: CaptureDoor
     smile_id: SmileID
     workspace: Workspace
     access: Access
@@ -214,6 +216,8 @@ class Bot:
     now: Callable[[], datetime]
     watch: ClockWatch | None
     """Watches the machine's clock; None where tests move the time."""
+    capture: Capture | None = None
+    """What customers' links lead to; None: there are none."""
 
     async def figures(self) -> bytes:
         """The metrics, with gauges read from the database now."""
@@ -444,6 +448,7 @@ async def build(
         patient_slack=slack,
         slack_door=slack_door,
         callback_door=callback_door,
+        capture_door=doors.make_capture_door(metrics, steady=steady),
         smile_id=smile_id,
         workspace=workspace,
         access=access,

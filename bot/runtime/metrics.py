@@ -27,6 +27,10 @@ REFUSED_CALLBACKS = frozenset(
     {"unknown_token", "not_trusted", "another_job", "not_an_object", "too_large", "too_many", "not_a_result"}
 )
 """Fates of callbacks that moved no check: anybody who knows an address can send them."""
+REFUSED_CAPTURES = frozenset({"gone", "not_from_the_page", "too_often"})
+"""Results of requests for the customer's page that no page of ours with an open link has: anybody can send them."""
+_OF_CUSTOMERS = frozenset({422, 425, 428})
+"""A customer is asked to do something once more: that turns nobody away."""
 _SLACK_IS_CLOSED = frozenset({"failed"}) | REFUSES_US
 
 
@@ -68,6 +72,7 @@ class Metrics:
             "kyc_slack_removals", "Messages and files that are still to be erased in Slack", ["what", "state"]
         )
         self._callbacks = counter("kyc_callbacks", "Callbacks by fate", ["fate"])
+        self._captures = counter("kyc_capture_requests", "Requests for the customer's page", ["kind", "result"])
         self._slack = counter("kyc_slack_requests", "Calls to Slack", ["method", "result"])
         self._smile_id = counter("kyc_smile_id_requests", "Calls to Smile ID", ["call", "result"])
         self._steps = counter("kyc_clock_steps", "How often the machine's clock was set", ["direction"])
@@ -85,7 +90,7 @@ class Metrics:
         self._degraded = gauge("kyc_degraded", "1 while this is degraded", ["what"])
         for fault in SignatureFault:
             self._refused.labels(fault.value)
-        for status in (400, 401, 404, 408, 413, 421, 429, 431):
+        for status in (400, 401, 403, 404, 408, 410, 413, 421, 429, 431):
             self._turned_away.labels(str(status))
         for why in Closed:
             self._closed.labels(why.value)
@@ -97,6 +102,12 @@ class Metrics:
         self._callbacks.labels(fate).inc()
         if fate in REFUSED_CALLBACKS:
             self._on_turned_away(f"callback_{fate}")
+
+    def capture(self, kind: str, result: str) -> None:
+        """A request for the customer's page, or of it, was answered."""
+        self._captures.labels(kind, result).inc()
+        if result in REFUSED_CAPTURES:
+            self._on_turned_away(f"capture_{result}")
 
     def slack(self, method: str, result: str) -> None:
         self._slack.labels(method, result).inc()
@@ -115,7 +126,7 @@ class Metrics:
     def http_refused(self, status: int) -> None:
         """The public port answered a request with this status, 400 or above."""
         self._turned_away.labels(str(status)).inc()
-        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _OF_CUSTOMERS:
             self._on_turned_away(f"status_{status}")
 
     def connection_closed(self, why: Closed) -> None:
