@@ -4,61 +4,31 @@ A token, a device and photos are read from a request and handed on; none of them
 only looks (GET, HEAD: previews, too) changes nothing, since the token never comes that way.
 """
 
-import asyncio
-import json
-import math
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC
 from enum import StrEnum
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from bot.capture.interface import Capture
 from bot.domain.capture.links import Decline, is_device, is_token
-from bot.domain.capture.upload import MAX_BODY_BYTES
-from bot.errors import (
-    CaptureError,
-    DatabaseBusy,
-    DatabaseFault,
-    LinkGone,
-    NewerDevice,
-    NotAgreed,
-    NotNow,
-    PhotosFlawed,
-    PhotosUnderWay,
-    UploadMalformed,
-)
+from bot.errors import CaptureError, DatabaseBusy, DatabaseFault, LinkGone, UploadMalformed
 from bot.runtime.doors import CaptureDoor
-from handlers.bodies import read_body
+from handlers.capture_answers import HEADERS, CaptureFault, NotDone, in_json, later, of_error
+from handlers.capture_bodies import Upload, read_texts, require_photos
 
 log = structlog.get_logger(__name__)
 
-JSON_BYTES = 4 * 1024
 PHOTOS_SECONDS = 120.0
 """Longest that photos may take: half a megabyte on a slow phone, a few with the best of cameras."""
-BUSY_SECONDS = 5
-"""After which a page may try again that came while too much waited to be stored."""
-HOME = "index.html"
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob:; "
-    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'",
-    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
-    "X-Robots-Tag": "noindex",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-"""Of every answer, beside those that every answer of this port has. None lets another site read or ask anything."""
 
 
-class Kind(StrEnum):
+class CaptureKind(StrEnum):
     """What is asked for."""
 
     PAGE = "page"
@@ -69,106 +39,26 @@ class Kind(StrEnum):
     PHOTOS = "photos"
 
 
-class Fault(StrEnum):
-    """Why it is not done. The page has the words for each."""
-
-    MALFORMED = "malformed"
-    NOT_FROM_THE_PAGE = "not_from_the_page"
-    NOT_FOUND = "not_found"
-    NOT_ALLOWED = "not_allowed"
-    TOO_SLOW = "too_slow"
-    NEWER_DEVICE = "newer_device"
-    GONE = "gone"
-    TOO_LARGE = "too_large"
-    OTHER_TYPE = "other_type"
-    FLAWS = "flaws"
-    UNDER_WAY = "under_way"
-    AGREE_FIRST = "agree_first"
-    TOO_OFTEN = "too_often"
-    NOT_NOW = "not_now"
-    LEFT = "left"
-    """The sender has left; nobody reads this."""
-
-
-_STATUS = {
-    Fault.MALFORMED: 400,
-    Fault.LEFT: 400,
-    Fault.NOT_FROM_THE_PAGE: 403,
-    Fault.NOT_FOUND: 404,
-    Fault.NOT_ALLOWED: 405,
-    Fault.TOO_SLOW: 408,
-    Fault.NEWER_DEVICE: 409,
-    Fault.GONE: 410,
-    Fault.TOO_LARGE: 413,
-    Fault.OTHER_TYPE: 415,
-    Fault.FLAWS: 422,
-    Fault.UNDER_WAY: 425,
-    Fault.AGREE_FIRST: 428,
-    Fault.TOO_OFTEN: 429,
-    Fault.NOT_NOW: 503,
-}
-_POSTED = {kind.value: kind for kind in (Kind.OPEN, Kind.CONSENT, Kind.DECLINE, Kind.PHOTOS)}
-_OF_A_STRANGER = frozenset({Fault.NOT_FROM_THE_PAGE, Fault.MALFORMED, Fault.GONE, Fault.OTHER_TYPE, Fault.TOO_LARGE})
+_SHOWN = (CaptureKind.PAGE, CaptureKind.ASSET)
+_POSTED = {kind.value: kind for kind in CaptureKind if kind not in _SHOWN}
+_OF_A_STRANGER = frozenset(
+    {
+        CaptureFault.NOT_FROM_THE_PAGE,
+        CaptureFault.MALFORMED,
+        CaptureFault.GONE,
+        CaptureFault.OTHER_TYPE,
+        CaptureFault.TOO_LARGE,
+    }
+)
 """What a page with an open link does not bring about."""
 
 
-class _Refused(Exception):
-    """The answer to this request is this fault."""
-
-    def __init__(self, fault: Fault, *, headers: Mapping[str, str] | None = None, **more: object) -> None:
-        super().__init__(fault.value)
-        self.fault = fault
-        self.headers = dict(headers or {})
-        self.more = more
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _From:
-    """Whose request it is."""
+class Holder:
+    """Who holds a link, by their own word."""
 
     token: str = field(repr=False)
     device: str = field(repr=False)
-
-
-@dataclass(slots=True, eq=False)
-class _Upload:
-    """Photos that come in. A newer upload from the same page takes their place until they are all here.
-
-    A phone that changes networks leaves a connection behind that says nothing any more, and its page begins again.
-    """
-
-    request: Request
-    seconds: float
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    _is_whole: bool = False
-    _gave_way: bool = False
-    _limit: asyncio.Timeout | None = None
-
-    async def read(self) -> bytes:
-        """Raises _Refused."""
-        try:
-            async with asyncio.timeout(self.seconds) as self._limit:
-                if self._gave_way:
-                    raise _Refused(Fault.UNDER_WAY)
-                body = await read_body(self.request, MAX_BODY_BYTES)
-        except TimeoutError:
-            raise _too_slow(Fault.UNDER_WAY if self._gave_way else Fault.TOO_SLOW) from None
-        except ClientDisconnect:
-            raise _Refused(Fault.LEFT) from None
-        if body is None:
-            raise _Refused(Fault.TOO_LARGE)
-        self._is_whole = True
-        return body
-
-    async def give_way(self) -> None:
-        """Returns when it has ended; raises PhotosUnderWay once its photos are all here."""
-        if self._is_whole:
-            raise PhotosUnderWay
-        self._gave_way = True
-        if self._limit is not None:
-            with suppress(RuntimeError):  # it has just ended by itself
-                self._limit.reschedule(asyncio.get_running_loop().time())
-        await self.ended.wait()
 
 
 class CapturePage:
@@ -190,106 +80,99 @@ class CapturePage:
         self._source_of = source_of
         self._body_seconds = body_seconds
         self._photos_seconds = photos_seconds
-        self._uploads: dict[_From, _Upload] = {}
+        self._uploads: dict[Holder, Upload] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         name = request.path_params.get("name")
-        kind = Kind.PAGE if name is None else _POSTED.get(name, Kind.ASSET)
-        answer = await self._answer(request, kind, HOME if name is None else name)
-        for field_name, value in HEADERS.items():
-            answer.headers[field_name] = value
+        kind = CaptureKind.PAGE if name is None else _POSTED.get(name, CaptureKind.ASSET)
+        try:
+            answer = self._shown(request, name) if kind in _SHOWN else in_json(await self._posted(request, kind))
+            self._door.heard(kind, "ok")
+        except NotDone as fault:
+            answer = fault.answer
+            self._door.heard(kind, fault.fault)
+        answer.headers.update(HEADERS)
         await answer(scope, receive, send)
 
-    async def _answer(self, request: Request, kind: Kind, name: str) -> Response:
-        try:
-            if kind in (Kind.PAGE, Kind.ASSET):
-                answer = self._shown(request, kind, name)
-            else:
-                answer = _json(await self._posted(request, kind))
-        except _Refused as refused:
-            self._door.heard(kind, refused.fault)
-            answer = _json({"error": refused.fault.value, **refused.more}, _STATUS[refused.fault])
-            answer.headers.update(refused.headers)
-            return answer
-        self._door.heard(kind, "ok")
-        return answer
-
-    def _shown(self, request: Request, kind: Kind, name: str) -> Response:
+    def _shown(self, request: Request, name: str | None) -> Response:
         if request.method not in ("GET", "HEAD"):
-            raise _Refused(Fault.NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
-        found = self._capture.page.assets.get(name)
-        if found is None or (kind is Kind.ASSET and name == HOME):
-            # The addresses that the page names are relative to its own.
-            raise _Refused(Fault.NOT_FOUND)
+            raise NotDone(CaptureFault.NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
+        page = self._capture.page
+        found = page.document if name is None else page.assets.get(name)
+        if found is None:
+            raise NotDone(CaptureFault.NOT_FOUND)
         return Response(found.body, headers={"Content-Type": found.content_type})
 
-    async def _posted(self, request: Request, kind: Kind) -> Mapping[str, object]:
+    async def _posted(self, request: Request, kind: CaptureKind) -> Mapping[str, object]:
+        """What is answered to a post. Raises NotDone."""
         source = self._source_of(request)
         try:
-            sender = self._sender(request)
-            if wait := self._door.wait(kind, source=source, link=sender.token):
-                raise _later(Fault.TOO_OFTEN, wait.total_seconds())
-            _require_type(request, "application/octet-stream" if kind is Kind.PHOTOS else "application/json")
-            return await self._done(request, kind, sender)
-        except _Refused as refused:
-            if refused.fault in _OF_A_STRANGER:
+            holder = self._holder(request)
+            if wait := self._door.wait(kind, source=source, link=holder.token):
+                raise later(CaptureFault.TOO_OFTEN, wait.total_seconds())
+            return await self._done(request, kind, holder)
+        except NotDone as fault:
+            if fault.fault in _OF_A_STRANGER:
                 self._door.missed(source)
             raise
 
-    def _sender(self, request: Request) -> _From:
+    def _holder(self, request: Request) -> Holder:
         """Only the page itself can post so: a browser lets no other site name these headers without asking first."""
         if request.method != "POST":
             # A browser that asks first, for another site, too: it hears of no site that might.
-            raise _Refused(Fault.NOT_ALLOWED, headers={"Allow": "POST"})
+            raise NotDone(CaptureFault.NOT_ALLOWED, headers={"Allow": "POST"})
         headers = request.headers
         token, device = headers.getlist("kyc-link"), headers.getlist("kyc-device")
         is_ours = headers.getlist("origin") == [self._origin]
         is_ours &= set(headers.getlist("sec-fetch-site")) <= {"same-origin"}
         if not is_ours or len(token) != 1 or len(device) != 1:
-            raise _Refused(Fault.NOT_FROM_THE_PAGE)
+            raise NotDone(CaptureFault.NOT_FROM_THE_PAGE)
         if not is_token(token[0]):
             # The shape of a token is no secret: nobody learns anything by how soon this is said.
-            raise _Refused(Fault.GONE)
+            raise NotDone(CaptureFault.GONE)
         if not is_device(device[0]):
-            raise _Refused(Fault.MALFORMED)
-        return _From(token=token[0], device=device[0])
+            raise NotDone(CaptureFault.MALFORMED)
+        return Holder(token=token[0], device=device[0])
 
-    async def _done(self, request: Request, kind: Kind, sender: _From) -> Mapping[str, object]:
-        """What is answered to a good request. Raises _Refused."""
+    async def _done(self, request: Request, kind: CaptureKind, holder: Holder) -> Mapping[str, object]:
         try:
-            body = None if kind is Kind.PHOTOS else await self._fields(request)
-            step = await self._do(request, kind, sender, body or {})
-        except (CaptureError, UploadMalformed, DatabaseFault) as fault:
-            if not isinstance(fault, LinkGone | DatabaseFault):
-                self._door.came(kind, link=sender.token)
-            raise _fault_of(fault, kind) from None
-        self._door.came(kind, link=sender.token)
-        return step
+            done = await self._do(request, kind, holder)
+        except (CaptureError, UploadMalformed) as error:
+            if not isinstance(error, LinkGone):
+                self._door.came(kind, link=holder.token)
+            raise of_error(error) from None
+        except DatabaseFault as error:
+            if not isinstance(error, DatabaseBusy):
+                log.warning("capture.failed", kind=kind.value, error=str(error))
+            raise of_error(error) from None
+        self._door.came(kind, link=holder.token)
+        return done
 
-    async def _do(self, request: Request, kind: Kind, sender: _From, body: Mapping[str, str]) -> Mapping[str, object]:
+    async def _do(self, request: Request, kind: CaptureKind, holder: Holder) -> Mapping[str, object]:
         links, page = self._capture.links, self._capture.page
         match kind:
-            case Kind.OPEN:
-                _require_names(body)
-                return await self._opened(sender)
-            case Kind.CONSENT:
-                _require_names(body, "notice", "language")
-                if body["language"] not in page.languages:
-                    raise _Refused(Fault.MALFORMED)
-                step = await links.agree(sender.token, sender.device, notice=body["notice"], language=body["language"])
+            case CaptureKind.OPEN:
+                await read_texts(request, seconds=self._body_seconds)
+                return await self._opened(holder)
+            case CaptureKind.CONSENT:
+                said = await read_texts(request, "notice", "language", seconds=self._body_seconds)
+                if said["language"] not in page.languages:
+                    raise NotDone(CaptureFault.MALFORMED)
+                step = await links.agree(holder.token, holder.device, **said)
                 return {"step": step.value}
-            case Kind.DECLINE:
-                _require_names(body, "reason")
-                if body["reason"] not in set(Decline):
-                    raise _Refused(Fault.MALFORMED)
-                await links.decline(sender.token, sender.device, reason=Decline(body["reason"]))
+            case CaptureKind.DECLINE:
+                said = await read_texts(request, "reason", seconds=self._body_seconds)
+                if said["reason"] not in set(Decline):
+                    raise NotDone(CaptureFault.MALFORMED)
+                await links.decline(holder.token, holder.device, reason=Decline(said["reason"]))
                 return {"step": "ended"}
             case _:
-                return {"step": await self._take(request, sender)}
+                require_photos(request)
+                return {"step": await self._taken(request, holder)}
 
-    async def _opened(self, sender: _From) -> Mapping[str, object]:
-        link, page = await self._capture.links.open(sender.token, sender.device), self._capture.page
+    async def _opened(self, holder: Holder) -> Mapping[str, object]:
+        link, page = await self._capture.links.open(holder.token, holder.device), self._capture.page
         return {
             "company": page.company,
             "privacy_url": page.privacy_url,
@@ -302,41 +185,20 @@ class CapturePage:
             "languages": list(page.languages),
         }
 
-    async def _take(self, request: Request, sender: _From) -> str:
-        if _length_of(request) > MAX_BODY_BYTES:
-            raise _Refused(Fault.TOO_LARGE)
-        while (earlier := self._uploads.get(sender)) is not None:
+    async def _taken(self, request: Request, holder: Holder) -> str:
+        while (earlier := self._uploads.get(holder)) is not None:
             await earlier.give_way()
-        upload = self._uploads[sender] = _Upload(request, self._photos_seconds)
+        upload = self._uploads[holder] = Upload(request, self._photos_seconds)
         try:
-            step = await self._capture.handover.take(sender.token, sender.device, upload.read)
-        except _Refused:
+            step = await self._capture.handover.take(holder.token, holder.device, upload.read)
+        except NotDone:
             # They were read, or begun to be: it is an open link.
-            self._door.came(Kind.PHOTOS, link=sender.token)
+            self._door.came(CaptureKind.PHOTOS, link=holder.token)
             raise
         finally:
-            del self._uploads[sender]
+            del self._uploads[holder]
             upload.ended.set()
         return step.value
-
-    async def _fields(self, request: Request) -> dict[str, str]:
-        """A JSON object of texts. Raises _Refused."""
-        try:
-            async with asyncio.timeout(self._body_seconds):
-                body = await read_body(request, JSON_BYTES)
-        except TimeoutError:
-            raise _too_slow(Fault.TOO_SLOW) from None
-        except ClientDisconnect:
-            raise _Refused(Fault.LEFT) from None
-        if body is None:
-            raise _Refused(Fault.TOO_LARGE)
-        try:
-            found = json.loads(body.decode(), object_pairs_hook=_each_name_once)
-        except (ValueError, RecursionError):
-            raise _Refused(Fault.MALFORMED) from None
-        if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-            raise _Refused(Fault.MALFORMED)
-        return found
 
 
 def origin_of(url: str) -> str:
@@ -346,60 +208,3 @@ def origin_of(url: str) -> str:
     known = {"http": 80, "https": 443}.get(parts.scheme)
     port = "" if parts.port in (None, known) else f":{parts.port}"
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
-
-
-def _fault_of(fault: Exception, kind: Kind) -> _Refused:
-    match fault:
-        case LinkGone():
-            return _Refused(Fault.GONE)
-        case NewerDevice():
-            return _Refused(Fault.NEWER_DEVICE)
-        case NotAgreed():
-            return _Refused(Fault.AGREE_FIRST)
-        case PhotosUnderWay():
-            return _Refused(Fault.UNDER_WAY)
-        case PhotosFlawed():
-            return _Refused(Fault.FLAWS, flaws=[flaw._asdict() for flaw in fault.flaws])
-        case NotNow():
-            return _later(Fault.NOT_NOW, fault.retry_after)
-        case DatabaseFault():
-            if not isinstance(fault, DatabaseBusy):
-                log.error("capture.failed", kind=kind.value, error=str(fault))
-            return _later(Fault.NOT_NOW, BUSY_SECONDS)
-        case _:
-            return _Refused(Fault.MALFORMED)
-
-
-def _later(fault: Fault, seconds: float) -> _Refused:
-    return _Refused(fault, headers={"Retry-After": str(max(1, math.ceil(seconds)))})
-
-
-def _too_slow(fault: Fault) -> _Refused:
-    return _Refused(fault, headers={"Connection": "close"})
-
-
-def _json(value: Mapping[str, object], status: int = 200) -> Response:
-    return Response(json.dumps(value).encode(), status_code=status, media_type="application/json")
-
-
-def _length_of(request: Request) -> int:
-    """What it says itself; 0 where it does not."""
-    length = request.headers.get("content-length", "")
-    return int(length) if length.isdecimal() else 0
-
-
-def _require_type(request: Request, wanted: str) -> None:
-    if request.headers.getlist("content-type") != [wanted] or "content-encoding" in request.headers:
-        raise _Refused(Fault.OTHER_TYPE)
-
-
-def _require_names(body: Mapping[str, str], *names: str) -> None:
-    if set(body) != set(names):
-        raise _Refused(Fault.MALFORMED)
-
-
-def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands there twice")
-    return found

@@ -180,6 +180,7 @@ def test_every_address_stands_in_the_table_and_nothing_else_does() -> None:
 def test_every_metric_stands_in_the_table_with_its_labels() -> None:
     metrics = Metrics(Health())
     metrics.callback("kept")
+    metrics.capture("open", "ok")
     metrics.slack("chat.postMessage", "ok")
     metrics.smile_id("upload", "ok")
     metrics.commit(1, 0.0)

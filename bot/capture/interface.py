@@ -12,7 +12,7 @@ from typing import Protocol
 from bot.domain.capture.links import Decline, LinkStep
 
 
-class OpenedLink(Protocol):
+class ShownLink(Protocol):
     """What the customer is shown of a check."""
 
     @property
@@ -33,10 +33,10 @@ class OpenedLink(Protocol):
     def expires_at(self) -> datetime: ...
 
 
-class Links(Protocol):
+class CustomerLinks(Protocol):
     """What a customer may do with a link but for the photos. All of it may be repeated from the same device."""
 
-    async def open(self, token: str, device: str) -> OpenedLink:
+    async def open(self, token: str, device: str) -> ShownLink:
         """The link is that of this device from now on. Raises LinkGone."""
 
     async def agree(self, token: str, device: str, *, notice: str, language: str) -> LinkStep:
@@ -46,7 +46,7 @@ class Links(Protocol):
         """Raises LinkGone, NewerDevice."""
 
 
-class TakesPhotos(Protocol):
+class PhotoTaker(Protocol):
     async def take(self, token: str, device: str, read: Callable[[], Awaitable[bytes]]) -> LinkStep:
         """Hand photos on to Smile ID; returns once they are there.
 
@@ -56,7 +56,7 @@ class TakesPhotos(Protocol):
         """
 
 
-class Asset(Protocol):
+class PageFile(Protocol):
     """One file of the page."""
 
     @property
@@ -67,7 +67,7 @@ class Asset(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class CustomerPage:
     """What every customer is shown, whichever link they have."""
 
     company: str
@@ -76,14 +76,15 @@ class Page:
     notice: str
     """The version of what they agree to."""
     languages: tuple[str, ...]
-    assets: Mapping[str, Asset]
-    """By the last part of their address; `index.html` is the page itself."""
+    document: PageFile
+    assets: Mapping[str, PageFile]
+    """By the last part of their address: whatever else the page asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
     """What a site has that offers links."""
 
-    page: Page
-    links: Links
-    handover: TakesPhotos
+    page: CustomerPage
+    links: CustomerLinks
+    handover: PhotoTaker

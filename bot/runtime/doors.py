@@ -15,8 +15,8 @@ from secrets import token_bytes
 import structlog
 
 from bot.runtime.health import Degraded, Health
+from bot.runtime.leaky_buckets import LeakyBuckets
 from bot.runtime.metrics import Metrics
-from bot.runtime.rates import Rate
 from bot.slack.signature import SignatureFault, SlackSignature
 
 log = structlog.get_logger(__name__)
@@ -135,11 +135,11 @@ class CaptureDoor:
     """`/c`, where customers take their photos, and anybody may knock."""
 
     metrics: Metrics
-    strangers: Rate
+    strangers: LeakyBuckets
     """Requests of one source that came from no page with an open link. Others behind its address are not counted."""
-    posts: Rate
+    posts: LeakyBuckets
     """Of one link."""
-    photos: Rate
+    photos: LeakyBuckets
     """Of one link: each is decoded and looked at."""
     _key: bytes = field(init=False, repr=False, default_factory=partial(token_bytes, 32))
     """Links are known by a keyed digest while this process runs, so that no token stays in the memory."""
@@ -176,7 +176,7 @@ class CaptureDoor:
 
 def make_capture_door(metrics: Metrics, *, steady: Callable[[], datetime]) -> CaptureDoor:
     """As patient as a customer needs who takes the photos again, reloads the page, or waits for Smile ID."""
-    rate = partial(Rate, steady=steady)
+    rate = partial(LeakyBuckets, steady=steady)
     return CaptureDoor(
         metrics=metrics,
         strangers=rate(burst=60, every=timedelta(seconds=1)),

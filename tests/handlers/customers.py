@@ -10,7 +10,7 @@ import httpx
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from bot.capture.interface import Capture, Page
+from bot.capture.interface import Capture, CustomerPage
 from bot.domain.capture.links import Decline, LinkStep
 from bot.errors import LinkGone, NewerDevice, NotAgreed, NotNow
 from bot.runtime.connections import Closed, Connections
@@ -35,15 +35,13 @@ class File:
     content_type: str
 
 
-PAGE = Page(
+PAGE = CustomerPage(
     company="Example Bank",
     privacy_url="https://www.example.com/privacy",
     notice=NOTICE,
     languages=("en", "fr", "pt", "sw"),
-    assets={
-        "index.html": File(b"<!doctype html><title>Photos</title>", "text/html; charset=utf-8"),
-        "style.css": File(b"body { margin: 0 }", "text/css; charset=utf-8"),
-    },
+    document=File(b"<!doctype html><title>Photos</title>", "text/html; charset=utf-8"),
+    assets={"style.css": File(b"body { margin: 0 }", "text/css; charset=utf-8")},
 )
 
 

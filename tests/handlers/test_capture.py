@@ -23,7 +23,9 @@ from bot.errors import (
     UploadFault,
     UploadMalformed,
 )
-from handlers.capture import HEADERS, JSON_BYTES, origin_of
+from handlers.capture import origin_of
+from handlers.capture_answers import HEADERS
+from handlers.capture_bodies import JSON_BYTES
 from tests.handlers.customers import DEVICE, ORIGIN, OTHER_DEVICE, PHOTOS, TOKEN, Door, Link, headers
 
 pytestmark = pytest.mark.anyio

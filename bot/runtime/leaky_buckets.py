@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Rate:
+class LeakyBuckets:
     """A bucket for each of many, which fills with what they do and drains with time. In memory alone."""
 
     burst: int
