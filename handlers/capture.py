@@ -92,6 +92,11 @@ class CapturePage:
         except NotDone as fault:
             answer = fault.answer
             self._door.heard(kind, fault.fault)
+        except Exception:
+            # Whatever it is, a customer hears something; the log says where it was, and nothing of the request.
+            log.exception("capture.failed", kind=kind.value)
+            answer = NotDone(CaptureFault.FAILED).answer
+            self._door.heard(kind, CaptureFault.FAILED)
         answer.headers.update(HEADERS)
         await answer(scope, receive, send)
 
@@ -144,7 +149,7 @@ class CapturePage:
             raise of_error(error) from None
         except DatabaseFault as error:
             if not isinstance(error, DatabaseBusy):
-                log.warning("capture.failed", kind=kind.value, error=str(error))
+                log.warning("capture.not_stored", kind=kind.value, error=str(error))
             raise of_error(error) from None
         self._door.came(kind, link=holder.token)
         return done

@@ -48,6 +48,8 @@ class CaptureFault(StrEnum):
     AGREE_FIRST = "agree_first"
     TOO_OFTEN = "too_often"
     NOT_NOW = "not_now"
+    FAILED = "failed"
+    """The fault is ours."""
     LEFT = "left"
     """The sender has left; nobody reads this."""
 
@@ -67,6 +69,7 @@ _STATUS = {
     CaptureFault.UNDER_WAY: 425,
     CaptureFault.AGREE_FIRST: 428,
     CaptureFault.TOO_OFTEN: 429,
+    CaptureFault.FAILED: 500,
     CaptureFault.NOT_NOW: 503,
 }
 

@@ -419,6 +419,29 @@ async def test_a_link_is_good_for_so_many_tries_and_again_after_a_while() -> Non
     assert (await door.post("open", token=UNKNOWN)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "fault", [RuntimeError(TOKEN), TimeoutError(), OSError(28, DEVICE), ValueError("photo-canary")]
+)
+async def test_a_fault_of_ours_is_told_to_the_customer_and_to_whoever_runs_the_bot(
+    fault: Exception, log_lines: io.StringIO, capfd: pytest.CaptureFixture[str]
+) -> None:
+    door = Door()
+    await door.agreed()
+    door.behind.fault = fault
+    for what in ("open", "photos"):
+        answer = await (door.photos() if what == "photos" else door.post(what))
+        assert (answer.status_code, answer.json()) == (500, {"error": "failed"})
+        assert has_every_header(answer)
+    assert door.count("photos", "failed") == 1
+    lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]
+    assert [(line["event"], line["kind"]) for line in lines] == [
+        ("capture.failed", "open"),
+        ("capture.failed", "photos"),
+    ]
+    told = log_lines.getvalue() + str(capfd.readouterr())
+    assert not any(canary in told for canary in (TOKEN, DEVICE, "photo-canary"))
+
+
 async def test_nothing_of_a_request_is_logged_or_printed(
     log_lines: io.StringIO, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -435,7 +458,7 @@ async def test_nothing_of_a_request_is_logged_or_printed(
                 said = f"{answer.text} {dict(answer.headers)}"
                 assert not any(canary in said for canary in (TOKEN, DEVICE, agent, address, "body-canary"))
     lines = log_lines.getvalue()
-    assert "capture.failed" in lines
+    assert "capture.not_stored" in lines
     told = lines + str(capfd.readouterr()) + str(door.turned_away)
     for canary in (TOKEN, DEVICE, agent, address, "body-canary", "photo-canary"):
         assert canary not in told, canary

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import logging
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -21,7 +20,7 @@ from bot.domain.capture.upload import MAX_BODY_BYTES
 from bot.runtime.server import connections_of, listen, serve_asgi
 from handlers.capture import origin_of
 from tests.conftest import Took
-from tests.handlers.customers import DEVICE, NOTICE, PHOTOS, TOKEN, Behind, Link, capture, headers
+from tests.handlers.customers import NOTICE, PHOTOS, TOKEN, Behind, Link, capture, headers
 from tests.journeys.intake.test_batch_of_500 import resident_kib
 from tests.journeys.runtime.test_front_doors import answer, called_back, metric
 from tests.journeys.smile import waiting
@@ -191,25 +190,6 @@ async def test_what_says_that_it_is_too_large_is_never_asked_for(tmp_path: Path,
             assert (await line.receive()).startswith(b"HTTP/1.1 100")
             await line.send(PHOTOS)
             assert (await line.receive()).startswith(b"HTTP/1.1 200")
-
-
-async def test_a_fault_of_ours_tells_nobody_whose_link_it_was(
-    tmp_path: Path, log_lines: io.StringIO, capfd: pytest.CaptureFixture[str]
-) -> None:
-    server, handler = logging.getLogger("uvicorn.error"), logging.StreamHandler(log_lines)
-    server.addHandler(handler)
-    try:
-        async with journey(tmp_path) as world, port_of(world) as port:
-            port.behind.fault = RuntimeError("boom")
-            said = await port.post("open", user_agent="agent-canary")
-            assert (said.status_code, said.text) == (500, "Internal Server Error")
-            assert said.headers["cache-control"] == "no-store"
-    finally:
-        server.removeHandler(handler)
-    told = log_lines.getvalue() + str(capfd.readouterr())
-    assert "RuntimeError: boom" in told
-    for canary in (TOKEN, DEVICE, "agent-canary"):
-        assert canary not in told
 
 
 async def test_a_phone_that_changes_networks_begins_again(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ import os
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -22,8 +24,17 @@ import uvicorn
 from uvicorn.server import ServerState
 
 import handlers
+from bot.domain.capture.links import LinkStep
+from bot.domain.capture.upload import unpack
+from bot.errors import LinkGone
+from bot.runtime.clock import utc_now
+from bot.runtime.doors import CaptureDoor
+from bot.runtime.leaky_buckets import LeakyBuckets
+from bot.runtime.metrics import Metrics
 from bot.runtime.server import connections_of, connections_of_monitors, http_config
-from tests.bad_requests import METHODS, Bad, one_of
+from handlers.capture import origin_of
+from tests.bad_requests import METHODS, Bad, Sign, one_of
+from tests.handlers.customers import NOTICE, TOKEN, Behind, capture, headers
 from tests.journeys.intake.test_batch_of_500 import MIB, resident_kib
 from tests.journeys.intake.test_slack_payloads import signature
 from tests.journeys.runtime.test_raw_requests import MOST_GROWTH_MIB, results_of, slack_samples
@@ -44,6 +55,9 @@ ROUTES = {
     "an address of no check": {400, 404, 405, 421, 431},
     "Slack's": {200, 400, 401, 404, 405, 413, 421, 431},
     "liveness": {200, 400, 404, 405, 431},
+    "the customer's page": {200, 400, 404, 405, 421, 431},
+    "a customer's consent": {200, 400, 403, 404, 405, 410, 413, 415, 421, 431},
+    "a customer's photos": {400, 403, 404, 405, 410, 415, 421, 431},
     "no route": {400, 404, 421, 431},
     "readiness": {503, 400, 404, 405, 431},
     "metrics": {200, 400, 404, 405, 431},
@@ -81,6 +95,39 @@ def of_pieces(rng: random.Random, path: str) -> Bad:
     fields = {"Host": "localhost", "Connection": "close", "Content-Length": str(len(body)), **chosen}
     lines = [f"{method} {path}{query} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
     return Bad(sent="\r\n".join(lines).encode() + body, is_whole=True)
+
+
+class Insatiable(Behind):
+    """Every link is open and agreed to, whatever came before."""
+
+    async def take(self, token: str, device: str, read: Callable[[], Awaitable[bytes]]) -> LinkStep:
+        if token != TOKEN:
+            raise LinkGone
+        unpack(await read())
+        return LinkStep.TAKEN
+
+    async def agree(self, token: str, device: str, *, notice: str, language: str) -> LinkStep:
+        if token != TOKEN:
+            raise LinkGone
+        return LinkStep.AGREED
+
+
+def let_all_in(metrics: Metrics) -> CaptureDoor:
+    """As often as they like: so they come as far as they can."""
+    endless = LeakyBuckets(burst=10**6, every=timedelta(seconds=1), steady=utc_now)
+    return CaptureDoor(metrics=metrics, strangers=endless, posts=endless, photos=endless)
+
+
+def of_a_page(origin: str, content_type: str | None) -> Sign:
+    """Headers as the page has them, but for the link now and then."""
+
+    numbers = itertools.count()
+
+    def sign(_body: bytes) -> Mapping[str, str]:
+        token = TOKEN if next(numbers) % 5 else TOKEN[::-1]
+        return dict(headers(origin=origin, token=token, content_type=content_type))
+
+    return sign
 
 
 class Line(asyncio.Transport):
@@ -159,7 +206,11 @@ def door_of(world: Journey, route: str) -> Door:
         "an address of no check": callback[:-64] + "0" * 64,
         "Slack's": "/slack/events",
         "liveness": "/healthz",
+        "the customer's page": "/c",
+        "a customer's consent": "/c/consent",
+        "a customer's photos": "/c/photos",
     }
+    bot = replace(bot, capture=capture(Insatiable()), capture_door=let_all_in(bot.metrics))
     callers = connections_of(bot)
     return Door(http_config(handlers.web(bot, handlers.bolt(bot), callers), callers), paths.get(route, "/nowhere"))
 
@@ -188,7 +239,14 @@ async def test_ten_thousand_bad_requests_are_answered_and_leave_nothing_behind(
     # HTTP mode: Slack's route is there too.
     async with waiting(tmp_path) as (world, ref):
         door = door_of(world, route)
-        samples, sign = (slack_samples(), signature) if route == "Slack's" else (results_of(world.job()), None)
+        samples: Sequence[Any] = results_of(world.job())
+        sign: Sign | None = None
+        if route == "Slack's":
+            samples, sign = slack_samples(), signature
+        elif route.startswith("a customer's"):
+            samples = [{"notice": NOTICE, "language": "en"}]
+            kind = "application/octet-stream" if route.endswith("photos") else None
+            sign = of_a_page(origin_of(world.bot.settings.public_url or ""), kind)
 
         def made(numbers: range) -> Iterator[Bad]:
             for number in numbers:
