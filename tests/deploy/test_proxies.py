@@ -131,15 +131,19 @@ async def through(port: int, upstream: Upstream, folder: Path) -> None:
             assert await post(f"{CALLBACK}?again=1") == 200
             assert await post("/slack/events") == 200
             assert await post(CALLBACK, b"x" * 4 * 1024 * 1024) == 200
-            for stranger in ("/healthz", "/metrics", "/readyz", "/", "/smile-id/other"):
+            for page in ("/c", "/c/open", "/c/style.css"):
+                assert await post(page) == 200
+            assert await post("/c/photos", b"x" * 12 * 1024 * 1024) == 200
+            for stranger in ("/healthz", "/metrics", "/readyz", "/", "/smile-id/other", "/cc"):
                 assert await post(stranger) == 404
             assert await post(CALLBACK, b"x" * 6 * 1024 * 1024) in (413, 502)
+            assert await post("/c/photos", b"x" * 14 * 1024 * 1024) in (413, 502)
     assert upstream.lines[:3] == [
         f"POST {CALLBACK}",
         f"POST {CALLBACK}?again=1",
         "POST /slack/events",
     ]
-    assert upstream.body_bytes > 4 * 1024 * 1024
+    assert upstream.body_bytes > (4 + 12) * 1024 * 1024
 
 
 def assert_the_token_is_in_no_log(folder: Path) -> None:
