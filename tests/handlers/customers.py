@@ -10,6 +10,7 @@ import httpx
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from bot.capture import assets
 from bot.capture.interface import Capture, CustomerPage
 from bot.domain.capture.links import Decline, LinkStep
 from bot.errors import LinkGone, NewerDevice, NotAgreed, NotNow
@@ -21,7 +22,7 @@ from handlers.capture import CapturePage
 from handlers.http_guard import Guard, who_asks
 
 ORIGIN = "https://kyc.example.com"
-NOTICE = "2026-11"
+NOTICE = assets.NOTICE
 TOKEN = "kyc-link-canary-AbCdEfGhIjKlMnOpQrStUvWxYz0"
 DEVICE = "device-canary-0123456789"
 OTHER_DEVICE = "device-canary-9876543210"
@@ -29,19 +30,13 @@ PHOTOS = b"KYC1 photo-canary"
 JSON = "application/json"
 
 
-@dataclass(frozen=True)
-class File:
-    body: bytes
-    content_type: str
-
-
 PAGE = CustomerPage(
     company="Example Bank",
     privacy_url="https://www.example.com/privacy",
     notice=NOTICE,
-    languages=("en", "fr", "pt", "sw"),
-    document=File(b"<!doctype html><title>Photos</title>", "text/html; charset=utf-8"),
-    assets={"style.css": File(b"body { margin: 0 }", "text/css; charset=utf-8")},
+    languages=assets.LANGUAGES,
+    document=assets.PAGE,
+    assets=assets.ASSETS,
 )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from ipaddress import ip_network
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bot.capture import assets
 from bot.domain.capture.upload import MAX_BODY_BYTES
 from bot.errors import (
     DatabaseBusy,
@@ -57,6 +59,20 @@ async def test_a_preview_sees_the_page_and_uses_nothing_up(method: str, user_age
         assert has_every_header(answer)
     assert door.behind.asked == []
     assert (await door.post("open")).status_code == 200
+
+
+async def test_everything_that_the_page_names_is_handed_out() -> None:
+    door = Door()
+    page = (await door.ask("GET", "/c")).text
+    named = set(re.findall(r'(?:src|href)="([^"#]+)"', page))
+    assert len(named) > 3
+    for address in named:
+        answer = await door.ask("GET", f"/{address}")
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store"), address
+    for name in assets.ASSETS:
+        text = await door.ask("GET", f"/c/{name}")
+        for module in re.findall(r'from "\./([^"]+)"', text.text):
+            assert (await door.ask("GET", f"/c/{module}")).status_code == 200
 
 
 async def test_only_files_of_the_page_are_handed_out() -> None:
