@@ -5,38 +5,30 @@ methods raise only what `bot.errors` lists under CaptureError, DatabaseFault, an
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from bot.domain.capture.links import Decline, LinkStep
 
 
-class ShownLink(Protocol):
-    """What the customer is shown of a check."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedLink:
+    """What whoever opens a link is shown of the check: enough to say *this is not me*."""
 
-    @property
-    def country(self) -> str:
-        """As people read it; so is the ID type."""
-
-    @property
-    def id_type(self) -> str: ...
-
-    @property
-    def number(self) -> str:
-        """Masked."""
-
-    @property
-    def step(self) -> LinkStep: ...
-
-    @property
-    def expires_at(self) -> datetime: ...
+    country: str
+    """As people read it; so is the ID type."""
+    id_type: str
+    number: str = field(repr=False)
+    """Masked."""
+    step: LinkStep
+    expires_at: datetime
 
 
 class CustomerLinks(Protocol):
     """What a customer may do with a link but for the photos. All of it may be repeated from the same device."""
 
-    async def open(self, token: str, device: str) -> ShownLink:
+    async def open(self, token: str, device: str) -> OpenedLink:
         """The link is that of this device from now on. Raises LinkGone."""
 
     async def agree(self, token: str, device: str, *, notice: str, language: str) -> LinkStep:

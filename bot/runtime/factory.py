@@ -21,6 +21,7 @@ from bot.access.refusals import Refusals
 from bot.access.role_watch import RoleWatch
 from bot.access.workspace import Workspace
 from bot.capture.interface import Capture
+from bot.capture.links import CaptureLinks
 from bot.domain.applicants import Limits
 from bot.domain.hosts import HostKind, read_url
 from bot.domain.id_types.id_types import IDTypes
@@ -182,6 +183,7 @@ class Bot:
     answers: AnswerBuilder
     answer_delivery: AnswerDelivery
     submission: SubmissionWorker
+    capture_links: CaptureLinks
     callbacks: Callbacks
     settler: CallbackSettler
     poller: StatusPoller
@@ -467,6 +469,7 @@ async def build(
         answers=answers,
         answer_delivery=answer_delivery,
         submission=submission,
+        capture_links=CaptureLinks(**process),
         callbacks=Callbacks(**process, smile_id=smile_id, settlement=settlement, on_callback=callback_door.heard),
         settler=settler,
         poller=poller,
@@ -516,6 +519,7 @@ def _schedule_jobs(bot: Bot) -> None:
     every(10 * minute, bot.roles.refresh, "access")
     every(timedelta(hours=24), bot.refresh, "products")
     every(minute, bot.preflight.tick, "held checks")
+    every(minute, bot.capture_links.tick, "capture links")
     every(minute, bot.batches.tick, "cancelled batches")
     every(minute, bot.batches.bundles.close_idle, "idle files")
     every(minute, bot.reminders.tick, "reviews")

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from bot.capture import assets
-from bot.capture.interface import Capture, CustomerPage
+from bot.capture.interface import Capture, CustomerPage, OpenedLink
 from bot.domain.capture.links import Decline, LinkStep
 from bot.errors import LinkGone, NewerDevice, NotAgreed, NotNow
 from bot.runtime.connections import Closed, Connections
@@ -40,13 +40,14 @@ PAGE = CustomerPage(
 )
 
 
-@dataclass(frozen=True)
-class Shown:
-    country: str = "Nigeria"
-    id_type: str = "Bank Verification Number"
-    number: str = "•••••••4321"
-    step: LinkStep = LinkStep.OPENED
-    expires_at: datetime = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
+def shown(step: LinkStep) -> OpenedLink:
+    return OpenedLink(
+        country="Nigeria",
+        id_type="Bank Verification Number",
+        number="•••• 4321",
+        step=step,
+        expires_at=datetime(2026, 11, 30, 9, 0, tzinfo=UTC),
+    )
 
 
 @dataclass
@@ -72,13 +73,13 @@ class Behind:
     """Photos are all here."""
     under_way: int = 0
 
-    async def open(self, token: str, device: str) -> Shown:
+    async def open(self, token: str, device: str) -> OpenedLink:
         link = self._link("open", token)
         if link.step is LinkStep.TAKEN and link.device != device:
             raise LinkGone
         link.device = device
         link.step = LinkStep.OPENED if link.step is LinkStep.MADE else link.step
-        return Shown(step=link.step)
+        return shown(link.step)
 
     async def agree(self, token: str, device: str, *, notice: str, language: str) -> LinkStep:
         link = self._of("agree", token, device)

@@ -97,7 +97,7 @@ async def test_a_customer_opens_agrees_and_hands_photos_in() -> None:
         "privacy_url": "https://www.example.com/privacy",
         "country": "Nigeria",
         "id_type": "Bank Verification Number",
-        "number": "•••••••4321",
+        "number": "•••• 4321",
         "step": "opened",
         "expires_at": "2026-11-30T09:00:00Z",
         "notice": "2026-11",
