@@ -3,7 +3,6 @@
 Read once, and a closed list: whatever name a request asks for is looked up here and never becomes a path.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,18 +25,11 @@ class Asset:
     name: str
     body: bytes = field(repr=False)
     content_type: str
-    etag: str
-    """Weak: a proxy may compress what it passes on."""
 
 
 def _read(name: str) -> Asset:
     body = (resources.files("bot.capture") / "page" / name).read_bytes()
-    return Asset(
-        name=name,
-        body=body,
-        content_type=_CONTENT_TYPES[name[name.rindex(".") :]],
-        etag=f'W/"{hashlib.sha256(body).hexdigest()[:32]}"',
-    )
+    return Asset(name=name, body=body, content_type=_CONTENT_TYPES[name[name.rindex(".") :]])
 
 
 PAGE = _read("index.html")

@@ -1,4 +1,4 @@
-"""A stand-in of the door behind the capture page: the protocol by the design, and whatever a test orders in its place."""
+"""A stand-in of the door behind the capture page: the protocol, and whatever a test orders in its place."""
 
 import asyncio
 import json
@@ -185,7 +185,7 @@ def _opened(link: Link) -> dict[str, object]:
 
 
 def _served(asset: Asset) -> web.Response:
-    return web.Response(body=asset.body, headers={"Content-Type": asset.content_type, "ETag": asset.etag})
+    return web.Response(body=asset.body, headers={"Content-Type": asset.content_type})
 
 
 def _fault(status: int, code: str) -> web.Response:

@@ -1,5 +1,7 @@
 """The body of an upload: what is packed comes out again, and nothing else is taken for one."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,11 +37,8 @@ def test_the_selfie_is_the_last_of_nine() -> None:
 
 @given(st.binary(max_size=400) | st.binary(max_size=400).map(MAGIC.__add__))
 def test_any_bytes_are_photos_or_malformed(body: bytes) -> None:
-    try:
-        photos = unpack(body)
-    except UploadMalformed:
-        return
-    assert pack(photos) == body
+    with suppress(UploadMalformed):
+        assert pack(unpack(body)) == body
 
 
 @given(NINE, st.integers(min_value=0), st.binary(min_size=1, max_size=4))
@@ -47,10 +46,8 @@ def test_one_damaged_place_never_raises_anything_else(photos: list[bytes], place
     body = bytearray(pack(CapturedPhotos(liveness=tuple(photos[:-1]), selfie=photos[-1])))
     at = place % len(body)
     body[at : at + len(bytes_there)] = bytes_there
-    try:
-        unpack(bytes(body))
-    except UploadMalformed as malformed:
-        assert malformed.code in UploadFault
+    with suppress(UploadMalformed):
+        assert pack(unpack(bytes(body))) == bytes(body)
 
 
 def test_a_body_cut_short_anywhere_is_refused() -> None:
@@ -76,8 +73,8 @@ def test_a_body_cut_short_anywhere_is_refused() -> None:
         (MAGIC + photo(10) * 8 + photo(0), UploadFault.EMPTY_PHOTO),
         (MAGIC + photo(10, told=2**32 - 1), UploadFault.PHOTO_TOO_LARGE),
     ],
-    ids=["empty", "another-version", "one-jpeg", "eight", "longer-than-told", "ten", "a-line-end", "no-first", "no-last",
-         "claims-4-gigabytes"],
+    ids=["empty", "another-version", "one-jpeg", "eight", "longer-than-told", "ten", "a-line-end", "no-first",
+         "no-last", "claims-4-gigabytes"],
 )  # fmt: skip
 def test_what_is_not_nine_photos_is_refused(body: bytes, code: UploadFault) -> None:
     assert fault(body) is code
