@@ -81,6 +81,8 @@ def _size(text: str) -> int:
     return int(found[1]) * {"": 1, "k": 1024, "m": 1024**2}[found[2][:1].lower()]
 
 
+_LONGEST_PAGE = 300
+_LONGEST_NAME = 80
 _PASTED = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"))
 
 
@@ -133,6 +135,29 @@ def _proxy(text: str) -> str | None:
     if parts.scheme not in ("http", "https"):
         raise ValueError("must be an HTTP proxy, as http://proxy.example.com:3128; a SOCKS proxy is not supported")
     return url
+
+
+def _web_page(text: str) -> str | None:
+    """An https address for people, which may carry a query; plain http on the loopback alone."""
+    text = text.strip()
+    if not text:
+        return None
+    try:
+        parts = urlsplit(text)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        host = ""
+    is_whole = bool(host) and parts.scheme in ("http", "https") and not parts.username
+    if (
+        not is_whole
+        or len(text) > _LONGEST_PAGE
+        or not (text.isascii() and text.isprintable())
+        or set(text) & set(" <>|")
+    ):
+        raise ValueError("must be the https address of a page")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("must be https (plain http is for loopback hosts alone)")
+    return text
 
 
 def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
@@ -216,6 +241,15 @@ OptionalUserToken = Annotated[OptionalSecret, AfterValidator(_of_a_person)]
 PartnerId = Annotated[str, Field(min_length=1), AfterValidator(_copied_whole)]
 SlackBase = Annotated[str, _require(lambda url: url.endswith("/api/"), "must end in /api/")]
 OptionalBase = Annotated[str | None, _EMPTY_IS_UNSET, AfterValidator(lambda url: url.rstrip("/") if url else None)]
+OptionalName = Annotated[
+    str | None,
+    _EMPTY_IS_UNSET,
+    _require(
+        lambda name: name == name.strip() and name.isprintable() and len(name) <= _LONGEST_NAME,
+        f"must be one line of at most {_LONGEST_NAME} characters",
+    ),
+]
+OptionalWebPage = Annotated[str | None, _read_by(_web_page)]
 OptionalLimits = Annotated[DailyLimits | None, _read_by(lambda text: DailyLimits.parse(text) if text.strip() else None)]
 RetentionPeriods = Annotated[Periods, _read_by(Periods.parse)]
 DatabaseFile = Annotated[Path, _require(lambda path: path.name, "must name a file")]
@@ -446,6 +480,12 @@ class Settings(ErasureSettings, ReportSettings, NetworkSettings, SmileIDSettings
 
     public_url: OptionalBase = _setting("KYC_PUBLIC_URL", None, example="https://kyc.example.com")
     """https base of the listener as Smile ID reaches it; without it results come by polling."""
+    company_name: OptionalName = _setting("KYC_COMPANY_NAME", None, example="Example Bank")
+    """Who asks customers for their photos, on the page that a link opens."""
+    privacy_url: OptionalWebPage = _setting("KYC_PRIVACY_URL", None, example="https://www.example.com/privacy")
+    """The privacy notice that this page leads to."""
+    link_hours: int = _setting("KYC_LINK_HOURS", 24, ge=1, le=72, example="24")
+    """How long a customer can use a link."""
     host: str = _setting("KYC_HOST", "127.0.0.1", example="127.0.0.1")
     port: int = _setting("KYC_PORT", 3000, ge=0, le=65535, example="3000")
     connections: int = _setting("KYC_CONNECTIONS", 512, ge=16, le=10_000, example="512")
@@ -517,6 +557,21 @@ class Settings(ErasureSettings, ReportSettings, NetworkSettings, SmileIDSettings
     @property
     def liveness_required(self) -> bool:
         return self.liveness is LivenessRule.REQUIRED
+
+    @property
+    def lacking_for_links(self) -> tuple[str, ...]:
+        """The names of the settings without which customers cannot take their photos by a link."""
+        needed = {
+            "KYC_PUBLIC_URL": self.public_url,
+            "KYC_COMPANY_NAME": self.company_name,
+            "KYC_PRIVACY_URL": self.privacy_url,
+        }
+        return tuple(name for name, value in needed.items() if not value)
+
+    @property
+    def offers_links(self) -> bool:
+        """Whether requesters can choose that the customer takes the photos."""
+        return not self.lacking_for_links
 
     @property
     def asks_about_selfies(self) -> bool:

@@ -90,6 +90,9 @@ WRONG = {
     "KYC_TIMEZONE": "Lagos",
     "KYC_REVIEW_DUE": "0",
     "KYC_PUBLIC_URL": "http://kyc.example.com",
+    "KYC_COMPANY_NAME": "Example\nBank",
+    "KYC_PRIVACY_URL": "www.example.com/privacy",
+    "KYC_LINK_HOURS": "73",
     "KYC_PORT": "seventy",
     "KYC_ADMIN_PORT": "65536",
     "KYC_REQUESTERS": "amina",
@@ -508,6 +511,26 @@ def test_production_has_its_own_address_of_smile_id() -> None:
 
 def test_the_base_of_slacks_web_api_ends_as_slacks_does() -> None:
     assert fault(SLACK_API_URL="https://slack.com/").startswith("SLACK_API_URL: must end in /api/; ")
+
+
+def test_links_need_an_address_a_name_and_a_privacy_notice() -> None:
+    whole = {
+        "KYC_PUBLIC_URL": "https://kyc.example.com",
+        "KYC_COMPANY_NAME": "Example Bank",
+        "KYC_PRIVACY_URL": "https://www.example.com/privacy?for=customers",
+    }
+    assert load(**whole).offers_links
+    for name in whole:
+        settings = load(**whole | {name: " "})
+        assert (settings.offers_links, settings.lacking_for_links) == (False, (name,))
+    assert load().link_hours == 24
+
+
+@pytest.mark.parametrize(
+    "page", ["http://www.example.com/", "https://", "https://a b.example", "https://x.example/" + "x" * 300]
+)
+def test_a_privacy_notice_is_a_page_that_customers_can_open(page: str) -> None:
+    assert fault(KYC_PRIVACY_URL=page).startswith("KYC_PRIVACY_URL: must be")
 
 
 def test_callbacks_go_under_the_public_base() -> None:

@@ -17,7 +17,7 @@ from bot.errors import DatabaseFault, SettingsFault, WrongKey
 from bot.reporting import chart
 from bot.runtime.clock import CLOCK_OK, ahead_of, apart, utc_now
 from bot.runtime.doctor import callback, machine, slack, slack_deletions, smile_id, ways
-from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, note, ok, within
+from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, listed, note, ok, within
 from bot.runtime.doctor.machine import Surroundings
 from bot.runtime.factory import read_customer_texts, read_tables
 from bot.settings import Environment, RetentionSettings, Settings
@@ -81,6 +81,7 @@ def _own_means(settings: Settings) -> tuple[list[Finding], IDTypes | None, Seale
         found.append(fail("encryption keys", f"{fault}. kyc-bot check --new-key prints a fresh one."))
     in_production = settings.smile_id_environment is Environment.PRODUCTION
     found += about_keys(settings.sealing_keys, in_production=in_production)
+    found.append(about_links(settings))
     if settings.summary_channel and not chart.can_draw():
         found.append(
             note("charts", "matplotlib is not installed: summaries come without a picture. See docs/install.md.")
@@ -101,6 +102,17 @@ def about_retention(settings: RetentionSettings, last: Purge | None) -> list[Fin
             told.append(f"over their time: {'; '.join(lines(last.counts, erases=False))}. See docs/privacy.md")
             return [note(subject, ". ".join(told)), *older]
     return [ok(subject, ". ".join(told)), *older]
+
+
+def about_links(settings: Settings) -> Finding:
+    """Whether requesters can have the customer take the photos, and what is lacking where they cannot."""
+    subject, lacking = "links for customers", settings.lacking_for_links
+    if not lacking:
+        return ok(subject, f"offered in the form; each works for {settings.link_hours} h")
+    told = f"not offered in the form: {listed(list(lacking))} {'is' if len(lacking) == 1 else 'are'} not set"
+    # Whoever has set neither of the two has not asked for links.
+    is_wanted = bool(settings.company_name or settings.privacy_url)
+    return note(subject, f"{told}. See docs/settings.md.") if is_wanted else ok(subject, told)
 
 
 def about_keys(keys: Sequence[str], *, in_production: bool) -> list[Finding]:

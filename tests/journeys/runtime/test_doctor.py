@@ -753,6 +753,21 @@ async def test_keys_that_are_to_go_and_keys_that_can_be_guessed_are_told(house: 
     assert weak not in line
 
 
+async def test_it_says_why_the_form_offers_no_links_and_notes_it_where_somebody_wants_them(house: House) -> None:
+    name: dict[str, Any] = {"KYC_COMPANY_NAME": "Example Bank"}
+    privacy: dict[str, Any] = {"KYC_PRIVACY_URL": "https://www.example.com/privacy"}
+    line = about(await house.check(), "links for customers")
+    said = "links for customers: not offered in the form: KYC_COMPANY_NAME and KYC_PRIVACY_URL are not set"
+    assert line == f"ok    {said}"
+    line = about(await house.check(**name), "links for customers")
+    assert line.startswith("note  links for customers: not offered in the form: KYC_PRIVACY_URL is not set. See")
+    private = house.environment(public=False, **name, **privacy)
+    line = about(await house.check(private), "links for customers")
+    assert line.startswith("note  links for customers: not offered in the form: KYC_PUBLIC_URL is not set. See")
+    line = about(await house.check(**name, **privacy, KYC_LINK_HOURS="48"), "links for customers")
+    assert line == "ok    links for customers: offered in the form; each works for 48 h"
+
+
 async def test_a_key_of_the_wrong_form_leaves_the_database_to_be_looked_at(house: House) -> None:
     await a_database(house.database, Sealer.new_key())
     lines = await house.check(KYC_ENCRYPTION_KEYS="short")
