@@ -61,6 +61,11 @@ def claim_due(
     return [row["ref"] for row in rows if row["ref"] not in under_way]
 
 
+def lease(tx: Transaction, ref: str, *, now: datetime, until: datetime) -> None:
+    """Keep the workers from a check that is sent without them; once the lease ends, it is due to them."""
+    tx.update("verifications", "ref = :ref AND state = 'submitting'", {"ref": ref}, due_at=now, leased_until=until)
+
+
 def _of_batches(tx: Transaction, *, now: datetime, limit: int) -> list[sqlite3.Row]:
     """Rows that go by themselves, and those of every batch that is being sent; of paused ones none is even read."""
     rows = leases.find_due(tx, _BY_THEMSELVES, now=now, limit=limit)

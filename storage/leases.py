@@ -4,7 +4,8 @@ Each table whose rows are worked off names its `Queue` in its own module; how on
 """
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -115,10 +116,18 @@ class UnderWay:
 
     async def run(self, key: str, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work`, unless work on this key is running already."""
+        with self.only(key) as is_only:
+            if is_only:
+                await work()
+
+    @contextmanager
+    def only(self, key: str) -> Iterator[bool]:
+        """Around work on this key; False where other work on it is running already."""
         if key in self._keys:
+            yield False
             return
         self._keys.add(key)
         try:
-            await work()
+            yield True
         finally:
             self._keys.remove(key)

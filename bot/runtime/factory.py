@@ -5,7 +5,7 @@ import copy
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache, partial
 from importlib import resources
@@ -20,7 +20,9 @@ from bot.access.permissions import Access
 from bot.access.refusals import Refusals
 from bot.access.role_watch import RoleWatch
 from bot.access.workspace import Workspace
-from bot.capture.interface import Capture
+from bot.capture import assets
+from bot.capture.handover import SEND_SECONDS, Handover
+from bot.capture.interface import Capture, CustomerPage
 from bot.capture.links import CaptureLinks
 from bot.domain.applicants import Limits
 from bot.domain.hosts import HostKind, read_url
@@ -184,6 +186,7 @@ class Bot:
     answer_delivery: AnswerDelivery
     submission: SubmissionWorker
     capture_links: CaptureLinks
+    handover: Handover
     callbacks: Callbacks
     settler: CallbackSettler
     poller: StatusPoller
@@ -470,6 +473,16 @@ async def build(
         answer_delivery=answer_delivery,
         submission=submission,
         capture_links=CaptureLinks(**process),
+        handover=Handover(
+            **process,
+            photo_loader=submission.photo_loader,
+            memory=submission.memory,
+            preflight=submission.preflight,
+            reconciler=reconciler,
+            sender=submission.sender,
+            under_way=submission.under_way,
+            send_seconds=min(SEND_SECONDS, timeouts.one_pass_seconds),
+        ),
         callbacks=Callbacks(**process, smile_id=smile_id, settlement=settlement, on_callback=callback_door.heard),
         settler=settler,
         poller=poller,
@@ -505,7 +518,23 @@ async def build(
         watch=watch,
     )
     _schedule_jobs(bot)
-    return bot
+    return replace(bot, capture=_capture(bot))
+
+
+def _capture(bot: Bot) -> Capture | None:
+    """What stands behind customers' links, where the settings say who asks and where that can be read."""
+    company, privacy_url = bot.settings.company_name, bot.settings.privacy_url
+    if not bot.settings.offers_links or company is None or privacy_url is None:
+        return None
+    page = CustomerPage(
+        company=company,
+        privacy_url=privacy_url,
+        notice=assets.NOTICE,
+        languages=assets.LANGUAGES,
+        document=assets.PAGE,
+        assets=assets.ASSETS,
+    )
+    return Capture(page=page, links=bot.capture_links, handover=bot.handover)
 
 
 def _begin(tx: Transaction, now: datetime) -> None:

@@ -5,7 +5,7 @@ before the next call; (c) Smile ID has the photos. Each runs inside a transactio
 """
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.domain.backoff import first_poll_in
 from bot.domain.capture.links import LinkEnding
@@ -18,6 +18,9 @@ from bot.smile_id.interface import Checkpoint
 from bot.submission.budget import count_if_uncounted
 from storage import attempts, audit, capture_links, checks
 from storage.engine.database import Transaction
+
+TAKEN_AGAIN_WITHIN = timedelta(minutes=30)
+"""How long a customer at least has for photos that did not arrive, however soon their link would have expired."""
 
 
 def photos_checked(
@@ -47,6 +50,9 @@ def record(tx: Transaction, check: Check, *, replaces: Attempt | None, settings:
         checks.move(tx, check.ref, State.SUBMITTING, now=now)
         refresh.check_changed(tx, check.ref, now=now)
     count_if_uncounted(tx, check, zone=settings.zone, now=now)
+    if replaces is None and (unsent := attempts.latest(tx, check.ref)) is not None:
+        # A customer's photos that did not arrive are taken once more, for the same job.
+        return unsent
     made = attempts.record(tx, ref=check.ref, asked_at=check.asked_at, now=now)
     audit.record(tx, at=now, actor=audit.BOT, act="job.made", ref=check.ref, detail=made.job_id)
     return made
@@ -59,6 +65,26 @@ def reached(tx: Transaction, check: Check, attempt: Attempt, checkpoint: Checkpo
         # Only the first one is progress: if each reset the count of tries, they would never end.
         checks.stepped(tx, check.ref)
     return attempts.get(tx, attempt.job_id)
+
+
+def photos_lost(tx: Transaction, ref: str, *, now: datetime) -> None:
+    """Back to the customer: Smile ID does not have the photos that they took, and nobody else has them.
+
+    The attempt stays, with its job id and checkpoint, for the photos that they take next.
+    """
+    checks.keep_photos(tx, ref, ())
+    checks.forget_photo_checks(tx, ref)
+    checks.move(tx, ref, State.AWAITING_PHOTOS, now=now)
+    capture_links.given_back(tx, ref, until=now + TAKEN_AGAIN_WITHIN, now=now)
+    refresh.check_changed(tx, ref, now=now)
+
+
+def ask_first(tx: Transaction, ref: str, *, now: datetime) -> None:
+    """Leave a check whose customer has photos at hand to a worker: Smile ID may have others of the same job."""
+    checks.move(tx, ref, State.SUBMITTING, now=now)
+    checks.postpone(tx, ref, until=now, counts=False)
+    refresh.check_changed(tx, ref, now=now)
+    tx.wake(checks.SUBMISSION)
 
 
 def sent(

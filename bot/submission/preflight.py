@@ -64,6 +64,11 @@ class Preflight(Process):
 
         return hold
 
+    def call_reviewers(self, tx: Transaction, check: Check, sha256: str, *, now: datetime) -> None:
+        """Look whether the selfie was used in checks of others, where its check cannot be held to ask anybody."""
+        passed = preflight_holds.passed(tx, check.ref)
+        self._call_reviewers(tx, check.ref, self._seen(tx, check, sha256, passed, now), now=now)
+
     def _call_reviewers(self, tx: Transaction, ref: str, found: Sequence[SameSelfie], *, now: datetime) -> None:
         """The same face with another ID number is the strongest sign of fraud: not only the requester hears of it.
 

@@ -11,13 +11,14 @@ from bot.access.process import Process
 from bot.access.rights import Role
 from bot.domain.backoff import retry_in
 from bot.domain.capture.links import LinkEnding
-from bot.domain.check.check import Check
+from bot.domain.check.check import Check, PhotosBy
 from bot.domain.check.states import State
 from bot.domain.dates import seconds_between
 from bot.domain.outbox import OVERTAKEN_BY_FINAL, AdminAlert, PostKind
 from bot.errors import KycError, SlackRateLimited, SmileIDRefused, SmileIDUnavailable
 from bot.outbox import alerts, refresh
 from bot.review import transitions
+from bot.submission import checkpoints
 from bot.submission.budget import give_back
 from storage import attempts, audit, capture_links, checks, outbox
 from storage.engine.database import Transaction
@@ -53,8 +54,12 @@ class RetryPolicy(Process):
     ) -> None:
         """Retry with backoff; after `MAX_TRIES` end the check with the failure `gives_up_as`.
 
-        A `refusal` alerts the admins at the first try already.
+        A `refusal` alerts the admins at the first try already. Photos that a customer took are not here for a retry:
+        unless Smile ID may have them, the check goes back to the customer, and no try is counted.
         """
+        if check.photos_by is PhotosBy.LINK and await self.database.write(_back_to_customer, check, self.now()):
+            log.warning("check.photos_lost", ref=check.ref, error=str(error))
+            return
         tries = check.tries + 1
         log.warning("check.try_failed", ref=check.ref, error=str(error), tries=tries)
         if tries >= MAX_TRIES:
@@ -119,3 +124,14 @@ class RetryPolicy(Process):
             tx.tell("check.failed", ref=found.ref, error=failure, seconds=seconds)
 
         await self.database.write(commit, self.now())
+
+
+def _back_to_customer(tx: Transaction, check: Check, now: datetime) -> bool:
+    """False where Smile ID may have the photos, or the check has gone on meanwhile."""
+    attempt = attempts.latest(tx, check.ref)
+    if attempt is not None and attempt.in_doubt_since is not None:
+        return False
+    if checks.get(tx, check.ref, sealed=False).state is not State.SUBMITTING:
+        return False
+    checkpoints.photos_lost(tx, check.ref, now=now)
+    return True

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.access.process import Process
-from bot.domain.check.check import Check, PhotoRef
+from bot.domain.check.check import Check, PhotoRef, PhotosBy
 from bot.domain.check.states import State
 from bot.domain.outbox import encode_fault
 from bot.domain.results.attempt import Attempt
@@ -122,6 +122,10 @@ class SubmissionWorker(Process):
             attempt = await self.reconciler.settle(check, attempt)
             if attempt is None:
                 return
+        if check.photos_by is PhotosBy.LINK:
+            # Smile ID does not have them, and nor does the bot: they were with whoever handed them in.
+            await self.database.write(checkpoints.photos_lost, ref, now=self.now())
+            return
         async with self.memory.share(of_file=check.batch is not None, limit=limit) as share:
             async with self._turn(stored.photos, limit):
                 photos = await self._photos(stored, share, limit)

@@ -90,10 +90,10 @@ def sharpness(grey: Image.Image, *, contrast: float) -> float:
     return 100 * edges / contrast if contrast > 4 else 0.0
 
 
-def same_pictures(pictures: Sequence[int]) -> bool:
+def same_pictures(pictures: Sequence[int], *, alike_bits: int = ALIKE_BITS) -> bool:
     if len(pictures) < SAME_MOST:
         return False
-    alike = [sum((a ^ b).bit_count() <= ALIKE_BITS for b in pictures) for a in pictures]
+    alike = [sum((a ^ b).bit_count() <= alike_bits for b in pictures) for a in pictures]
     return max(alike) >= SAME_MOST
 
 
