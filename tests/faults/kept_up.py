@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from bot.sandbox.demo import ANALYST
 from bot.sandbox.slack import ClientRefuses, Modal
@@ -31,6 +32,10 @@ class KeptUp:
         self._wrap = wrap
         self._over = False
         self._forms = asyncio.Lock()
+        self._keeping: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        self._keeping = asyncio.create_task(self.keep())
 
     async def keep(self) -> None:
         while not self._over and self.starts < MOST_STARTS:
@@ -67,12 +72,13 @@ class KeptUp:
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
 
-    async def close(self, keeping: asyncio.Task[None]) -> None:
+    async def close(self) -> None:
         self._over = True
-        while not keeping.done():
+        while self._keeping is not None and not self._keeping.done():
             await self._end()
-            await asyncio.wait([keeping], timeout=0.2)
-        await keeping
+            await asyncio.wait([self._keeping], timeout=0.2)
+        if self._keeping is not None:
+            await self._keeping
 
     async def ask(self) -> None:
         """One check. Whatever breaks meanwhile, the person opens the form anew, or sends it again."""
@@ -129,8 +135,10 @@ async def kept_up(
     posts_per_second: float = 10,
     managers: str = "",
     story: str = "approved",
+    start: bool = True,
+    **settings: Any,
 ) -> AsyncIterator[KeptUp]:
-    """Both stand-ins and a bot that comes back. `prepare` sees it before the first start."""
+    """Both stand-ins and a bot that comes back. `prepare` sees it before the first start, which the test may make."""
     async with site(
         socket_mode=False,
         start=False,
@@ -139,11 +147,13 @@ async def kept_up(
         # Smile ID gives up calling a bot that is dead at each of its tries.
         KYC_POLL_AFTER="20s",
         KYC_MANAGERS=managers,
+        **settings,
     ) as world:
         bot = KeptUp(world, wrap)
         prepare(bot)
-        keeping = asyncio.create_task(bot.keep())
+        if start:
+            bot.begin()
         try:
             yield bot
         finally:
-            await bot.close(keeping)
+            await bot.close()
