@@ -4,16 +4,19 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from bot.capture.assets import NOTICE
 from bot.sandbox.smile_id import SandboxJob
 from tests.bad_requests import Bad, Sign, one_of
+from tests.journeys.capture.customer import OFFERED
 from tests.journeys.intake.test_batch_of_500 import MIB, resident_kib
 from tests.journeys.intake.test_slack_payloads import SAMPLES, signature
 from tests.journeys.site import Site, site
@@ -27,7 +30,8 @@ WARM = 500
 """After so many the memory is what the process needs for such a day."""
 AT_ONCE = 16
 MOST_GROWTH_MIB = 32
-PUBLIC = ("a callback's address", "an address of no check", "Slack's", "liveness", "no route")
+CUSTOMERS = {"the customer's page": "/c", "a customer's consent": "/c/consent", "a customer's photos": "/c/photos"}
+PUBLIC = ("a callback's address", "an address of no check", "Slack's", "liveness", "no route", *CUSTOMERS)
 ADMIN = ("readiness", "metrics")
 
 
@@ -72,6 +76,12 @@ def results_of(job: SandboxJob) -> list[Any]:
     return [message(job, code, "Nothing that Smile ID says") for code in ("", "9999", "08100", "x")]
 
 
+def as_a_page(origin: str, route: str, _body: bytes) -> Mapping[str, str]:
+    """Headers as the customer's page has them, with a link of nobody."""
+    kind = {"Content-Type": "application/octet-stream"} if route.endswith("photos") else {}
+    return {"Origin": origin, "Sec-Fetch-Site": "same-origin", "Kyc-Link": "x" * 43, "Kyc-Device": "x" * 22, **kind}
+
+
 def slack_samples() -> list[Any]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(SAMPLES.glob("*.json"))]
 
@@ -86,7 +96,7 @@ async def refused_by_the_process(world: Site) -> dict[str, float]:
 
 @pytest.mark.parametrize("route", [*PUBLIC, *ADMIN])
 async def test_bad_requests_make_no_error_and_no_verdict(route: str, capsys: pytest.CaptureFixture[str]) -> None:
-    async with site(socket_mode=False, story="never", KYC_POLL_AFTER="1h") as world:
+    async with site(socket_mode=False, story="never", KYC_POLL_AFTER="1h", **OFFERED) as world:
         assert world.process is not None
         await world.ask()
         await world.wait_for(lambda: any(job.processed for job in world.smile_id.jobs.values()))
@@ -99,10 +109,16 @@ async def test_bad_requests_make_no_error_and_no_verdict(route: str, capsys: pyt
             "liveness": "/healthz",
             "readiness": "/readyz",
             "metrics": "/metrics",
+            **CUSTOMERS,
         }.get(route, "/nowhere")
         place = urlsplit(world.public if route in PUBLIC else world.admin)
         address = (place.hostname or "", place.port or 0)
-        samples, sign = (slack_samples(), signature) if route == "Slack's" else (results_of(job), None)
+        samples: Sequence[Any] = results_of(job)
+        sign: Sign | None = None
+        if route == "Slack's":
+            samples, sign = slack_samples(), signature
+        elif route in CUSTOMERS:
+            samples, sign = [{"notice": NOTICE, "language": "en"}], partial(as_a_page, world.public, route)
 
         answers = await send(address, path, samples, sign, range(WARM))
         before = resident_kib(world.process.pid, "VmRSS")
