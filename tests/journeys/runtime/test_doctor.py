@@ -153,6 +153,7 @@ async def test_all_is_green_before_the_first_start_and_nothing_is_left_behind(ho
     assert {line[:6] for line in lines if "consent screen" not in line} == {"ok    "}, lines
     assert [line[6:].partition(":")[0] for line in lines] == [
         "settings",
+        "links for customers",
         "way out",
         "hosts for photos (KYC_UPLOAD_HOSTS)",
         "hosts for answers (KYC_RESPONSE_HOSTS)",
