@@ -93,7 +93,7 @@ processes faults-sample installation: .venv/ready
 endurance: .venv/ready
 	$(PYTEST) -m "endurance or hypothesis"
 
-# The demo's page in the distribution's Chromium, which is installed where that is possible.
+# The demo's page and the customer's in the distribution's Chromium, which is installed where that is possible.
 browser: .venv/ready
 	command -v chromium >/dev/null || .ci/packages chromium fonts-lato
 	$(PYTEST) -n 2 -m browser tests/browser

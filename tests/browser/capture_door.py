@@ -27,30 +27,28 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": POLICY,
 }
+INSECURE_HOST = "page.example"
 COMPANY = "Zola Microfinance"
 PRIVACY_URL = "https://zola.example/privacy"
 EXPIRES_AT = "2026-12-01T14:30:00Z"
 
-Answer = Callable[[], Awaitable[web.StreamResponse]]
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def answer(status: int, told: object = None, *, retry_after: int | None = None) -> Answer:
     """One that a test orders in place of the door's own."""
 
-    async def give() -> web.StreamResponse:
+    async def give(_request: web.Request) -> web.StreamResponse:
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
         if isinstance(told, str):
             return web.Response(status=status, text=told, content_type="text/html", headers=headers)
         return web.json_response(told if told is not None else {"error": "ordered"}, status=status, headers=headers)
 
     return give
-
-
-async def hang_up() -> web.StreamResponse:
-    """Close the connection without an answer."""
-    raise ConnectionResetError
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,8 +63,13 @@ class Link:
     declined: str = ""
     photos: list[CapturedPhotos] = field(default_factory=list)
     """Every set that arrived, also those that were answered by what a test ordered."""
+    arrived: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    """Released by each set."""
     asked: list[str] = field(default_factory=list)
     ordered: dict[str, deque[Answer]] = field(default_factory=dict)
+    """What the next requests of each kind are answered."""
+    cut_off: set[str] = field(default_factory=set)
+    """Kinds of requests whose connection ends without an answer; Chromium then asks once more by itself."""
 
     @property
     def url(self) -> str:
@@ -77,12 +80,12 @@ class Link:
         self.ordered.setdefault(act, deque()).extend(answers)
 
     def hold(self, act: str) -> asyncio.Event:
-        """Answer the next request of this kind as usual, but only once the event is set."""
+        """Answer the next request of this kind only once the event is set, and then with *not now*."""
         release = asyncio.Event()
 
-        async def give() -> web.StreamResponse:
+        async def give(_request: web.Request) -> web.StreamResponse:
             await release.wait()
-            return _fault(503, "not_now")
+            return web.json_response({"error": "not_now"}, status=503, headers={"Retry-After": "200"})
 
         self.order(act, give)
         return release
@@ -91,6 +94,8 @@ class Link:
 class CaptureDoor:
     def __init__(self) -> None:
         self.address = ""
+        self.insecure_address = ""
+        """The same port by a name that is no address of the loopback: without https the browser does not trust it."""
         self.links: dict[str, Link] = {}
         self.faults: list[str] = []
         """Requests that the page must never make."""
@@ -100,8 +105,13 @@ class CaptureDoor:
         self.app.router.add_post("/c/{act}", self._act)
         self.app.on_response_prepare.append(_add_headers)
 
-    def make_link(self, *, step: str = "opened") -> Link:
-        link = Link(address=self.address, token=secrets.token_urlsafe(32), step=step)
+    @property
+    def origins(self) -> set[str]:
+        return {self.address, self.insecure_address}
+
+    def make_link(self, *, step: str = "opened", is_secure: bool = True) -> Link:
+        address = self.address if is_secure else self.insecure_address
+        link = Link(address=address, token=secrets.token_urlsafe(32), step=step)
         self.links[link.token] = link
         return link
 
@@ -127,13 +137,16 @@ class CaptureDoor:
         link.asked.append(act)
         if act == "photos":
             link.photos.append(unpack(body))
+            link.arrived.release()
+        if act in link.cut_off and request.transport is not None:
+            request.transport.abort()
         if link.ordered.get(act):
-            return await link.ordered[act].popleft()()
+            return await link.ordered[act].popleft()(request)
         return self._by_the_book(link, act, request.headers["Kyc-Device"], body)
 
     def _fault(self, request: web.Request, act: str) -> str | None:
         headers = request.headers
-        if headers.get("Origin") != self.address or headers.get("Sec-Fetch-Site") != "same-origin":
+        if headers.get("Origin") not in self.origins or headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
             return "from elsewhere"
         if not re.fullmatch(r"[\w-]{43}", headers.get("Kyc-Link", "")):
             return "no token"
@@ -176,7 +189,7 @@ def _opened(link: Link) -> dict[str, object]:
         "privacy_url": PRIVACY_URL,
         "country": "Nigeria",
         "id_type": "Bank Verification Number",
-        "number": "••••••••678",
+        "number": "•••• 678",
         "step": link.step,
         "expires_at": EXPIRES_AT,
         "notice": NOTICE,
@@ -202,6 +215,7 @@ async def open_door() -> AsyncIterator[CaptureDoor]:
     door = CaptureDoor()
     listener = await listen(door.app)
     door.address = f"http://127.0.0.1:{listener.port}"
+    door.insecure_address = f"http://{INSECURE_HOST}:{listener.port}"
     try:
         yield door
     finally:

@@ -1,17 +1,14 @@
-"""Chromium for the journeys through the demo's page; `make browser` installs it where that is possible."""
+"""Chromium for the demo's page and for the page of capture links; `make browser` installs it where that is possible."""
 
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-# The last three let letters look the same on every machine.
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-lcd-text", "--font-render-hinting=none", "--force-color-profile=srgb",
-]  # fmt: skip
+from tests.browser.capture_door import open_door
+from tests.browser.capture_world import CaptureSite, make_film, open_browser
+from tests.browser.chromium import ARGUMENTS, chromium_path
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,13 +30,6 @@ def screenshots(request: pytest.FixtureRequest) -> Path:
     return folder
 
 
-def chromium_path() -> str:
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.fail(f"none of {', '.join(NAMES)} is installed; on Debian: apt-get install chromium fonts-lato")
-    return path
-
-
 @pytest.fixture(scope="session")
 async def chromium(anyio_backend: str) -> AsyncIterator[Browser]:
     """The distribution's browser: playwright's own would have to be downloaded."""
@@ -47,3 +37,19 @@ async def chromium(anyio_backend: str) -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         yield browser
         await browser.close()
+
+
+@pytest.fixture(scope="session")
+async def phone(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
+    """A browser whose camera sees a drawn face, and may be used."""
+    async with open_browser(film=make_film(tmp_path_factory.mktemp("film") / "face.mjpeg")) as browser:
+        yield browser
+
+
+@pytest.fixture
+async def capture_site(phone: Browser) -> AsyncIterator[CaptureSite]:
+    """The page of capture links before a stand-in of its door."""
+    async with open_door() as door:
+        site = CaptureSite(door=door, browser=phone)
+        yield site
+        await site.close()

@@ -120,7 +120,7 @@ function pause(cause, tries, asked) {
 function showFlaws(told) {
   const found = told && Array.isArray(told.flaws) ? told.flaws : [];
   const lines = new Map();
-  for (const { photo, number, flaw } of found) {
+  for (const { photo, number, flaw } of found.filter(Boolean)) {
     const line = `${photo} ${flaw}`;
     if (!lines.has(line)) lines.set(line, { photo, flaw, numbers: [] });
     if (number) lines.get(line).numbers.push(number);

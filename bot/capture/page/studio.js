@@ -38,13 +38,16 @@ export function prepareStudio({ onPhotos }) {
   // Not by `onPress`: while photos are taken, the same button stops it.
   $("filming-start").addEventListener("click", () => (filming ? filming.abort() : take()));
   onPress("review-send", () => void onPhotos(photos));
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden || !["waking", "filming"].includes(step())) return;
-    leaveStudio();
-    note("ready-note", "ready_left");
-    show("ready");
-  });
-  addEventListener("pagehide", shut);
+  document.addEventListener("visibilitychange", () => document.hidden && outOfSight());
+  addEventListener("pagehide", outOfSight);
+}
+
+// A page that nobody sees takes no pictures; one that comes back begins anew.
+function outOfSight() {
+  if (!["waking", "filming"].includes(step())) return;
+  leaveStudio();
+  note("ready-note", "ready_left");
+  show("ready");
 }
 
 export function showReady() {
@@ -124,6 +127,7 @@ function preview(signal) {
 
 function idle() {
   filming = null;
+  $("filming").classList.remove("takes");
   ring(0);
   hush($("cue"));
   say($("filming-start"), "filming_start");
@@ -133,6 +137,7 @@ function idle() {
 async function take() {
   const mine = new AbortController();
   filming = mine;
+  $("filming").classList.add("takes");
   say($("filming-start"), "filming_stop");
   $("filming-start").classList.add("plain");
   try {
