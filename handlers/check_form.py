@@ -8,14 +8,16 @@ from typing import Any
 import structlog
 from slack_bolt.async_app import AsyncAck, AsyncBoltContext
 
-from bot.domain.check.check import PhotoKind
+from bot.domain.check.check import PhotoKind, PhotosBy
 from bot.domain.check.request import LIVENESS_IMAGES, FileInfo, Form, with_new
+from bot.domain.mentions.incoming import MessageIds
 from bot.domain.outbox import Message
 from bot.errors import Refusal, Refused, SlackError, SlackRefused
+from bot.intake.answers import PrivateAnswer
 from bot.intake.service import CheckedBefore, FieldErrors, SubmittedForm, UsedTypes
 from bot.runtime.factory import Bot
-from bot.slack.blocks import form, held, ids, kit, private, refusals
-from bot.slack.blocks.form import CheckForm, ResultPlace
+from bot.slack.blocks import capture, form, held, ids, kit, private, refusals
+from bot.slack.blocks.form import AttachedPhoto, CheckForm, ResultPlace
 from handlers.middleware import FIELDS
 from handlers.replies import open_modal, remove_message, reply
 from handlers.requests import ViewState, about, door_of, team_of, user_of
@@ -24,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 _OURS = frozenset(
     {ids.CHANNEL, ids.COUNTRY, ids.ID_TYPE, ids.SELFIE, ids.LIVENESS, ids.CONSENT, ids.CUSTOMER_REFERENCE, ids.AGAIN}
-    | {ids.NOT_BEFORE}
+    | {ids.NOT_BEFORE, ids.PHOTOS_BY}
 )
 """Blocks that are no fields of Smile ID's `id_info`; all others are, even if only an operator's table names them."""
 
@@ -61,6 +63,9 @@ def with_used(content: CheckForm, used: UsedTypes) -> CheckForm:
 
 
 def build(bot: Bot, content: CheckForm) -> kit.View:
+    # What was asked for with photos is edited with photos.
+    is_offered = bot.settings.offers_links and content.place.edit is None
+    content = replace(content, by_link=bool(content.by_link) if is_offered else None)
     return form.build(content, bot.id_types, liveness_required=bot.settings.liveness_required)
 
 
@@ -190,6 +195,16 @@ async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], b
         await ack(response_action="update", view=build(bot, replace(_filled_in(view), seen=seen, used=used.pairs)))
     else:
         await ack()
+        if filled.form.photos_by is PhotosBy.LINK and outcome.is_new:
+            bot.background.spawn(_say_where_the_link_is(bot, filled, outcome.ref))
+
+
+async def _say_where_the_link_is(bot: Bot, filled: SubmittedForm, ref: str) -> None:
+    """Where the check was asked for, to its requester alone. The direct message itself says the same, if this fails."""
+    where = MessageIds(
+        channel=filled.channel or "", ts="", thread_ts=filled.thread_ts, user=filled.requester, team=filled.team
+    )
+    await bot.answer_delivery.send_ephemeral(PrivateAnswer(message=capture.aside(ref)), where, bot.retry())
 
 
 def _filled_in(view: Mapping[str, Any]) -> CheckForm:
@@ -201,12 +216,19 @@ def _filled_in(view: Mapping[str, Any]) -> CheckForm:
         place=ResultPlace.load(view.get("private_metadata", "")),
         country=country,
         id_type=_chosen_id_type(state, country),
-        attached=form.attached_in(view),
+        attached=[_as_chosen(photo, state) for photo in form.attached_in(view)],
         title=view["title"]["text"],
         not_before=ids.NOT_BEFORE in blocks,
         more=ids.CUSTOMER_REFERENCE in blocks,
+        by_link=state.value(ids.PHOTOS_BY) == ids.BY_LINK,
         names_place=ids.PLACE in blocks,
     )
+
+
+def _as_chosen(photo: AttachedPhoto, state: ViewState) -> AttachedPhoto:
+    """With the use that was chosen for it, which outlives the field: by link, the form has none."""
+    chosen = state.value(ids.PHOTO + photo.key)
+    return replace(photo, kind=PhotoKind(chosen)) if chosen in set(PhotoKind) else photo
 
 
 def _channel(now: CheckForm, state: ViewState) -> str | None:
@@ -218,6 +240,7 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> SubmittedForm:
     state, now = ViewState.of(view), _filled_in(view)
     listed = [(state.value(ids.PHOTO + photo.key), _file_of(photo)) for photo in now.attached if photo.fault is None]
     selfies, images = ([file for chosen, file in listed if chosen == kind] for kind in _LISTED)
+    photos_by = PhotosBy.LINK if now.by_link else PhotosBy.ATTACHED
     return SubmittedForm(
         requester=body["user"]["id"],
         team=team_of(body),
@@ -237,6 +260,7 @@ def read(body: dict[str, Any], view: dict[str, Any]) -> SubmittedForm:
             selfie=with_new(selfies, state.files(ids.SELFIE), whole=1),
             liveness=with_new(images, state.files(ids.LIVENESS), whole=LIVENESS_IMAGES),
             consent=ids.CONSENTED in state.ticked(ids.CONSENT),
+            photos_by=photos_by,
         ),
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from slack_bolt.async_app import AsyncAck
 
-from bot.domain.check.check import Check
+from bot.domain.check.check import Check, PhotosBy
 from bot.domain.check.references import parse_reference
 from bot.domain.outbox import Message
 from bot.domain.results.codes import ResultStory
@@ -98,6 +98,7 @@ async def _fill_rerun(bot: Bot, retry: Retry, view: Mapping[str, Any], check: Ch
         attached=await bot.details.to_fill_in(user, check, act="rerun.opened"),
         texts={**check.id_info, ids.CUSTOMER_REFERENCE: check.customer_reference},
         title=_RUN_AGAIN,
+        by_link=check.photos_by is PhotosBy.LINK,
         not_before=check.verdict_why is ResultStory.AUTHORITY_DOWN,
     )
     await show(bot, retry, view, build(bot, content))

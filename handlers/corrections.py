@@ -31,6 +31,8 @@ async def edit(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot:
     await ack()
     user, ref = body["user"]["id"], action["value"]
     check = await bot.intake.to_edit(user, ref)
+    if check.state is State.AWAITING_PHOTOS:
+        raise Refused(Refusal.EDIT_WITH_CUSTOMER, ref=ref)
     if check.state is not State.REQUESTED:
         raise Refused(Refusal.EDIT_ENDED if check.state in FINAL else Refusal.EDIT_TOO_LATE, ref=ref)
     view = await open_modal(bot, body["trigger_id"], message.one_moment(_EDIT))

@@ -24,6 +24,7 @@ from handlers import (
     events,
     forget,
     home,
+    links,
     messages,
     middleware,
     more,
@@ -122,15 +123,19 @@ def _listen(app: AsyncApp) -> None:
     for action, of_home in home.LISTENERS.items():
         app.action(re.compile(f"^{action}$"))(of_home)
     app.action(ids.OPEN_FORM)(check_form.open_again)
-    app.action(re.compile(f"^({ids.PICK_COUNTRY}|{ids.PICK_CHANNEL}|{ids.PICK_ID_TYPE}:.*|{ids.MORE_FIELDS})$"))(
-        check_form.chosen
-    )
+    app.action(
+        re.compile(
+            f"^({ids.PICK_COUNTRY}|{ids.PICK_CHANNEL}|{ids.PICK_ID_TYPE}:.*|{ids.PICK_PHOTOS_BY}|{ids.MORE_FIELDS})$"
+        )
+    )(check_form.chosen)
     app.view(ids.FORM)(check_form.submitted)
     app.action(ids.DETAILS)(checks.open_details)
     app.action(ids.FOUND_DETAILS)(checks.push_details)
     app.action(ids.RUN_AGAIN)(checks.run_again)
     app.action(ids.EDIT)(corrections.edit)
     app.action(ids.CANCEL)(checks.cancel)
+    app.action(ids.NEW_LINK)(links.renew)
+    app.action(ids.WITHDRAW_LINK)(links.withdraw)
     app.action(ids.CHECK_MORE)(more.chosen)
     app.action(ids.CUSTOMER_MESSAGE)(customer.pressed)
     app.view(ids.CUSTOMER_FORM)(customer.done)

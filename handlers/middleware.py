@@ -32,6 +32,7 @@ alone, if it has one."""
 FIELDS: Mapping[Refusal, str] = {
     Refusal.FOUR_EYES: ids.OVERRIDE,
     Refusal.RERUN_TOO_FAR_AHEAD: ids.NOT_BEFORE,
+    Refusal.LINKS_OFF: ids.PHOTOS_BY,
     Refusal.NO_CHANNEL: ids.CHANNEL,
     Refusal.NOT_IN_THIS_CHANNEL: ids.CHANNEL,
     Refusal.SHARED_CHANNEL: ids.CHANNEL,

@@ -232,6 +232,12 @@ def uploads_about(tx: Transaction, batch_id: str) -> list[Post]:
     return [post_of(row) for row in found]
 
 
+def qr_codes(tx: Transaction, ref: str) -> list[str]:
+    """Slack's ids of the pictures with a check's links, as far as they went out."""
+    rows = tx.rows("SELECT * FROM posts WHERE ref = :ref AND kind = 'link_qr' AND state = 'done'", ref=ref)
+    return [file for row in rows if (file := post_of(row).payload.get("file"))]
+
+
 def delivered(tx: Transaction, post_id: str) -> bool:
     return tx.exists("SELECT 1 FROM posts WHERE id = :id AND state = 'done'", id=post_id)
 

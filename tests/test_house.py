@@ -54,6 +54,7 @@ BESIDE_THE_LAYERS = frozenset({"bot", "bot.errors", "bot.sandbox"})
 
 BUILDERS = frozenset(
     {
+        "bot.capture.link_posts",
         "bot.intake.answers",
         "bot.outbox.thread_posts",
         "bot.privacy.certificate_posts",

@@ -26,6 +26,7 @@ class Right(StrEnum):
     SEE_RECORD = "see_record"
     EDIT = "edit"
     ANSWER = "answer"
+    LINK = "link"
     REVIEW = "review"
     SEE_PHOTOS = "see_photos"
     DECIDE = "decide"
@@ -84,6 +85,11 @@ RULES: Mapping[Right, Rule] = {
     ),
     Right.ANSWER: Rule(
         means="answer what the bot asks before it sends a check: *Send anyway*, other photos",
+        anybodys=(Role.ADMIN,),
+        own=(Role.REQUESTER,),
+    ),
+    Right.LINK: Rule(
+        means="make a new link for the customer, which comes to whoever makes it, and withdraw it",
         anybodys=(Role.ADMIN,),
         own=(Role.REQUESTER,),
     ),

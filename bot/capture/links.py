@@ -16,7 +16,7 @@ from bot.domain.check.check import CUSTOMER, Check, require_unerased
 from bot.domain.check.masking import tail
 from bot.domain.check.states import State
 from bot.errors import IllegalMove, LinkGone, NewerDevice, NotAgreed, RecordAltered, Refused
-from bot.outbox import refresh
+from bot.outbox import link_notices, refresh
 from bot.submission import lifecycle
 from storage import audit, capture_links, checks
 from storage.engine.database import Transaction
@@ -58,7 +58,7 @@ class CaptureLinks(Process):
             await self.database.write(_decline, token, device, reason=reason, now=self.now())
 
     async def tick(self) -> None:
-        """Called each minute: a check whose link is over its time is cancelled."""
+        """Called each minute: cancels checks whose link is over its time; once half of that is over, reminds."""
         for ref in await self.database.read(capture_links.expired, now=self.now()):
             try:
                 is_over = await self.database.write(_expire, ref, now=self.now())
@@ -67,6 +67,8 @@ class CaptureLinks(Process):
                 continue
             if is_over:
                 log.info("link.expired", ref=ref)
+        for ref in await self.database.read(capture_links.to_remind, now=self.now()):
+            await self.database.write(_remind, ref, now=self.now())
 
     def _open(self, tx: Transaction, token: str, device: str, *, now: datetime) -> OpenedLink:
         link, check = _standing(tx, token, device, now=now)
@@ -142,3 +144,9 @@ def _expire(tx: Transaction, ref: str, *, now: datetime) -> bool:
         return False
     lifecycle.cancel(tx, ref, by=audit.BOT, ending=LinkEnding.EXPIRED, now=now)
     return True
+
+
+def _remind(tx: Transaction, ref: str, *, now: datetime) -> None:
+    link = capture_links.reminded(tx, ref, now=now)
+    if link is not None:
+        link_notices.reminder(tx, link, now=now)

@@ -93,6 +93,16 @@ class PostKind(StrEnum):
     """The export itself, by direct message."""
     DELETION_ASKED = "deletion_asked"
     """Asks one person to delete what they put into Slack, since its time is over and the bot cannot."""
+    LINK = "link"
+    """To who made it, by direct message: a link with which the customer takes the photos. Nothing else holds one."""
+    LINK_QR = "link_qr"
+    """The same as a QR code, in the thread of that message."""
+    LINK_ENDED = "link_ended"
+    """Takes the link out of that message, once it works no more."""
+    LINK_REMINDER = "link_reminder"
+    """To who made it: half of the link's time is over, and there are no photos."""
+    LINK_LOST = "link_lost"
+    """In the thread: the message with the link could not be delivered."""
     CERTIFICATE = "certificate"
     """The signed certificate of an erasure, by direct message to who asked for it."""
 
@@ -101,6 +111,7 @@ UPDATES = frozenset(
     {
         *(PostKind.PROGRESS, PostKind.CONFIRMED, PostKind.HELD_ANSWERED, PostKind.BATCH_PROGRESS),
         *(PostKind.REVIEW_CARD, PostKind.EXPORT_PROGRESS, PostKind.SUMMARY_PICTURE, PostKind.BATCH_APPROVAL_CARD),
+        PostKind.LINK_ENDED,
     }
 )
 """Change a message that was posted before; repeating one does no harm."""
@@ -108,7 +119,7 @@ UPDATES = frozenset(
 FILES = frozenset(
     {
         *(PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS, PostKind.SUMMARY_CHART, PostKind.SUMMARY_CSV),
-        *(PostKind.EXPORT_FILE, PostKind.CERTIFICATE),
+        *(PostKind.EXPORT_FILE, PostKind.CERTIFICATE, PostKind.LINK_QR),
     }
 )
 """Bring a file to a thread, or to a person."""
@@ -120,6 +131,7 @@ ELSEWHERE = frozenset(
     {
         *(PostKind.REVIEW_NOTICE, PostKind.REVIEW_CARD, PostKind.REVIEW_CALL, PostKind.PERSONAL, PostKind.ALERT),
         *(PostKind.BATCH_APPROVAL, PostKind.BATCH_APPROVAL_CARD),
+        *(PostKind.LINK, PostKind.LINK_QR, PostKind.LINK_ENDED, PostKind.LINK_REMINDER),
     }
 )
 """About a check or a file, but not for its thread."""
@@ -143,6 +155,7 @@ URGENT = frozenset(
         *(PostKind.ANSWER, PostKind.REQUEST, PostKind.BATCH, PostKind.HELD, PostKind.CANCELLED, PostKind.ALERT),
         *(PostKind.RESULT, PostKind.RESULT_UNCONFIRMED, PostKind.FAILURE, PostKind.DECIDED),
         *(PostKind.CONTRADICTION, PostKind.SECOND_FINAL, PostKind.RECORD_DIFFERS),
+        *(PostKind.LINK, PostKind.LINK_QR, PostKind.LINK_LOST),
     }
 )
 """Opening and final posts go first."""

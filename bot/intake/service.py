@@ -12,7 +12,8 @@ from bot.access.causes import Causes
 from bot.access.permissions import FRESH_FOR, Permission
 from bot.access.process import Process
 from bot.access.rights import Right
-from bot.domain.check.check import EARLIER_NAMED, Check, Request
+from bot.capture import link_actions
+from bot.domain.check.check import EARLIER_NAMED, Check, PhotosBy, Request
 from bot.domain.check.field_faults import FieldFault
 from bot.domain.check.references import reference
 from bot.domain.check.request import FileInfo, Form, parse, photos_of
@@ -171,6 +172,8 @@ class Intake(Process):
         )
         parsed = parse(form, self.id_types, today=self.today(), liveness_required=self.settings.liveness_required)
         refused = [no_place] if no_place else []
+        if form.photos_by is PhotosBy.LINK and not self.settings.offers_links:
+            refused.append(Refused(Refusal.LINKS_OFF))
         if filled.not_before is not None and filled.not_before > now + LATEST:
             refused.append(Refused(Refusal.RERUN_TOO_FAR_AHEAD, days=LATEST.days))
         if parsed.faults or refused or parsed.id_type is None:
@@ -188,6 +191,7 @@ class Intake(Process):
             photos=photos_of(form.selfie, form.liveness),
             consent_at=now,
             again=filled.again,
+            photos_by=form.photos_by,
         )
         earlier = await self._earlier_checks(request, parsed.id_type, but=filled.rerun or filled.edits, now=now)
         if earlier:
@@ -201,7 +205,16 @@ class Intake(Process):
         return Accepted(ref=ref, is_new=is_new)
 
     def _store(self, tx: Transaction, request: Request, now: datetime, budget: Budget) -> tuple[str, bool]:
-        return lifecycle.accept(tx, request, ref=free_reference(tx, self.rng), now=now, budget=budget)
+        ref, is_new = lifecycle.accept(tx, request, ref=free_reference(tx, self.rng), now=now, budget=budget)
+        if is_new:
+            self._make_link(tx, ref, request, now)
+        return ref, is_new
+
+    def _make_link(self, tx: Transaction, ref: str, request: Request, now: datetime) -> None:
+        """With the round that it is for: nothing waits for a customer who could not come."""
+        if request.photos_by is PhotosBy.LINK:
+            hours = self.settings.link_hours
+            link_actions.make(tx, ref, by=request.requester, hours=hours, rng=self.rng, now=now)
 
     async def _earlier_checks(
         self, request: Request, entry: IDType, *, but: str | None, now: datetime
@@ -240,17 +253,25 @@ class Intake(Process):
 
     async def _rerun(self, filled: SubmittedForm, ref: str, request: Request, now: datetime) -> Accepted:
         await self.require_to_run_again(filled.requester, await self.database.read(checks.find, ref))
-        try:
-            is_new = await self.database.write(
-                lifecycle.run_again,
+        budget = Budget.of(self)
+
+        def run_again(tx: Transaction) -> bool:
+            is_new = lifecycle.run_again(
+                tx,
                 ref,
                 request,
                 form_id=filled.view_id,
                 now=now,
-                budget=Budget.of(self),
+                budget=budget,
                 not_before=filled.not_before,
                 of_round=filled.of_round,
             )
+            if is_new:
+                self._make_link(tx, ref, request, now)
+            return is_new
+
+        try:
+            is_new = await self.database.write(run_again)
         except IllegalMove:
             raise Refused(Refusal.RERUN_MOVED_ON, ref=ref) from None
         log.info("check.run_again", ref=ref, new=is_new)

@@ -42,7 +42,12 @@ _OURS_ALONE = (
 )
 """Never posted in a channel that another company reads; the posts of a request's thread are redirected instead."""
 
-_BY_NAME = frozenset({PostKind.ALERT, PostKind.PERSONAL, PostKind.BATCH_APPROVAL, PostKind.CERTIFICATE})
+_BY_NAME = frozenset(
+    {
+        *(PostKind.ALERT, PostKind.PERSONAL, PostKind.BATCH_APPROVAL, PostKind.CERTIFICATE),
+        *(PostKind.LINK, PostKind.LINK_QR, PostKind.LINK_REMINDER),
+    }
+)
 """Always sent to one person by name: one that names a channel was not written by the bot."""
 
 SHARED = "the channel is shared with another company"

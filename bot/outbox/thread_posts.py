@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from bot.access.process import Process
 from bot.access.rights import Role
 from bot.domain.applicants.batch import COUNTED_FOR, Batch, BatchState
-from bot.domain.check.check import Check
+from bot.domain.capture.links import LinkEnding
+from bot.domain.check.check import Check, PhotosBy
 from bot.domain.check.states import POLLED_REASONS, ReviewReason, State
 from bot.domain.id_types.id_types import IDType
 from bot.domain.mentions.incoming import is_direct
@@ -19,9 +20,9 @@ from bot.domain.review.review import Agreement, ReviewDecision
 from bot.outbox.builders import Builders, File, FromDatabase
 from bot.outbox.recipients import Context, parent_of
 from bot.settings import Settings
-from bot.slack.blocks import batch, file_approval, held, photos, private, results, thread
+from bot.slack.blocks import batch, capture, file_approval, held, photos, private, results, thread
 from bot.slack.blocks.results import EarlierDecision, NotifiedParties, ResultFacts
-from storage import attempts, batches, checks, outbox, receipts, review_requests, reviews
+from storage import attempts, batches, capture_links, checks, outbox, receipts, review_requests, reviews
 from storage.engine.database import Transaction
 
 SOON = timedelta(minutes=1)
@@ -42,6 +43,7 @@ class ThreadPosts(Process):
             PostKind.HELD: _question,
             PostKind.HELD_ANSWERED: _answered_question,
             PostKind.CANCELLED: _cancelled,
+            PostKind.LINK_LOST: _link_lost,
             PostKind.PHOTOS_ASKED: _photos_asked,
             PostKind.FAILURE: lambda tx, post, check: results.failure(check, notified=self._notified(tx, post)),
             PostKind.OVERDUE: lambda tx, post, check: results.overdue(check, notified=self._notified(tx, post)),
@@ -75,6 +77,7 @@ class ThreadPosts(Process):
             waiting=waiting if is_polled and waiting >= self.settings.poll_after else None,
             unconfirmed=is_claimed and check.ended_at is not None,
             later=check.due_at if _is_chosen_time(check, now) else None,
+            link=capture_links.latest(tx, check.ref) if check.photos_by is PhotosBy.LINK else None,
         )
 
     def _result(self, tx: Transaction, post: Post, check: Check) -> Message | None:
@@ -151,7 +154,18 @@ def _answered_question(_tx: Transaction, post: Post, check: Check) -> Message:
 
 
 def _cancelled(_tx: Transaction, post: Post, check: Check) -> Message:
-    return thread.cancelled(check, by=post.payload.get("by", check.requester))
+    ending = post.payload.get("ending")
+    by = post.payload.get("by", check.requester)
+    return thread.cancelled(check, by=by, ending=LinkEnding(ending) if ending else None)
+
+
+def _link_lost(tx: Transaction, post: Post, check: Check) -> Message | None:
+    """None once there is another link, or nothing that one would be of use for."""
+    link = capture_links.latest(tx, check.ref)
+    is_newest = link is not None and post.payload["number"] == str(link.number)
+    if check.state is not State.AWAITING_PHOTOS or not is_newest:
+        return None
+    return capture.not_delivered(check)
 
 
 def _photos_asked(_tx: Transaction, post: Post, check: Check) -> Message | None:

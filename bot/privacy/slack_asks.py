@@ -60,6 +60,8 @@ def _thread(check: Check) -> Iterator[_Wanted]:
 def _messages(tx: Transaction, check: Check) -> Iterator[_Wanted]:
     for channel, ts in outbox.places(tx, check.ref):
         yield Removal.MESSAGE, RemovalPlace(channel=channel, ts=ts), None
+    for file in outbox.qr_codes(tx, check.ref):
+        yield Removal.UPLOAD, RemovalPlace(file=file), None
 
 
 def _written(tx: Transaction, check: Check) -> Iterator[_Wanted]:

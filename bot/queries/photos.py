@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.access.permissions import Permission
 from bot.access.process import Process
-from bot.domain.check.check import Check, PhotoKind, PhotoRef
+from bot.domain.check.check import Check, PhotoKind, PhotoRef, PhotosBy
 from bot.domain.check.field_faults import FieldCode
 from bot.errors import SlackError, SlackRefused
 from bot.outbox.links import Links
@@ -46,10 +46,11 @@ class CheckPhotos(Process):
     async def views(self, user: str, ref: str) -> PhotoViews:
         """For somebody whom `PhotoAccess.open` has let in; asks Slack about each file. Raises Refused."""
         check = await self.photo_access.still_open(user, ref)
-        held = await self.database.read(checks.photos, ref)
+        is_attached = check.photos_by is PhotosBy.ATTACHED
+        held = await self.database.read(checks.photos, ref) if is_attached else []
         shown = await asyncio.gather(*map(self._shown, held))
         asked, entry = await self._asked(user, check), self.id_types.find(check.country, check.id_type)
-        has_left = await self.access.is_member(check.consent_by) is Permission.NO
+        has_left = is_attached and await self.access.is_member(check.consent_by) is Permission.NO
         row = await self._row(user, check)
         with_images, with_links = [
             photos.photos(check, entry, shown, as_links=as_links, asked=asked, has_left=has_left, row=row)

@@ -21,12 +21,12 @@ from bot.domain.results.attempt import Attempt, Step
 from bot.domain.results.record_match import Comparison, RecordMatch, compare, entered_person, lower
 from bot.domain.results.trust_rules import Disposition, Situation, Source, Transition, rule
 from bot.domain.review.review import Agreement, Decision
-from bot.outbox import refresh
+from bot.outbox import link_notices, refresh
 from bot.results.announcements import Announcements, ReceivedMessage, needs_eyes
 from bot.review import transitions
 from bot.settings import Settings
 from bot.smile_id.interface import Authority, ResultMessage, SmileID
-from storage import attempts, audit, capture_links, check_facts, checks, outbox, receipts, reviews
+from storage import attempts, audit, check_facts, checks, outbox, receipts, reviews
 from storage.engine.database import Transaction
 
 _CODE = re.compile(r"[0-9]{1,6}")
@@ -239,7 +239,7 @@ class Settlement:
             # Smile ID has a result for photos whose arrival was not confirmed to us: they have arrived.
             first = first_poll_in(callbacks=bool(self.settings.public_url), poll_after=self.settings.poll_after)
             attempts.sent(tx, attempt.job_id, now=now, ask_at=now + first)
-            capture_links.end(tx, check.ref, LinkEnding.USED, by=audit.SMILE_ID, now=now)
+            link_notices.end(tx, check.ref, LinkEnding.USED, by=audit.SMILE_ID, now=now)
         if target is not check.state or reason is not check.reason:
             if target in (State.APPROVED, State.REJECTED):
                 checks.keep_liveness(tx, check.ref, liveness_of(check.liveness_images, received.reading.actions))

@@ -7,7 +7,7 @@ import structlog
 
 from bot.access.process import Process
 from bot.access.rights import Right
-from bot.domain.check.check import Check, require_unerased
+from bot.domain.check.check import Check, PhotosBy, require_unerased
 from bot.domain.outbox import PostKind
 from bot.errors import Refusal, Refused
 from bot.outbox.look_ups import LookUps
@@ -55,6 +55,8 @@ class PhotoAccess(Process):
         def commit(tx: Transaction) -> bool:
             check = _get(tx, user, ref)
             require_unerased(check)
+            if check.photos_by is PhotosBy.LINK:
+                raise Refused(Refusal.PHOTOS_BY_LINK, ref=ref)
             if _request(tx, user, check) is not None:
                 return False
             now = self.now()

@@ -20,11 +20,14 @@ from bot.access.permissions import Access
 from bot.access.refusals import Refusals
 from bot.access.role_watch import RoleWatch
 from bot.access.workspace import Workspace
-from bot.capture import assets
+from bot.capture import assets, link_posts
 from bot.capture.handover import SEND_SECONDS, Handover
 from bot.capture.interface import Capture, CustomerPage
+from bot.capture.link_actions import LinkActions
+from bot.capture.link_posts import LinkPosts
 from bot.capture.links import CaptureLinks
 from bot.domain.applicants import Limits
+from bot.domain.capture.customer_words import LinkMessages
 from bot.domain.hosts import HostKind, read_url
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.mentions.incoming import InboxItem
@@ -179,6 +182,7 @@ class Bot:
     batches: Batches
     intake: Intake
     corrections: Corrections
+    link_actions: LinkActions
     messages: MessageReader
     inbox: Inbox
     inbox_pool: WorkerPool[InboxItem]
@@ -407,6 +411,7 @@ async def build(
             **ExportPosts(**process, slack=slack).builders(),
             **removals.posts.builders(),
             **CertificatePosts(**process, slack=slack).builders(),
+            **LinkPosts(**process, slack=slack, messages=_our_link_messages()).builders(),
             PostKind.ANSWER: answer_delivery.build,
         },
         followers={
@@ -414,6 +419,7 @@ async def build(
             **summaries.followers(),
             **batch_commits.followers(),
             **certificate_posts.followers(),
+            **link_posts.followers(),
         },
         rate_limiter=RateLimiter(
             usual=timedelta(seconds=1 / settings.slack_posts_per_second),
@@ -466,6 +472,7 @@ async def build(
         batches=batches,
         intake=intake,
         corrections=Corrections(**process, intake=intake),
+        link_actions=LinkActions(**process),
         messages=messages,
         inbox=inbox,
         inbox_pool=inbox_pool,
@@ -680,6 +687,11 @@ def _our_codes() -> ResultCodes:
 @cache
 def _our_id_types() -> IDTypes:
     return IDTypes.parse(_ours("id-types.csv"))
+
+
+@cache
+def _our_link_messages() -> LinkMessages:
+    return LinkMessages.parse(_ours("link-messages.csv"))
 
 
 @cache

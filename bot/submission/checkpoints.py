@@ -12,7 +12,7 @@ from bot.domain.capture.links import LinkEnding
 from bot.domain.check.check import Check, PhotoRef
 from bot.domain.check.states import State
 from bot.domain.results.attempt import Attempt
-from bot.outbox import refresh
+from bot.outbox import link_notices, refresh
 from bot.settings import Settings
 from bot.smile_id.interface import Checkpoint
 from bot.submission.budget import count_if_uncounted
@@ -98,7 +98,7 @@ def sent(
     checks.stepped(tx, ref, sent_at=now)
     audit.record(tx, at=now, actor=audit.BOT, act="job.sent", ref=ref, detail=job_id)
     # Here and nowhere earlier: until Smile ID has the photos, the customer's link is the only way to them.
-    capture_links.end(tx, ref, LinkEnding.USED, by=audit.BOT, now=now)
+    link_notices.end(tx, ref, LinkEnding.USED, by=audit.BOT, now=now)
     # A callback may have overtaken the answer to the photos: then the check has its result already, and keeps it.
     if checks.get(tx, ref, sealed=False).state is State.SUBMITTING:
         checks.move(tx, ref, State.PROCESSING, now=now)

@@ -13,10 +13,10 @@ from bot.domain.check.check import CONSENT_NOTICE, Check, HoldReason, PhotoRef, 
 from bot.domain.check.states import POLLED_REASONS, State
 from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
 from bot.errors import EditedMeanwhile, IllegalMove
-from bot.outbox import refresh
+from bot.outbox import link_notices, refresh
 from bot.review import transitions
 from bot.submission.budget import Budget, give_back
-from storage import attempts, audit, capture_links, checks, home_tabs, meta, outbox, preflight_holds, slack_requests
+from storage import attempts, audit, checks, home_tabs, meta, outbox, preflight_holds, slack_requests
 from storage.engine.database import Transaction, from_text
 
 REMIND_AFTER = timedelta(hours=24)
@@ -196,7 +196,7 @@ def cancel(
     `tell` is False for the rows of a file: the file's own message says how many were cancelled. `ending` is why, for a
     check whose customer has a link; it ends, too.
     """
-    link = capture_links.end(tx, ref, ending, by=by, now=now)
+    link = link_notices.end(tx, ref, ending, by=by, now=now)
     if link is not None:
         # Before the move, since the facts that are written with it say why.
         checks.keep_failure(tx, ref, failure=f"link_{ending.value}", words=None)

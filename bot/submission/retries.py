@@ -16,11 +16,11 @@ from bot.domain.check.states import State
 from bot.domain.dates import seconds_between
 from bot.domain.outbox import OVERTAKEN_BY_FINAL, AdminAlert, PostKind
 from bot.errors import KycError, SlackRateLimited, SmileIDRefused, SmileIDUnavailable
-from bot.outbox import alerts, refresh
+from bot.outbox import alerts, link_notices, refresh
 from bot.review import transitions
 from bot.submission import checkpoints
 from bot.submission.budget import give_back
-from storage import attempts, audit, capture_links, checks, outbox
+from storage import attempts, audit, checks, outbox
 from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
@@ -111,7 +111,7 @@ class RetryPolicy(Process):
             checks.move(tx, found.ref, State.FAILED, now=now)
             give_back(tx, found)
             # Behind it nobody could do anything for this check any more.
-            capture_links.end(tx, found.ref, LinkEnding.WITHDRAWN, by=audit.BOT, now=now)
+            link_notices.end(tx, found.ref, LinkEnding.WITHDRAWN, by=audit.BOT, now=now)
             refresh.check_changed(tx, found.ref, now=now)
             outbox.drop_overtaken(tx, found.ref, kinds=OVERTAKEN_BY_FINAL, now=now)
             # With the alert as its parent: the thread mentions it once it is delivered.

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from bot.domain.check.check import PhotoKind, PhotoRef
+from bot.domain.check.check import PhotoKind, PhotoRef, PhotosBy
 from bot.domain.check.field_faults import FieldCode, FieldFault
 from bot.domain.check.fields import A_DATE, A_PHONE_NUMBER, clean_field, read_field, reference_fault
 from bot.domain.check.file_kinds import PHOTOS, FileKind, kind_of
@@ -54,6 +54,8 @@ class Form:
     selfie: Sequence[FileInfo] = ()
     liveness: Sequence[FileInfo] = ()
     consent: bool = False
+    photos_by: PhotosBy = PhotosBy.ATTACHED
+    """By link the customer takes them, and gives the consent: the form has neither."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +88,10 @@ def parse(form: Form, id_types: IDTypes, *, today: date, liveness_required: bool
     reference = clean_field(form.customer_reference)
     if fault := reference_fault(reference):
         faults["customer_reference"] = fault
-    faults |= photo_faults(form.selfie, form.liveness, liveness_required=liveness_required)
-    if not form.consent:
-        faults["consent"] = FieldFault(FieldCode.CONSENT_NEEDED)
+    if form.photos_by is PhotosBy.ATTACHED:
+        faults |= photo_faults(form.selfie, form.liveness, liveness_required=liveness_required)
+        if not form.consent:
+            faults["consent"] = FieldFault(FieldCode.CONSENT_NEEDED)
     return ParsedForm(faults=faults, id_type=entry, id_info=id_info, customer_reference=reference)
 
 

@@ -37,10 +37,16 @@ _CONSENT_SCREEN = (
     "Smile ID wants its own consent screen for this ID type. "
     "An admin must ask Smile ID before it is used in production."
 )
+_PHOTOS_BY = (("Attached: I have them", ids.ATTACHED), ("By link: the customer takes them", ids.BY_LINK))
+_BY_LINK = (
+    "I send you a link by direct message, and you send it to the customer. They agree and take the selfie and "
+    f"{LIVENESS_IMAGES} liveness images on their phone. No photo comes into Slack."
+)
 _REPLACES_SELFIE = "It replaces the selfie above."
 _REPLACES_LIVENESS = f"{LIVENESS_IMAGES} new ones replace those above; fewer are added to them."
 _USES = (("Selfie", PhotoKind.SELFIE.value), ("Liveness image", PhotoKind.LIVENESS.value), ("Leave out", ids.LEAVE_OUT))
 """What a photo of a message can be."""
+_KINDS = frozenset(PhotoKind)
 _PLACE = TypeAdapter(dict[str, str | None])
 
 
@@ -127,6 +133,8 @@ class CheckForm:
     """Countries and ID types that this person asked for before, newest first: they stand first in the menus."""
     more: bool = False
     """Whether the optional fields are shown; they are also as soon as one of them holds something."""
+    by_link: bool | None = None
+    """Whether the customer takes the photos; None: the form does not offer that."""
     names_place: bool = False
     """Whether it says where the result is posted: the person has neither chosen the channel nor acted in it."""
 
@@ -150,13 +158,14 @@ def build(form: CheckForm, id_types: IDTypes, *, liveness_required: bool = False
         blocks.append(_channel())
     elif form.names_place:
         blocks.append(kit.named(ids.PLACE, kit.small_mrkdwn(f"The result is posted in <#{form.place.channel}>.")))
-    blocks += [*_attached(form.attached), *_menus(form, entry, id_types)]
+    attached = _set_aside(form.attached) if form.by_link else _attached(form.attached)
+    blocks += [*attached, *_menus(form, entry, id_types)]
     if entry:
         blocks += _fields(entry, form, liveness_required=liveness_required)
         blocks += _optional_fields(entry, form)
     else:
         blocks += [kit.plain_section("Choose the country and the ID type; the fields follow."), *_carried(form.texts)]
-    submit = "Save and send" if form.place.edit else "Send to Smile ID"
+    submit = "Save and send" if form.place.edit else "Make the link" if form.by_link else "Send to Smile ID"
     return kit.modal(form.title, blocks, callback_id=ids.FORM, submit=submit, metadata=form.place.dump())
 
 
@@ -215,27 +224,40 @@ def _files(block_id: str, label: str, hint: str, *, most: int, optional: bool) -
 
 
 def _fields(entry: IDType, form: CheckForm, *, liveness_required: bool) -> Iterator[Block]:
-    has_photos = any(photo.fault is None for photo in form.attached)
     for name in entry.required:
         yield _text_or_choice(name, entry, form.texts, optional=False)
+    if form.by_link is not None:
+        yield _photos_by(by_link=form.by_link)
+    if not form.by_link:
+        yield from _photos(form, liveness_required=liveness_required)
+        consent = kit.checkboxes(kit.option("The customer has agreed to this check", ids.CONSENTED))
+        yield kit.input_field(ids.CONSENT, "Consent", consent, hint=CONSENT_NOTICE)
+    if form.seen:
+        yield kit.named("seen", kit.section(form.seen))
+        again = kit.option("Check again; it is charged again", ids.CHECK_AGAIN)
+        yield kit.input_field(ids.AGAIN, "Checked before", kit.checkboxes(again))
+    if form.not_before and not form.by_link:
+        hint = "Leave it empty to send at once. The authority's register was unavailable the last time."
+        chosen = {"initial_date_time": int(form.sent_at.timestamp())} if form.sent_at is not None else {}
+        picker = kit.picker("datetimepicker", **chosen)
+        yield kit.input_field(ids.NOT_BEFORE, "Not before", picker, hint=hint, optional=True)
+
+
+def _photos_by(*, by_link: bool) -> Block:
+    """Changes the form at once: by link it asks for no photos, and the customer gives the consent."""
+    chosen = ids.BY_LINK if by_link else ids.ATTACHED
+    element = kit.radio(_PHOTOS_BY, action_id=ids.PICK_PHOTOS_BY, chosen=chosen)
+    return kit.input_field(ids.PHOTOS_BY, "Photos", element, hint=_BY_LINK if by_link else "", dispatch=True)
+
+
+def _photos(form: CheckForm, *, liveness_required: bool) -> Iterator[Block]:
     # The photos of the message may be any of them.
-    if has_photos:
+    if any(photo.fault is None for photo in form.attached):
         yield selfie_input(optional=True, instead=_REPLACES_SELFIE)
         yield liveness_input(optional=True, instead=_REPLACES_LIVENESS, label="More liveness images")
     else:
         yield selfie_input()
         yield liveness_input(optional=not liveness_required)
-    consent = kit.checkboxes(kit.option("The customer has agreed to this check", ids.CONSENTED))
-    yield kit.input_field(ids.CONSENT, "Consent", consent, hint=CONSENT_NOTICE)
-    if form.seen:
-        yield kit.named("seen", kit.section(form.seen))
-        again = kit.option("Check again; it is charged again", ids.CHECK_AGAIN)
-        yield kit.input_field(ids.AGAIN, "Checked before", kit.checkboxes(again))
-    if form.not_before:
-        hint = "Leave it empty to send at once. The authority's register was unavailable the last time."
-        chosen = {"initial_date_time": int(form.sent_at.timestamp())} if form.sent_at is not None else {}
-        picker = kit.picker("datetimepicker", **chosen)
-        yield kit.input_field(ids.NOT_BEFORE, "Not before", picker, hint=hint, optional=True)
 
 
 def _optional_fields(entry: IDType, form: CheckForm) -> Iterator[Block]:
@@ -273,17 +295,31 @@ def _attached(attached: Sequence[AttachedPhoto]) -> list[Block]:
     return usable + unusable
 
 
+def _set_aside(attached: Sequence[AttachedPhoto]) -> list[Block]:
+    """By name, so that they are there again once the photos are to be attached after all."""
+    return [
+        kit.named(f"{ids.SET_ASIDE}{photo.kind or ''}:{photo.key}", kit.small(f"{cut(photo.name, 80)}: not used"))
+        for photo in attached
+        if photo.fault is None
+    ]
+
+
 def attached_in(view: Mapping[str, Any]) -> list[AttachedPhoto]:
     """The photos that a submitted form lists, usable or not."""
     found = []
     for block in view["blocks"]:
         kind, mark, key = str(block.get("block_id", "")).partition(":")
+        use, _, key = key.partition(":") if kind + mark == ids.SET_ASIDE else ("", "", key)
         file_id, _, inside = key.partition("/")
         if kind + mark == ids.PHOTO:
             found.append(AttachedPhoto(file_id=file_id, inside=inside or None, name=str(block["label"]["text"])))
         elif kind + mark == ids.UNUSABLE:
             name, _, fault = str(block["text"]["text"]).partition(": ")
             found.append(AttachedPhoto(file_id=file_id, inside=inside or None, name=name, fault=fault))
+        elif kind + mark == ids.SET_ASIDE:
+            name = str(block["elements"][0]["text"]).rpartition(":")[0]
+            of = PhotoKind(use) if use in _KINDS else None
+            found.append(AttachedPhoto(file_id=file_id, inside=inside or None, name=name, kind=of))
     return found
 
 

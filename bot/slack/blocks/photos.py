@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from bot.domain.check.check import Check
+from bot.domain.check.check import Check, PhotosBy
 from bot.domain.dates import day_of
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
@@ -23,6 +23,10 @@ _SAFE_LINK = re.compile(r"https?://[^\s<>|]+")
 
 WAIT = "Fetching the photos from Slack. If nothing appears here, close this page and press *Show photos* again."
 ASKED = "The requester is asked to post the photos."
+TAKEN_BY_LINK = (
+    "The customer takes the photos of this check by a link. They go to Smile ID and lie nowhere else: *Details* has "
+    "links to them at Smile ID, for a short time after the result."
+)
 LOGGED = "Opening this page is logged."
 EXPIRED = "Slack could not open the photos in time. Press *Show photos* again."
 
@@ -100,13 +104,15 @@ def photos(
         blocks.append(
             kit.section(f"*Erased on {day_of(check.photos_erased_at)}*: nothing tells which photos were sent.")
         )
+    elif check.photos_by is PhotosBy.LINK:
+        blocks.append(kit.section(TAKEN_BY_LINK))
     elif not shown:
         blocks.append(kit.section("The bot knows of no photos of this check."))
     if any(photo.missing is None for photo in shown):
         blocks.append(
             kit.small("Slack may show a photo only to people it was shared with. You may see an empty frame instead.")
         )
-    if check.erased_at is None:
+    if check.erased_at is None and check.photos_by is not PhotosBy.LINK:
         blocks += _asking(check, asked, has_left=has_left)
     if row:
         blocks.append(kit.actions(*row))

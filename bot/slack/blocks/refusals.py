@@ -84,6 +84,14 @@ _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.CANCEL_ENDED: "{ref} has ended; there is nothing to cancel.",
     Refusal.EDIT_TOO_LATE: "{ref} was already sent to Smile ID, so it can no longer be edited.",
     Refusal.EDIT_ENDED: "{ref} has ended, so it can no longer be edited. Use Run again.",
+    Refusal.EDIT_WITH_CUSTOMER: (
+        "{ref} waits for the customer's photos. To change it, choose Withdraw at its message, then Run again."
+    ),
+    Refusal.PHOTOS_BY_LINK: "The customer took the photos of {ref} by a link: nobody here has them.",
+    Refusal.LINK_NOT_YOURS: "The link of {ref} is for the person who asked for the check, and for admins.",
+    Refusal.LINK_TOO_LATE: "The customer has taken the photos of {ref} already. See its message.",
+    Refusal.LINK_ENDED: "{ref} has ended, and its link with it. Run again makes a new one.",
+    Refusal.LINKS_OFF: "Links for customers are not set up any more. Attach the photos instead.",
     Refusal.EDIT_NOT_YOURS: "Only the person who asked for {ref}, or an admin, can edit it.",
     Refusal.EDITED_MEANWHILE: "{ref} was edited meanwhile. Close this form and open it again to see what it holds now.",
     Refusal.QUESTION_NOT_YOURS: "This question is for the person who asked for the check.",

@@ -16,7 +16,7 @@ from bot.domain.review.review import (
     may_be_decided,
     waits_for_smile_id,
 )
-from bot.slack.blocks import words
+from bot.slack.blocks import capture, words
 from bot.slack.blocks.status import approval_story, smile_id_says
 from bot.slack.blocks.text import person, when
 from bot.slack.blocks.words import Story
@@ -70,11 +70,12 @@ def _of_record(check: Check, review: Review | None, *, is_open: bool) -> Standin
             next_step=_before_a_result(check, review),
         )
     if check.state is State.CANCELLED:
+        end = capture.end_of(check)
         return Standing(
             verdict="Cancelled",
-            why="before it was sent",
+            why=end.why if end is not None else "before it was sent",
             since=check.ended_at or check.asked_at,
-            next_step="Nothing was charged. *Run again* starts it anew.",
+            next_step=end.next_step if end is not None else words.AFTER_CANCELLED,
         )
     story = _story(check)
     verdict, why = _split(story.name)

@@ -5,16 +5,17 @@ Built at delivery from what is stored; each message reports one event.
 
 from datetime import datetime, timedelta
 
+from bot.domain.capture.links import CaptureLink, LinkEnding
 from bot.domain.check import other_photos
-from bot.domain.check.check import Check
-from bot.domain.check.states import BEFORE_SENDING, FINAL, POLLED_REASONS, State
+from bot.domain.check.check import Check, PhotosBy
+from bot.domain.check.states import FINAL, POLLED_REASONS, State
 from bot.domain.dates import day_of
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
 from bot.domain.results.customer_texts import customer_reason
 from bot.domain.review.requests import may_be_requested
 from bot.domain.review.review import OTHER, REASONS, Proposal, ReviewDecision, ReviewState
-from bot.slack.blocks import ids, kit, words
+from bot.slack.blocks import capture, ids, kit, words
 from bot.slack.blocks.kit import Block
 from bot.slack.blocks.standing import standing
 from bot.slack.blocks.status import against, label, smile_id_says, status_name, subject
@@ -32,10 +33,11 @@ def request_message(
     waiting: timedelta | None = None,
     unconfirmed: bool = False,
     later: datetime | None = None,
+    link: CaptureLink | None = None,
 ) -> Message:
     """Verdict and what comes next; then, small, what does not change. It is updated in place.
 
-    `waiting` is given once it is long; `later` is when somebody chose.
+    `waiting` is given once it is long; `later` is when somebody chose; `link` is the newest of the check's round.
     """
     if check.is_altered:
         return altered(check)
@@ -45,11 +47,13 @@ def request_message(
     if unconfirmed:
         verdict += " (not yet confirmed)"
     next_step = _next(check)
+    if link is not None and check.state is State.AWAITING_PHOTOS:
+        next_step = capture.next_step(link.step, link.expires_at)
     if waiting is not None and (check.state is State.PROCESSING or check.reason in POLLED_REASONS):
         next_step = f"Still waiting: {took(waiting)}, we ask Smile ID again {_how_often(waiting)}."
     elif check.tries > 1 and check.state in (State.REQUESTED, State.SUBMITTING):
         next_step = "Wait: it takes longer than usual, and we keep trying."
-    small = [_step(check), f"asked by {person(check.requester)} {when(check.asked_at)}"]
+    small = [_step(check, link), f"asked by {person(check.requester)} {when(check.asked_at)}"]
     if check.edits and check.state is State.REQUESTED:
         small.append(f"edited by {person(check.consent_by)} {when(check.consent_at)}")
     if check.decision is not None and check.decided_by is not None and check.decided_at is not None:
@@ -103,8 +107,9 @@ def buttons(check: Check) -> Block:
     elements = [kit.details_button(check.ref)]
     if check.state is State.REQUESTED:
         elements.append(kit.check_button(ids.EDIT, "Edit", check.ref))
-    if check.state in BEFORE_SENDING:
         elements.append(cancel_button(check))
+    elif check.state is State.AWAITING_PHOTOS:
+        elements += capture.buttons_of(check)
     if other_photos.may_help(check):
         elements.append(kit.check_button(ids.SEND_PHOTOS, "Send other photos", check.ref))
     if check.may_run_again:
@@ -150,10 +155,14 @@ def _how_often(waiting: timedelta) -> str:
     return "every hour" if waiting < timedelta(days=7) else "once a day"
 
 
-def _step(check: Check) -> str:
+def _step(check: Check, link: CaptureLink | None) -> str:
     """*Step 2 of 4: photos checked*; nothing once it has ended."""
     if check.state in FINAL or check.decision is not None:
         return ""
+    if check.photos_by is PhotosBy.LINK:
+        if check.sent_at is not None or check.verdict is not None:
+            return capture.progress(capture.SENT)
+        return capture.progress(capture.done(link.step)) if link is not None else ""
     done = ["received"]
     if check.photos_checked_at is not None:
         done.append("photos checked")
@@ -202,8 +211,14 @@ def _reason(decision: ReviewDecision | Proposal) -> str:
     return REASONS[decision.decision].get(decision.reason, decision.reason)
 
 
-def cancelled(check: Check, *, by: str) -> Message:
-    verdict, mention = f"Cancelled by {person(by)} before it was sent", person(check.requester)
-    rest = "Nothing was charged. *Run again* starts it anew."
-    blocks = [kit.section(f"{mention} *{verdict}* · {check.ref}"), kit.section(rest)]
-    return kit.told(blocks, verdict=verdict, ref=check.ref, next_step=rest, mention=mention)
+def cancelled(check: Check, *, by: str, ending: LinkEnding | None = None) -> Message:
+    """`ending`: of the link with which it was cancelled; only one that was withdrawn was so `by` somebody."""
+    mention, end = person(check.requester), capture.ENDED.get(ending) if ending is not None else None
+    if end is None:
+        verdict, why, rest = f"Cancelled by {person(by)} before it was sent", "", words.AFTER_CANCELLED
+    else:
+        verdict = f"Cancelled by {person(by)}" if ending is LinkEnding.WITHDRAWN else "Cancelled"
+        why, rest = end.why, end.next_step
+    title = f"{mention} *{verdict}*{why and f' — {why}'} · {check.ref}"
+    blocks = [kit.section(title), kit.section(rest)]
+    return kit.told(blocks, verdict=verdict, why=why, ref=check.ref, next_step=rest, mention=mention)

@@ -280,6 +280,8 @@ AFTER: Mapping[Decision, str] = {
 }
 """What who asked does after a decision."""
 
+AFTER_CANCELLED = "Nothing was charged. *Run again* starts it anew."
+
 STATE_NAMES: Mapping[State, str] = {
     State.REQUESTED: "Received",
     State.AWAITING_PHOTOS: "Waiting for the customer's photos",

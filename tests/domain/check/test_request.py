@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.check.check import PhotosBy
 from bot.domain.check.field_faults import FieldCode, FieldFault
 from bot.domain.check.fields import check_number, clean, clean_field
 from bot.domain.check.request import (
@@ -260,6 +261,13 @@ def test_an_optional_field_may_stay_empty_and_a_foreign_one_is_not_sent() -> Non
 )
 def test_a_country_or_type_that_is_not_offered_is_refused(country: str, id_type: str, expected: dict[str, str]) -> None:
     assert faults(replace(GOOD, country=country, id_type=id_type)) == expected
+
+
+def test_by_link_the_customer_brings_photos_and_consent_and_all_else_is_checked_as_ever() -> None:
+    by_link = replace(GOOD, selfie=(), consent=False, photos_by=PhotosBy.LINK)
+    parsed = parse(by_link, ID_TYPES, today=TODAY, liveness_required=True)
+    assert (parsed.faults, parsed.id_info["first_name"]) == ({}, "Ada")
+    assert set(faults(replace(by_link, texts={"id_number": "1"}))) == {"id_number"}
 
 
 def test_consent_must_be_confirmed() -> None:

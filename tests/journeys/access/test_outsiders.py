@@ -218,6 +218,8 @@ STEPS: Mapping[str, list[Step]] = {
     "handlers.checks.run_again": [pressed(ids.RUN_AGAIN)],
     "handlers.checks.cancel": [pressed(ids.CANCEL)],
     "handlers.checks.let_pass": [pressed(ids.SEND_HELD)],
+    "handlers.links.renew": [pressed(ids.NEW_LINK)],
+    "handlers.links.withdraw": [pressed(ids.WITHDRAW_LINK)],
     "handlers.more.chosen": [
         of_menu(ids.CHECK_MORE, action) for action in (ids.REQUEST_REVIEW, ids.CUSTOMER_MESSAGE, "kyc_gone")
     ],

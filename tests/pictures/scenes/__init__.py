@@ -7,6 +7,7 @@ from tests.pictures.scene import Sheet
 from tests.pictures.scenes import (
     audit,
     batch,
+    capture,
     erased,
     export,
     find,
@@ -28,6 +29,7 @@ ROOMS = (
     review,
     photos,
     held,
+    capture,
     batch,
     summary,
     export,

@@ -54,6 +54,7 @@ def sheets() -> list[Sheet]:
                 ),
                 Scene(caption="An ID type is chosen", shows=_bvn()),
                 Scene(caption="Filled in, with liveness images", shows=_bvn(more=True), typed=_FILLED),
+                Scene(caption="The customer takes the photos", shows=_bvn(by_link=True)),
                 Scene(
                     caption="A type that asks for more",
                     shows=form.build(CheckForm(place=_HERE, country="NG", id_type="DRIVERS_LICENSE"), _MORE),
@@ -74,8 +75,9 @@ def sheets() -> list[Sheet]:
     ]
 
 
-def _bvn(*, more: bool = False) -> kit.View:
-    return form.build(CheckForm(place=_HERE, country="NG", id_type="BVN", more=more), ID_TYPES)
+def _bvn(*, more: bool = False, by_link: bool | None = None) -> kit.View:
+    chosen = CheckForm(place=_HERE, country="NG", id_type="BVN", more=more, by_link=by_link)
+    return form.build(chosen, ID_TYPES)
 
 
 def _faulty() -> list[Scene]:

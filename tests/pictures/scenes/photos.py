@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from bot.domain.check.check import PhotosBy
 from bot.domain.outbox import PostKind
 from bot.slack.blocks import photos, review_actions
 from bot.slack.blocks.photos import AskedFor, Missing, ShownPhoto
@@ -53,6 +54,10 @@ def sheets() -> list[Sheet]:
                 Scene(
                     caption="Where Slack refuses to show them, with the requester asked",
                     shows=photos.photos(CHECK_BVN, ENTRY, [_SELFIE, _LIVENESS], as_links=True, asked=_ASKED),
+                ),
+                Scene(
+                    caption="The customer took them",
+                    shows=photos.photos(replace(CHECK_BVN, photos_by=PhotosBy.LINK), ENTRY, []),
                 ),
                 Scene(caption="What has lapsed is said by name", shows=photos.photos(CHECK_BVN, ENTRY, lapsed)),
                 Scene(

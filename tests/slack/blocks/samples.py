@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from bot.domain.capture.links import CaptureLink, LinkEnding, LinkStep
 from bot.domain.check.check import Check
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.id_types.id_types import IDType, IDTypes
@@ -197,6 +198,31 @@ def decided(text: str, *, by: str = REMI) -> ReviewDecision:
         is_override=True,
         at=ASKED_AT,
         words=text,
+    )
+
+
+def a_link(step: LinkStep = LinkStep.MADE, ending: LinkEnding | None = None) -> CaptureLink:
+    """The first of a check, whose customer has come so far."""
+    steps = list(LinkStep)
+    reached, until = steps[: steps.index(step) + 1], ASKED_AT + timedelta(hours=24)
+    return CaptureLink(
+        ref=REF,
+        number=1,
+        round=1,
+        made_by=AMINA,
+        made_at=ASKED_AT,
+        expires_at=until,
+        told_at=ASKED_AT,
+        remind_at=None,
+        opened_at=ASKED_AT if LinkStep.OPENED in reached else None,
+        device_sha256=None,
+        agreed_at=ASKED_AT if LinkStep.AGREED in reached else None,
+        notice=None,
+        language=None,
+        taken_at=ASKED_AT if LinkStep.TAKEN in reached else None,
+        ended_at=until if ending is not None else None,
+        ending=ending,
+        tries=0,
     )
 
 

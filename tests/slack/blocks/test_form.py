@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.check.check import PhotoKind
 from bot.domain.id_types.id_types import IDTypes
 from bot.sandbox.slack import plain
 from bot.slack.blocks import form
-from bot.slack.blocks.form import CheckForm, ResultPlace
+from bot.slack.blocks.form import AttachedPhoto, CheckForm, ResultPlace
 from tests.slack.blocks.samples import ID_TYPES, bvn
 
 HERE = ResultPlace(channel="C0KYC")
@@ -144,6 +145,50 @@ def test_consent_is_one_box_that_nobody_ticked_beforehand() -> None:
     assert options(consent) == {"consented": "The customer has agreed to this check"}
     assert "initial_options" not in consent["element"]
     assert "explicitly agreed" in consent["hint"]["text"]
+
+
+# The customer takes the photos
+
+
+def test_without_the_settings_for_links_nothing_is_said_of_them() -> None:
+    assert "photos_by" not in inputs(build("NG", "BVN"))
+    assert "link" not in plain(build("NG", "BVN"))
+
+
+def test_by_link_the_form_asks_for_no_photos_and_no_consent() -> None:
+    attached, by_link = (inputs(build("NG", "BVN", by_link=chosen)) for chosen in (False, True))
+
+    assert list(attached) == ["country", "id_type", "id_number", "photos_by", "selfie", "liveness", "consent"]
+    assert list(by_link) == ["country", "id_type", "id_number", "photos_by"]
+    assert attached["photos_by"]["element"]["initial_option"]["value"] == "attached"
+    assert by_link["photos_by"]["element"]["initial_option"]["value"] == "link"
+    assert by_link["photos_by"]["dispatch_action"]
+    assert "by direct message" in by_link["photos_by"]["hint"]["text"]
+    assert "hint" not in attached["photos_by"]
+
+
+def test_by_link_the_form_makes_a_link_now_and_sends_nothing() -> None:
+    view = build("NG", "BVN", by_link=True, not_before=True, attached=[AttachedPhoto(file_id="F1", name="ada.jpg")])
+
+    assert view["submit"]["text"] == "Make the link"
+    assert set(inputs(view)) == {"country", "id_type", "id_number", "photos_by"}
+    assert build("NG", "BVN", by_link=False)["submit"]["text"] == "Send to Smile ID"
+
+
+def test_by_link_photos_that_were_attached_are_set_aside_and_not_forgotten() -> None:
+    attached = [
+        AttachedPhoto(file_id="F1", name="ada: at home.jpg", kind=PhotoKind.SELFIE),
+        AttachedPhoto(file_id="F2", inside="zip:17", name="frame.jpg", kind=PhotoKind.LIVENESS),
+        AttachedPhoto(file_id="F3", name="other.jpg"),
+    ]
+    view = build("NG", "BVN", by_link=True, attached=attached)
+
+    assert form.attached_in(view) == attached
+    assert "ada: at home.jpg: not used" in plain(view)
+
+
+def test_before_the_id_type_is_chosen_nobody_is_asked_who_takes_the_photos() -> None:
+    assert list(inputs(build("NG", by_link=True))) == ["country", "id_type"]
 
 
 # What was typed survives; what no longer fits does not

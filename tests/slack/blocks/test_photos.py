@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.check.check import CUSTOMER, PhotosBy
 from bot.domain.outbox import Message
 from bot.slack.blocks import ids, photos
 from bot.slack.blocks.photos import Missing, ShownPhoto
@@ -53,6 +54,12 @@ def test_no_other_module_makes_an_image_of_a_file() -> None:
         if "sandbox" not in path.parts and making.search(path.read_text(encoding="utf-8"))
     }
     assert makers - {"bot/slack/blocks/summary.py"} == {"bot/slack/blocks/photos.py"}
+
+
+def test_of_photos_that_the_customer_took_nobody_is_asked_for_any() -> None:
+    view = photos.photos(replace(CHECK, photos_by=PhotosBy.LINK, consent_by=CUSTOMER), bvn(), [])
+    assert photos.TAKEN_BY_LINK in str(view)
+    assert ids.PHOTOS_ASK not in str(view)
 
 
 def test_a_picture_is_described_without_a_name() -> None:

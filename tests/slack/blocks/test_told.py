@@ -40,13 +40,15 @@ VERDICTS = (
     "Export", "For information", "Possible fraud", "Nobody has claimed", "A second person", "Reassigned", "You have",
     "A decision", "Smile ID has given", "A reviewer's decision", "A final result", "kyc-bot needs an admin",
     "The authority's record", "You got no answer", "Review requested", "The check was run again",
-    "Reopened by", "New photos", "Record altered", "Audit trail", "Still in Slack",
+    "Reopened by", "New photos", "Link for the customer", "This link does not work", "The customer has taken",
+    "The customer's link did not", "No photos yet", "Waiting for the customer",
+    "Record altered", "Audit trail", "Still in Slack",
 )  # fmt: skip
 """How a message may begin: what happened, never whom it calls."""
 STEPS = (
     "Act", "Add", "Agree", "Answer", "Approve", "Ask", "Attach", "Before you", "Check", "Choose", "Claim", "Compare",
     "Correct", "Decide", "Disagree", "Do not", "For a", "For more", "No action needed", "Nothing", "Open", "Press",
-    "Reopen", "Run again", "Look", "Please", "See", "Send", "Split", "The thread", "Try again", "To see",
+    "Remind", "Reopen", "Run again", "Look", "Please", "See", "Send", "Split", "The thread", "Try again", "To see",
     "Still waiting", "Type", "Use", "Wait",
 )  # fmt: skip
 """How a next step may begin; *nothing more to do* is one too."""

@@ -1,0 +1,141 @@
+"""Builds what is said of a link: the message that holds it, its QR code, the reminder, and what it is replaced by.
+
+The token is opened from its seal when its message is built, and forgotten once that and the QR code are delivered.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.access.process import Process
+from bot.domain.capture import qr
+from bot.domain.capture.customer_words import LinkMessages
+from bot.domain.capture.links import CaptureLink, LinkEnding
+from bot.domain.check.check import Check
+from bot.domain.id_types.id_types import IDType
+from bot.domain.outbox import Message, Post, PostKind
+from bot.outbox import link_notices
+from bot.outbox.builders import Builders, File, Follower, FromDatabase
+from bot.outbox.recipients import Context
+from bot.slack.blocks import capture
+from bot.slack.client import SlackClient
+from storage import capture_links, checks, outbox
+from storage.engine.database import Transaction
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class LinkPosts(Process):
+    slack: SlackClient
+    messages: LinkMessages
+
+    def builders(self) -> Builders:
+        return {
+            PostKind.LINK: FromDatabase(self._link),
+            PostKind.LINK_QR: self._qr,
+            PostKind.LINK_ENDED: FromDatabase(self._ended),
+            PostKind.LINK_REMINDER: FromDatabase(self._reminder),
+        }
+
+    def _link(self, tx: Transaction, post: Post, _context: Context) -> Message | None:
+        found = _open_link(tx, post, self.now())
+        url = self._url(tx, found[1]) if found is not None else None
+        if found is None or url is None or self.settings.company_name is None:
+            return None
+        check, link = found
+        hours = max(1, round((link.expires_at - link.made_at).total_seconds() / 3600))
+        words = self.messages.words(company=self.settings.company_name, hours=hours, link=url)
+        return capture.link_message(check, self._entry(check), link=url, until=link.expires_at, words=words)
+
+    async def _qr(self, post: Post) -> File | None:
+        """In the thread of the message with the link; None where that is not there, or the link works no more."""
+
+        def read(tx: Transaction) -> tuple[Check, str, Post] | None:
+            found, parent = _open_link(tx, post, self.now()), outbox.find(tx, post.parent_id or "")
+            url = self._url(tx, found[1]) if found is not None else None
+            return (found[0], url, parent) if found is not None and url is not None and parent is not None else None
+
+        found = await self.database.read(read)
+        if found is None:
+            return None
+        check, url, parent = found
+        return File(
+            channel=await self.slack.direct_channel(post.destination),
+            thread_ts=parent.ts,
+            name=f"link-{check.ref}-{post.payload['number']}.png",
+            data=qr.png(url),
+            comment=capture.qr_comment(check),
+            alt_text=capture.qr_alt_text(check),
+        )
+
+    def _ended(self, tx: Transaction, post: Post, context: Context) -> Message | None:
+        found = _link_of(tx, post)
+        if found is None or found[1].ending is None:
+            return None
+        check, link = found
+        return capture.ended(check, self._entry(check), ending=link.ending or LinkEnding.WITHDRAWN)
+
+    def _reminder(self, tx: Transaction, post: Post, _context: Context) -> Message | None:
+        """None once there is nothing to remind of."""
+        found = _open_link(tx, post, self.now())
+        if found is None or found[1].taken_at is not None:
+            return None
+        check, link = found
+        return capture.reminder(check, self._entry(check), step=link.step, until=link.expires_at)
+
+    def _url(self, tx: Transaction, link: CaptureLink) -> str | None:
+        """None once the token is forgotten."""
+        token = capture_links.token_of(tx, link.ref, link.number)
+        return f"{self.settings.public_url}/c#{token}" if token is not None and self.settings.offers_links else None
+
+    def _entry(self, check: Check) -> IDType | None:
+        return self.id_types.find(check.country, check.id_type)
+
+
+def followers() -> Mapping[PostKind, Follower]:
+    return {PostKind.LINK: _after_link, PostKind.LINK_QR: _after_qr}
+
+
+def _after_link(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:
+    found = _link_of(tx, post)
+    if found is None:
+        return
+    check, link = found
+    if not delivered:
+        # Nobody knows whether its requester has it: the token is forgotten, and they are told where they asked.
+        capture_links.told(tx, link.ref, link.number, now=now)
+        link_notices.not_delivered(tx, check, link, now=now)
+    elif link.ended_at is not None:
+        # It ended while Slack took it.
+        link_notices.ended(tx, link, now=now)
+    else:
+        link_notices.qr_code(tx, link, now=now)
+
+
+def _after_qr(tx: Transaction, post: Post, _delivered: bool, now: datetime) -> None:
+    """With or without the picture: the message with the link is there, and nothing needs the token any more."""
+    found = _link_of(tx, post)
+    if found is not None:
+        _check, link = found
+        capture_links.told(tx, link.ref, link.number, now=now)
+        if link.ended_at is not None:
+            # It ended while Slack took it.
+            link_notices.forget_qr_codes(tx, link, now=now)
+
+
+def _open_link(tx: Transaction, post: Post, now: datetime) -> tuple[Check, CaptureLink] | None:
+    """None once the link works no more, and for a row that the bot has not written.
+
+    No MAC covers a post: whoever changed where it goes would be sent the link of somebody else's customer.
+    """
+    found = _link_of(tx, post)
+    if found is None or not found[1].is_open(now) or post.destination != found[1].made_by:
+        return None
+    return found
+
+
+def _link_of(tx: Transaction, post: Post) -> tuple[Check, CaptureLink] | None:
+    check = checks.find(tx, post.ref) if post.ref else None
+    if check is None or check.is_altered:
+        return None
+    number = int(post.payload["number"])
+    return next(((check, link) for link in capture_links.of_check(tx, check.ref) if link.number == number), None)
