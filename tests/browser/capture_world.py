@@ -19,8 +19,8 @@ from tests.browser.chromium import ARGUMENTS, chromium_path
 from tests.browser.world import PHONE, SERIOUS
 from tests.patience import GIVE_UP_SECONDS
 
-POSE_FRAMES = 10
-"""Of a film, about a third of a second."""
+POSE_FRAMES = 25
+"""Of a film, as long as from one liveness image to the next: the face begins anew only after a whole capture."""
 CAMERA = (480, 640)
 """Of a phone held upright."""
 
