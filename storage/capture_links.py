@@ -10,11 +10,14 @@ from datetime import datetime
 
 from bot.domain.capture.links import CaptureLink, LinkEnding
 from bot.domain.check.check import CUSTOMER
+from bot.domain.reporting.durations import LinkTimes
 from storage import audit, blind_index
-from storage.engine.database import Transaction, load
+from storage.engine.database import Transaction, any_moment, load, moment_or_none
 
 _ONE = "ref = :ref AND number = :number"
 _IS_OPEN = f"{_ONE} AND ended_at IS NULL"
+MOST_EXAMINED = 1_000
+"""So many checks have their whole record examined before their links are counted."""
 _AT_ONCE = 100
 """Links that one tick looks at; the next one finds the others."""
 
@@ -94,6 +97,30 @@ def by_token(tx: Transaction, token: str) -> CaptureLink | None:
 def is_device(link: CaptureLink, device: str) -> bool:
     """Whether it is the newest device that opened the link."""
     return link.device_sha256 == _sha256(device)
+
+
+def of_period(
+    tx: Transaction, since: datetime, until: datetime, *, country: str | None = None, id_type: str | None = None
+) -> list[LinkTimes]:
+    """What became of the links made from `since` up to, not including, `until`; of checks whose record is whole.
+
+    Of more than `MOST_EXAMINED` only those are left out that have proved altered before.
+    """
+    narrowed = {"country": country, "id_type": id_type}
+    only = "".join(f" AND v.{name} = :{name}" for name, value in narrowed.items() if value)
+    sql = f"""
+        SELECT l.ref, l.made_at, l.opened_at, CASE WHEN l.ending = 'used' THEN l.ended_at END AS used_at
+        FROM capture_links l CROSS JOIN verifications v ON v.ref = l.ref{only}
+        WHERE l.made_at >= :since AND l.made_at < :until
+        """
+    rows = tx.rows(sql, since=since, until=until, **{name: value for name, value in narrowed.items() if value})
+    refs = {row["ref"] for row in rows}
+    left_out = tx.altered(refs) if len(refs) <= MOST_EXAMINED else tx.altered_so_far()
+    return [
+        LinkTimes(any_moment(row["made_at"]), moment_or_none(row["opened_at"]), moment_or_none(row["used_at"]))
+        for row in rows
+        if row["ref"] not in left_out
+    ]
 
 
 # The message with the link

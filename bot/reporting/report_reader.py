@@ -12,12 +12,13 @@ import structlog
 
 from bot.access.process import Process
 from bot.domain.reporting.day_sums import TypeSums, sums_of
+from bot.domain.reporting.durations import LinkFigures
 from bot.domain.reporting.figures import Report, days, reach, report
 from bot.domain.reporting.periods import Period, PeriodKind, Span
 from bot.domain.reporting.summary_command import SummaryRequest
 from bot.errors import DatabaseFault
 from bot.settings import ReportSettings
-from storage import batches, check_facts, day_sums, summaries
+from storage import batches, capture_links, check_facts, day_sums, summaries
 from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
@@ -90,6 +91,9 @@ def read(
         reviews=reviews,
         # After all that is read: by then it is known what is left out.
         altered=check_facts.altered(tx, *asked.period.span(settings.zone)),
+        links=LinkFigures.of(
+            capture_links.of_period(tx, *asked.period.span(settings.zone), country=asked.country, id_type=asked.id_type)
+        ),
         # A file may hold many countries and ID types: it belongs to the figures of all.
         files_since=batches.waiting_since(tx) if not (asked.country or asked.id_type) else (),
         country=asked.country,

@@ -11,11 +11,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.installation import ForeignPart
 from bot.domain.privacy.slack_removals import Removal, RemovalState
+from bot.domain.reporting.durations import NO_LINKS, LinkFigures
 from bot.errors import REFUSES_US
 from bot.runtime.connections import Closed
 from bot.runtime.health import Degraded, Health
 from bot.slack.signature import SignatureFault
-from storage import checks, leases, slack_removals
+from storage import capture_links, checks, leases, slack_removals
 from storage.engine.database import Transaction
 
 _SMILE_ID_IS_THERE = frozenset({"ok", "refused", "denied", "expired"})
@@ -31,6 +32,7 @@ REFUSED_CAPTURES = frozenset({"gone", "not_from_the_page", "too_often"})
 """Results of requests for the customer's page that no page of ours with an open link has: anybody can send them."""
 _OF_CUSTOMERS = frozenset({422, 425, 428})
 """A customer is asked to do something once more: that turns nobody away."""
+_A_DAY = timedelta(hours=24)
 _SLACK_IS_CLOSED = frozenset({"failed"}) | REFUSES_US
 
 
@@ -44,13 +46,19 @@ class Gauges(NamedTuple):
     outbox_lag: timedelta
     slack_removals: Mapping[tuple[Removal, RemovalState], int]
     """What is still to be erased in Slack."""
+    links: LinkFigures = NO_LINKS
+    """Of the capture links made in the last 24 hours."""
 
 
 def read_gauges(tx: Transaction, now: datetime) -> Gauges:
     queues = ("submission", "callbacks", "results", "homes", "inbox")
     oldest = {queue: leases.oldest_due(tx, queue, now=now) for queue in queues}
     return Gauges(
-        checks.count_by_state(tx), oldest, leases.oldest_due(tx, "outbox", now=now), slack_removals.counts(tx)
+        checks.count_by_state(tx),
+        oldest,
+        leases.oldest_due(tx, "outbox", now=now),
+        slack_removals.counts(tx),
+        LinkFigures.of(capture_links.of_period(tx, now - _A_DAY, now)),
     )
 
 
@@ -71,6 +79,8 @@ class Metrics:
         self._slack_removals = gauge(
             "kyc_slack_removals", "Messages and files that are still to be erased in Slack", ["what", "state"]
         )
+        self._links = gauge("kyc_capture_links", "Links of the last 24 hours", ["what"])
+        self._link_median = gauge("kyc_capture_link_median_seconds", "From link to photos, of the last 24 hours")
         self._callbacks = counter("kyc_callbacks", "Callbacks by fate", ["fate"])
         self._captures = counter("kyc_capture_requests", "Requests for the customer's page", ["kind", "result"])
         self._slack = counter("kyc_slack_requests", "Calls to Slack", ["method", "result"])
@@ -169,6 +179,9 @@ class Metrics:
                 self._slack_removals.labels(removal.value, left.value).set(
                     gauges.slack_removals.get((removal, left), 0)
                 )
+        for what in ("made", "opened", "completed"):
+            self._links.labels(what).set(getattr(gauges.links, what))
+        self._link_median.set((gauges.links.took.median or timedelta(0)).total_seconds())
         for what in Degraded:
             self._degraded.labels(what.value).set(what in self.health.degraded)
         return generate_latest(self._registry)

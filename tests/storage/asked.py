@@ -547,6 +547,11 @@ _OTHER_WAYS: Mapping[str, Callable[[Mapping[str, Any]], list[dict[str, Any]]]] =
         {"ref": ids["ref"], "cause": cause} for ids in known["of_checks"] for cause in (None, HoldCause.LEGAL)
     ],
     "holds.add": lambda known: [{"ref": ids["ref"], "cause": HoldCause.LEGAL} for ids in known["of_checks"]],
+    "capture_links.of_period": lambda _: [
+        {"since": SINCE, "until": NOW, "country": country, "id_type": id_type}
+        for country in (None, "NG")
+        for id_type in (None, "BVN")
+    ],
     "search.newest": lambda known: [{"requester": who} for who in (None, _PERSON)],
 }
 

@@ -12,7 +12,9 @@ import sqlite_utils
 from bot.domain.capture.links import CaptureLink, LinkEnding, LinkStep
 from bot.domain.check.check import CUSTOMER, PhotosBy, Request, SearchFilter
 from bot.domain.check.states import State
+from bot.domain.reporting.durations import LinkFigures, LinkTimes
 from bot.errors import DatabaseFault
+from bot.runtime.metrics import read_gauges
 from storage import audit, capture_links, checks, due, retention, search, subject_rows
 from storage.engine import shape
 from storage.engine.database import Database, Transaction
@@ -187,6 +189,27 @@ async def test_links_whose_time_has_come_are_found_while_the_check_waits(tmp_pat
 
         await database.write(take)
         assert await database.read(capture_links.expired, now=NOON + 99 * HOUR) == []
+
+
+async def test_links_are_counted_by_when_they_were_made_and_not_of_altered_checks(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with asked(path) as (database, first):
+
+        def use(tx: Transaction) -> None:
+            agree(tx, first)
+            capture_links.end(tx, "K-1", LinkEnding.USED, by=audit.BOT, now=NOON + 4 * HOUR)
+            link(tx, "u" * 43)
+
+        await database.write(use)
+        used, made = LinkTimes(NOON, NOON + HOUR, NOON + 4 * HOUR), LinkTimes(NOON, None, None)
+        for country, found in ((None, [used, made]), ("NG", [used, made]), ("KE", [])):
+            assert await database.read(capture_links.of_period, NOON, NOON + HOUR, country=country) == found
+        assert await database.read(capture_links.of_period, NOON + HOUR, NOON + 9 * HOUR) == []
+        gauges = await database.read(read_gauges, NOON + HOUR)
+        assert gauges.links == LinkFigures.of([used, made])
+        with closing(beside(path)) as db:
+            db.execute("UPDATE capture_links SET opened_at = NULL")
+        assert await database.read(capture_links.of_period, NOON, NOON + HOUR) == []
 
 
 async def test_everything_that_happens_to_a_link_has_its_line_without_token_or_device(tmp_path: Path) -> None:

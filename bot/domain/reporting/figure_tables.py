@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.reporting.figures import Assurance, DurationStats, FigureGroup, Figures, Rate, Report, WaitingCheck
+from bot.domain.reporting.durations import DurationStats
+from bot.domain.reporting.figures import Assurance, FigureGroup, Figures, Rate, Report, WaitingCheck
 from bot.domain.reporting.periods import Period
 
 COLUMNS = (
@@ -36,6 +37,9 @@ def _lines(report: Report) -> Iterator[dict[str, str]]:
     for section, reasons in (("rejected because", figures.rejections), ("no result because", figures.failures)):
         for why, count in reasons:
             yield {"section": section, "name": why, "count": str(count)}
+    if report.links.made:
+        for what in ("made", "opened", "completed"):
+            yield {"section": "capture links", "name": what, "count": str(getattr(report.links, what))}
     if report.altered:
         yield {"section": "record altered", "count": str(report.altered)}
     for waiting in report.backlog.review:
@@ -99,6 +103,7 @@ def record(report: Report) -> dict[str, Any]:
         "running": report.is_running,
         "figures": _figures(report.figures),
         "altered": report.altered,
+        "capture_links": report.links._asdict() | {"took": _took(report.links.took)},
         "compared_with": _compared(report),
         "mean": mean and {"periods": mean.periods, "asked": mean.asked, "approval_rate": _rate(mean.approval)},
         "open_now": {

@@ -9,13 +9,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
 from types import MappingProxyType
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.reporting.day_sums import OPEN, OutcomeSums, TypeSums, sums_of
+from bot.domain.reporting.durations import NO_LINKS, DurationStats, LinkFigures
 from bot.domain.reporting.periods import Period, PeriodKind, Span
 from bot.domain.reporting.round_facts import FinalOutcome, RoundFact
 from bot.domain.results.record_match import RecordMatch
@@ -40,24 +40,6 @@ class Rate(NamedTuple):
     def value(self) -> float | None:
         """None for fewer than five."""
         return self.part / self.whole if self.whole >= FEWEST else None
-
-
-class DurationStats(NamedTuple):
-    """How long something took, by the nearest rank: both are times that really occurred. None of nothing."""
-
-    n: int
-    median: timedelta | None
-    p95: timedelta | None
-
-    @classmethod
-    def of(cls, spans: Iterable[Sequence[int]]) -> "DurationStats":
-        """Of lists of microseconds."""
-        found = sorted(chain.from_iterable(spans))
-        return cls(len(found), _rank(found, 50), _rank(found, 95))
-
-
-def _rank(ordered: Sequence[int], percent: int) -> timedelta | None:
-    return timedelta(microseconds=ordered[-(-len(ordered) * percent // 100) - 1]) if ordered else None
 
 
 class FigureGroup(NamedTuple):
@@ -201,6 +183,8 @@ class Report:
     """Checks of the period whose record was altered, in none of the figures."""
     files_since: tuple[datetime, ...] = ()
     """Since when each file of customers waits for a second person's approval, oldest first; whatever the period."""
+    links: LinkFigures = NO_LINKS
+    """Of the capture links that were made in the period."""
 
     @property
     def is_running(self) -> bool:
@@ -224,6 +208,7 @@ def report(
     reviews: Sequence[RoundFact] = (),
     altered: int = 0,
     files_since: Sequence[datetime] = (),
+    links: LinkFigures = NO_LINKS,
     country: str | None = None,
     id_type: str | None = None,
 ) -> Report:
@@ -259,6 +244,7 @@ def report(
         review_due=review_due,
         altered=altered,
         files_since=tuple(files_since),
+        links=links,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
+from bot.domain.reporting.durations import LinkFigures
 from bot.domain.reporting.figures import FigureGroup, Figures, Report
 from bot.domain.reporting.round_facts import REVIEWER
 from bot.domain.results.codes import ResultStory
@@ -23,7 +24,7 @@ def details(report: Report, names: DisplayNames) -> list[str]:
     f = report.figures
     if not f.asked:
         return []
-    further = "\n".join([*_times(f), *_usual(report)])
+    further = "\n".join([*_times(f), *_links(report.links), *_usual(report)])
     return [text for text in (further, *_lists(report, names)) if text]
 
 
@@ -44,6 +45,12 @@ def _times(f: Figures) -> Iterator[str]:
         yield f"Among Smile ID's approvals: {', '.join(open_questions)}."
     if f.reviewer_approval.whole:
         yield f"Reviewers decided {checks(f.reviewer_approval.whole)} and approved {f.reviewer_approval.part} of them."
+
+
+def _links(links: LinkFigures) -> Iterator[str]:
+    if links.made:
+        took = f", {spread(links.took).lower()}" if links.took.n else ""
+        yield f"Links for customers: {links.made} made, {links.opened} opened, {links.completed} with photos{took}."
 
 
 def _assurance(f: Figures) -> list[str]:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.domain.reporting.figures import DurationStats, FigureGroup, Figures, Rate, Report
+from bot.domain.reporting.durations import DurationStats
+from bot.domain.reporting.figures import FigureGroup, Figures, Rate, Report
 from bot.domain.reporting.periods import PeriodKind
 from bot.slack.blocks.text import counted, took
 

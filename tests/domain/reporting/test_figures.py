@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from bot.domain.check.states import FINAL, ReviewReason, State
 from bot.domain.reporting.day_sums import TypeSums, sums_of
+from bot.domain.reporting.durations import DurationStats
 from bot.domain.reporting.figures import (
-    DurationStats,
     Rate,
     Report,
     days,

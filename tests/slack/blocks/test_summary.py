@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bot.domain.check.states import ReviewReason, State
+from bot.domain.reporting.durations import LinkFigures, LinkTimes
 from bot.domain.reporting.figure_tables import COLUMNS, record, table
 from bot.domain.reporting.figures import Report, report
 from bot.domain.reporting.periods import Period, day_of, week_of
@@ -157,6 +158,29 @@ def test_of_a_single_check_there_is_no_median_and_no_percentile() -> None:
     assert "Took 9 s" in said
     assert "Smile ID's machine: took 4 s" in said
     assert "percentile" not in said
+
+
+def test_links_of_customers_are_told_where_there_are_any() -> None:
+    found, hour = reported(BUSY), timedelta(hours=1)
+    assert "Links for customers" not in text_of(found)
+    assert not [line for line in table(found) if line[0] == "capture links"]
+    made = [LinkTimes(NOON, None, None), LinkTimes(NOON, NOON + hour, None)]
+    # A clock that was set back makes nothing shorter than nothing.
+    used = [LinkTimes(NOON, NOON, NOON + span) for span in (-hour, 2 * hour, 5 * hour)]
+    found = replace(found, links=LinkFigures.of([*made, *used]))
+    assert "Links for customers: 5 made, 4 opened, 3 with photos, median 2 h · 95th percentile 5 h." in text_of(found)
+    told = [line for line in table(found) if line[0] == "capture links"]
+    assert [(line[1], line[COLUMNS.index("count")]) for line in told] == [
+        ("made", "5"),
+        ("opened", "4"),
+        ("completed", "3"),
+    ]
+    assert record(found)["capture_links"] == {
+        "made": 5,
+        "opened": 4,
+        "completed": 3,
+        "took": {"count": 3, "median_seconds": 7_200.0, "p95_seconds": 18_000.0},
+    }
 
 
 def test_a_rate_of_few_is_not_shown_and_says_why() -> None:
