@@ -48,6 +48,9 @@ def _told(tx: Transaction, row: sqlite3.Row, columns: list[str], sealed: list[Se
     for one in sealed:
         if row[one.column] is not None and one.name not in _SECRETS:
             told[one.column.removesuffix("_sealed")] = _opened(tx, row[one.column], row[f"place_of_{one.column}"])
+    if "consent_at" in told and "consent_by" not in told:
+        # The customer behind a link has not agreed: it is when the check was asked for.
+        del told["consent_at"]
     return told
 
 

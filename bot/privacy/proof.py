@@ -4,15 +4,16 @@ Of the customer it holds the site's own reference and the end of the ID number: 
 and is no second place where whole ID numbers lie. What was erased is missing, and it says since when.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.domain.check.check import Check
+from bot.domain.capture.links import CaptureLink
+from bot.domain.check.check import CUSTOMER, Check
 from bot.domain.check.masking import tail
 from bot.errors import RecordAltered
 from bot.privacy import signing
-from storage import audit, checks, proofs, review_requests, reviews
+from storage import audit, capture_links, checks, proofs, review_requests, reviews
 from storage.engine.database import Transaction, to_text
 
 KIND = "proof of a check"
@@ -47,7 +48,8 @@ def document(tx: Transaction, ref: str, *, at: datetime) -> Document | None:
         "made_at": _time(at),
         "check": _of_check(check),
         "asked": _asked(check),
-        "consent": {"at": _time(check.consent_at), "by": check.consent_by, "notice": check.consent_notice},
+        "consent": _consent(check),
+        **_links(capture_links.of_check(tx, ref)),
         "jobs": [_job(check, job, [one for one in messages if one.job_id == job.job_id]) for job in jobs],
         "result": _result(check, jobs, messages, trail),
         "review_requests": [
@@ -86,7 +88,9 @@ def summary(document: Mapping[str, Any]) -> list[str]:
     check, result, consent = document["check"], document["result"], document["consent"]
     said = [
         f"check {check['ref']}, {check['country']} {check['id_type']}, asked for at {check['asked_at']}",
-        f"consent confirmed at {consent['at']}, by the text of {consent['notice']}",
+        f"consent {_given(consent['by'])} at {consent['at']}, by the text of {consent['notice']}"
+        if consent["at"]
+        else "no consent: the customer has not agreed",
         f"state: {check['state']}",
     ]
     if result["code"] is None:
@@ -107,6 +111,37 @@ def summary(document: Mapping[str, Any]) -> list[str]:
     end = document["trail_ends_at"]
     said.append(f"{len(document['trail'])} lines of the audit trail, which ended at {end['seq']}:{end['chain']}")
     return said
+
+
+def _given(by: str) -> str:
+    return "given by the customer" if by == CUSTOMER else "confirmed"
+
+
+def _consent(check: Check) -> Document:
+    # Until a customer behind a link has agreed, what stands there is when the check was asked for.
+    at = check.consent_at if check.consent_by else None
+    return {"at": _time(at), "by": check.consent_by or None, "notice": check.consent_notice or None}
+
+
+def _links(links: Sequence[CaptureLink]) -> Document:
+    """Behind which the customer agreed and took the photos; nothing where there never was one."""
+    told = [
+        {
+            "number": link.number,
+            "round": link.round,
+            "made_by": link.made_by,
+            "made_at": _time(link.made_at),
+            "opened_at": _time(link.opened_at),
+            "agreed_at": _time(link.agreed_at),
+            "notice": link.notice,
+            "language": link.language,
+            "taken_at": _time(link.taken_at),
+            "ended_at": _time(link.ended_at),
+            "ending": link.ending,
+        }
+        for link in links
+    ]
+    return {"links": told} if told else {}
 
 
 def _of_check(check: Check) -> Document:

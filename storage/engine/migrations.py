@@ -1246,7 +1246,10 @@ def m0034_capture_links(db: Database) -> None:
         SELECT ref, round, state, reason, verdict, verdict_outcome, verdict_why, failure, decision, decision_reason,
             country, id_type, liveness_images, liveness, record_match,
             CASE WHEN channel GLOB '[CG]*' THEN channel ELSE 'direct' END AS channel, batch, batch_row, held, tries,
-            asked_at, consent_at, consent_notice, photos_checked_at, sent_at, decided_at, ended_at,
+            asked_at,
+            -- Until the customer behind a link has agreed, what stands there is when the round was asked for.
+            CASE WHEN consent_notice <> '' THEN consent_at END AS consent_at,
+            NULLIF(consent_notice, '') AS consent_notice, photos_checked_at, sent_at, decided_at, ended_at,
             COALESCE(photos_by, 'attached') AS photos_by
         FROM verifications
         """,

@@ -9,14 +9,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bot.__main__ import main
+from bot.domain.check.check import CUSTOMER
 from bot.privacy import proof, signing
-from storage import retention
-from storage.engine.database import Database, to_text
+from storage import capture_links, checks, retention, subject_rows
+from storage.engine.database import Database, Transaction, to_text
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
 from tests import fresh_file
 from tests.journeys.world import journey
-from tests.storage.engine.test_macs import NOON, fill
+from tests.storage.engine.test_macs import NOON, fill, opened
+from tests.storage.test_capture_links import TOKEN, agree, ask
 
 KEY = Sealer.new_key()
 SEALER = Sealer.from_text([KEY])
@@ -76,6 +78,35 @@ def test_what_cannot_be_proven_is_told(tmp_path: Path) -> None:
     assert run(REF, "--output", str(tmp_path / "nowhere"), path=path).exit_code == 2
     assert run(REF, path=path).exit_code == 2
     assert list(tmp_path.glob("*.json")) == []
+
+
+@pytest.mark.anyio
+async def test_it_claims_no_consent_before_the_customer_has_agreed_and_says_who_gave_it(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        first = await database.write(ask)
+        document = await database.read(proof.document, "K-1", at=NOON)
+        assert document is not None
+        assert document["consent"] == {"at": None, "by": None, "notice": None}
+        assert "no consent: the customer has not agreed" in proof.summary(document)
+        (row,) = (await database.read(subject_rows.of_check, "K-1"))["verifications"]
+        assert "consent_at" not in row
+        told = await database.read(lambda tx: tuple(tx.one("SELECT consent_at, consent_notice FROM record_checks")))
+        assert told == (None, None)
+
+        def take(tx: Transaction) -> None:
+            agreed = agree(tx, first)
+            assert agreed.agreed_at is not None
+            capture_links.taken(tx, first, now=NOON)
+            checks.photos_taken(tx, "K-1", agreed_at=agreed.agreed_at, notice="2026-11", now=NOON)
+
+        await database.write(take)
+        document = await database.read(proof.document, "K-1", at=NOON)
+        assert document is not None
+        (link,) = document["links"]
+        assert (link["agreed_at"], link["notice"], link["language"]) == (document["consent"]["at"], "2026-11", "sw")
+        assert (document["consent"]["by"], document["consent"]["notice"]) == (CUSTOMER, "2026-11")
+        assert any(line.startswith("consent given by the customer at ") for line in proof.summary(document))
+        assert TOKEN not in str(document)
 
 
 @pytest.mark.anyio
