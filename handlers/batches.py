@@ -17,14 +17,17 @@ log = structlog.get_logger(__name__)
 
 
 async def decided(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], bot: Bot) -> None:
-    """Send, send repeats or hidden rows too, pause, resume, cancel, approve, reject; the outbox updates the message."""
+    """Send, with repeats, hidden rows or by link, pause, resume, cancel, approve, reject; the outbox updates it all."""
     await ack()
     user, batch_id = body["user"]["id"], str(action["value"])
     acts: dict[str, Callable[[], Awaitable[None]]] = {
-        ids.BATCH_CONFIRM: lambda: bot.batches.confirm(user, batch_id, with_repeats=False, with_hidden=False),
-        ids.BATCH_CONFIRM_ALL: lambda: bot.batches.confirm(user, batch_id, with_repeats=True, with_hidden=False),
-        ids.BATCH_CONFIRM_HIDDEN: lambda: bot.batches.confirm(user, batch_id, with_repeats=False, with_hidden=True),
+        ids.BATCH_CONFIRM: lambda: bot.batches.confirm(user, batch_id),
+        ids.BATCH_CONFIRM_ALL: lambda: bot.batches.confirm(user, batch_id, with_repeats=True),
+        ids.BATCH_CONFIRM_HIDDEN: lambda: bot.batches.confirm(user, batch_id, with_hidden=True),
         ids.BATCH_CONFIRM_HIDDEN_ALL: lambda: bot.batches.confirm(user, batch_id, with_repeats=True, with_hidden=True),
+        ids.BATCH_CONFIRM_LINK: lambda: bot.batches.confirm(user, batch_id, by_link=True),
+        ids.BATCH_CONFIRM_LINK_ALL: lambda: bot.batches.confirm(user, batch_id, with_repeats=True, by_link=True),
+        ids.BATCH_NEW_LINKS: lambda: bot.link_actions.renew_file(user, batch_id),
         ids.BATCH_PAUSE: lambda: bot.batches.pause(user, batch_id),
         ids.BATCH_RESUME: lambda: bot.batches.resume(user, batch_id),
         ids.BATCH_APPROVE: lambda: bot.batches.approve(user, batch_id),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.domain.applicants.batch import Batch, BatchCounts, BatchState
+from bot.domain.applicants.batch import Batch, BatchCounts, BatchState, sent_by_link
 from bot.domain.check.check import CONSENT_NOTICE
 from bot.domain.mentions.incoming import MessageIds
 from storage import leases
@@ -129,8 +129,20 @@ def move(tx: Transaction, batch_id: str, target: BatchState, *, of: Sequence[Bat
     return tx.update("batches", f"id = :id AND state IN ({states})", {"id": batch_id}, state=target, ended_at=ended_at)
 
 
-def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, with_hidden: bool, now: datetime) -> bool:
-    """Every customer of the file has agreed, says the requester. False when it is no longer to be confirmed."""
+def confirm(
+    tx: Transaction,
+    batch_id: str,
+    *,
+    by: str,
+    with_repeats: bool,
+    with_hidden: bool,
+    by_link: bool = False,
+    now: datetime,
+) -> bool:
+    """Every customer of the file has agreed, says the requester; or will be asked, `by_link`.
+
+    False when it is no longer to be confirmed.
+    """
     # Two buttons of a preview may be pressed at once, with and without the repeats: the first one counts.
     changed = tx.update(
         "batches",
@@ -139,9 +151,7 @@ def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, with
         state=BatchState.CONFIRMED,
         with_repeats=with_repeats,
         with_hidden=with_hidden,
-        consent_at=now,
-        consent_by=by,
-        consent_notice=CONSENT_NOTICE,
+        **_confirmed(tx, batch_id, by=by, by_link=by_link, now=now),
         due_at=now,
         leased_until=None,
         tries=0,
@@ -151,8 +161,24 @@ def confirm(tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, with
     return changed
 
 
+def _confirmed(tx: Transaction, batch_id: str, *, by: str, by_link: bool, now: datetime) -> dict[str, Any]:
+    if not by_link:
+        return {"consent_at": now, "consent_by": by, "consent_notice": CONSENT_NOTICE}
+    # Nobody has said that a customer has agreed: each of them is asked. What was chosen is sealed with the preview.
+    preview = json.dumps(sent_by_link(get(tx, batch_id).preview))
+    sealed = tx.sealer.seal(preview, place=f"{_PLACE}:{batch_id}")
+    return {"consent_at": now, "consent_by": by, "consent_notice": None, "reading_sealed": sealed}
+
+
 def await_approval(
-    tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, with_hidden: bool, now: datetime
+    tx: Transaction,
+    batch_id: str,
+    *,
+    by: str,
+    with_repeats: bool,
+    with_hidden: bool,
+    by_link: bool = False,
+    now: datetime,
 ) -> bool:
     """As `confirm`, but nothing begins before a second person approves it."""
     return tx.update(
@@ -162,9 +188,7 @@ def await_approval(
         approval="waiting",
         with_repeats=with_repeats,
         with_hidden=with_hidden,
-        consent_at=now,
-        consent_by=by,
-        consent_notice=CONSENT_NOTICE,
+        **_confirmed(tx, batch_id, by=by, by_link=by_link, now=now),
     )
 
 

@@ -199,6 +199,27 @@ def given_back(tx: Transaction, ref: str, *, until: datetime, now: datetime) -> 
     return True
 
 
+# Links that come with others, in one file
+
+
+def of_file(
+    tx: Transaction, batch_id: str, *, until: datetime | None = None, waiting: bool = False, most: int = -1
+) -> list[CaptureLink]:
+    """Open links of a file's rows that have no message of their own, in the order of the file.
+
+    `until`: made by then. `waiting`: of rows that wait for the photos.
+    """
+    sql = """
+        SELECT l.* FROM verifications v CROSS JOIN capture_links l ON l.ref = v.ref AND l.ended_at IS NULL
+        WHERE v.batch = :batch AND l.made_at <= COALESCE(:until, l.made_at)
+          AND (NOT :waiting OR v.state = 'awaiting_photos')
+          AND NOT EXISTS (SELECT 1 FROM posts p WHERE p.id = 'link:' || l.ref || ':' || l.number)
+        ORDER BY v.batch_row LIMIT :most
+        """
+    rows = tx.rows(sql, batch=batch_id, until=until, waiting=waiting, most=most)
+    return [load(CaptureLink, row) for row in rows]
+
+
 # Its end
 
 

@@ -232,6 +232,14 @@ def uploads_about(tx: Transaction, batch_id: str) -> list[Post]:
     return [post_of(row) for row in found]
 
 
+def link_files(tx: Transaction, batch_id: str) -> list[Post]:
+    """Those that bring a file of links for the customers of a file, delivered or not."""
+    begin = f"{PostKind.BATCH_LINKS.value}:{batch_id}:"
+    # Everything that begins so: a semicolon follows the colon.
+    rows = tx.rows("SELECT * FROM posts WHERE id > :begin AND id < :end", begin=begin, end=f"{begin[:-1]};")
+    return sorted(map(post_of, rows), key=lambda post: post.created_at)
+
+
 def qr_codes(tx: Transaction, ref: str) -> list[str]:
     """Slack's ids of the pictures with a check's links, as far as they went out."""
     rows = tx.rows("SELECT * FROM posts WHERE ref = :ref AND kind = 'link_qr' AND state = 'done'", ref=ref)

@@ -1,25 +1,27 @@
 """Builds what is said of a link: the message that holds it, its QR code, the reminder, and what it is replaced by.
 
-The token is opened from its seal when its message is built, and forgotten once that and the QR code are delivered.
+The token is opened from its seal when its message is built, and forgotten once that and the QR code are delivered; of
+links for the customers of a file, once their one file is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from bot.access.process import Process
+from bot.domain.applicants.batch import Batch
 from bot.domain.capture import qr
 from bot.domain.capture.customer_words import LinkMessages
 from bot.domain.capture.links import CaptureLink, LinkEnding
 from bot.domain.check.check import Check
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message, Post, PostKind
-from bot.outbox import link_notices
+from bot.outbox import link_files, link_notices
 from bot.outbox.builders import Builders, File, Follower, FromDatabase
 from bot.outbox.recipients import Context
-from bot.slack.blocks import capture
+from bot.slack.blocks import batch_links, capture
 from bot.slack.client import SlackClient
-from storage import capture_links, checks, outbox
+from storage import audit, batches, capture_links, checks, outbox
 from storage.engine.database import Transaction
 
 
@@ -34,6 +36,7 @@ class LinkPosts(Process):
             PostKind.LINK_QR: self._qr,
             PostKind.LINK_ENDED: FromDatabase(self._ended),
             PostKind.LINK_REMINDER: FromDatabase(self._reminder),
+            PostKind.BATCH_LINKS: self._file,
         }
 
     def _link(self, tx: Transaction, post: Post, _context: Context) -> Message | None:
@@ -67,6 +70,31 @@ class LinkPosts(Process):
             alt_text=capture.qr_alt_text(check),
         )
 
+    async def _file(self, post: Post) -> File | None:
+        """To who made them; None once none of them works any more."""
+
+        def read(tx: Transaction) -> tuple[Batch | None, list[tuple[Check, CaptureLink, str]]]:
+            return batches.find(tx, post.payload["batch"]), list(self._rows(tx, post))
+
+        batch, rows = await self.database.read(read)
+        if batch is None or not rows:
+            return None
+        return File(
+            channel=await self.slack.direct_channel(post.destination),
+            thread_ts=None,
+            name=f"{batch.id}-links-{post.payload['number']}.csv",
+            data=batch_links.csv(rows),
+            comment=batch_links.comment(batch, len(rows)),
+        )
+
+    def _rows(self, tx: Transaction, post: Post) -> Iterator[tuple[Check, CaptureLink, str]]:
+        """What of the links stands in the file; each only for who made it, as no MAC covers the post."""
+        for link in capture_links.of_file(tx, post.payload["batch"], until=post.created_at):
+            check, url = checks.get(tx, link.ref), self._url(tx, link)
+            is_theirs = link.is_open(self.now()) and link.made_by == post.destination
+            if url is not None and is_theirs and not check.is_altered:
+                yield check, link, url
+
     def _ended(self, tx: Transaction, post: Post, context: Context) -> Message | None:
         found = _link_of(tx, post)
         if found is None or found[1].ending is None:
@@ -92,7 +120,22 @@ class LinkPosts(Process):
 
 
 def followers() -> Mapping[PostKind, Follower]:
-    return {PostKind.LINK: _after_link, PostKind.LINK_QR: _after_qr}
+    return {PostKind.LINK: _after_link, PostKind.LINK_QR: _after_qr, PostKind.BATCH_LINKS: _after_file}
+
+
+def _after_file(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:
+    """Delivered, or nobody knows: the tokens are forgotten."""
+    batch_id = post.payload["batch"]
+    for link in capture_links.of_file(tx, batch_id, until=post.created_at):
+        # Somebody else's come by another file.
+        if link.made_by == post.destination:
+            capture_links.told(tx, link.ref, link.number, now=now)
+    if not delivered:
+        link_files.not_delivered(tx, post, batches.get(tx, batch_id, sealed=False).channel, now=now)
+        return
+    audit.record(tx, at=now, actor=audit.BOT, act="batch.file_posted", ref=batch_id, detail=post.kind.value)
+    # They may have ended while Slack took it.
+    link_files.forget(tx, batch_id, now=now)
 
 
 def _after_link(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:

@@ -142,7 +142,9 @@ def _expire(tx: Transaction, ref: str, *, now: datetime) -> bool:
     link = capture_links.open_one(tx, ref)
     if link is None or link.is_open(now) or checks.get(tx, ref, sealed=False).state is not State.AWAITING_PHOTOS:
         return False
-    lifecycle.cancel(tx, ref, by=audit.BOT, ending=LinkEnding.EXPIRED, now=now)
+    # Most links of a file may expire at once: its own message counts them.
+    tell = checks.whereabouts(tx, ref).batch is None
+    lifecycle.cancel(tx, ref, by=audit.BOT, ending=LinkEnding.EXPIRED, now=now, tell=tell)
     return True
 
 

@@ -103,6 +103,10 @@ class PostKind(StrEnum):
     """To who made it: half of the link's time is over, and there are no photos."""
     LINK_LOST = "link_lost"
     """In the thread: the message with the link could not be delivered."""
+    BATCH_LINKS = "batch_links"
+    """The file of links for the customers of a file, by direct message to who made them; nothing else holds them."""
+    BATCH_LINKS_LOST = "batch_links_lost"
+    """In the thread of the file: those links could not be delivered."""
     CERTIFICATE = "certificate"
     """The signed certificate of an erasure, by direct message to who asked for it."""
 
@@ -119,19 +123,19 @@ UPDATES = frozenset(
 FILES = frozenset(
     {
         *(PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS, PostKind.SUMMARY_CHART, PostKind.SUMMARY_CSV),
-        *(PostKind.EXPORT_FILE, PostKind.CERTIFICATE, PostKind.LINK_QR),
+        *(PostKind.EXPORT_FILE, PostKind.CERTIFICATE, PostKind.LINK_QR, PostKind.BATCH_LINKS),
     }
 )
 """Bring a file to a thread, or to a person."""
 
-BATCHES = frozenset({PostKind.BATCH, PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS})
+BATCHES = frozenset({PostKind.BATCH, PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS, PostKind.BATCH_LINKS_LOST})
 """About a file of applicants, where it was dropped; results of many people at once."""
 
 ELSEWHERE = frozenset(
     {
         *(PostKind.REVIEW_NOTICE, PostKind.REVIEW_CARD, PostKind.REVIEW_CALL, PostKind.PERSONAL, PostKind.ALERT),
         *(PostKind.BATCH_APPROVAL, PostKind.BATCH_APPROVAL_CARD),
-        *(PostKind.LINK, PostKind.LINK_QR, PostKind.LINK_ENDED, PostKind.LINK_REMINDER),
+        *(PostKind.LINK, PostKind.LINK_QR, PostKind.LINK_ENDED, PostKind.LINK_REMINDER, PostKind.BATCH_LINKS),
     }
 )
 """About a check or a file, but not for its thread."""
@@ -155,7 +159,7 @@ URGENT = frozenset(
         *(PostKind.ANSWER, PostKind.REQUEST, PostKind.BATCH, PostKind.HELD, PostKind.CANCELLED, PostKind.ALERT),
         *(PostKind.RESULT, PostKind.RESULT_UNCONFIRMED, PostKind.FAILURE, PostKind.DECIDED),
         *(PostKind.CONTRADICTION, PostKind.SECOND_FINAL, PostKind.RECORD_DIFFERS),
-        *(PostKind.LINK, PostKind.LINK_QR, PostKind.LINK_LOST),
+        *(PostKind.LINK, PostKind.LINK_QR, PostKind.LINK_LOST, PostKind.BATCH_LINKS, PostKind.BATCH_LINKS_LOST),
     }
 )
 """Opening and final posts go first."""

@@ -7,7 +7,7 @@ with its last row, since every transition of a row may be the last.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -43,6 +43,8 @@ def preview_of(
     tx: Transaction, reading: ReadApplicants, id_types: IDTypes, settings: Settings, *, earlier: EarlierChecks | None
 ) -> dict[str, Any]:
     """Faults and repeats by row. `earlier` None: no check counts as an earlier one."""
+    # A table that comes without any photo is meant for links, where they are offered: nothing is wrong with its rows.
+    is_for_links = settings.offers_links and reading.has_no_photos
     repeats: dict[bool, list[list[Any]]] = {False: [], True: []}
     for one in reading.applicants:
         if one.repeats is not None:
@@ -58,21 +60,30 @@ def preview_of(
             [found.row, found.column, encode_fault(found.fault.code, found.fault.facts)]
             for one in reading.applicants
             for found in one.faults
-            if not one.hidden
+            if not one.hidden and not (is_for_links and found.about_photos)
         ],
         "repeats": repeats[False],
         "ignored": list(reading.ignored_columns.values()),
         "ignored_at": [place + 1 for place in reading.ignored_columns],
         "unused": reading.unused_photos,
         "digest": digest(reading),
-        "kinds": _kinds(reading),
+        "kinds": _kinds(one for one in reading.applicants if not one.faults and not one.hidden),
+        **({"by_link": _by_link(reading, repeats[False])} if settings.offers_links else {}),
+        **({"for_links": True} if is_for_links else {}),
     }
 
 
-def _kinds(reading: ReadApplicants) -> list[list[Any]]:
-    """How many rows without faults there are of each country and ID type, the most frequent first."""
-    found = Counter((one.country, one.id_type) for one in reading.applicants if not one.faults and not one.hidden)
+def _kinds(applicants: Iterable[Applicant]) -> list[list[Any]]:
+    """How many there are of each country and ID type, the most frequent first."""
+    found = Counter((one.country, one.id_type) for one in applicants)
     return [[*kind, count] for kind, count in found.most_common()]
+
+
+def _by_link(reading: ReadApplicants, repeats: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """What could be sent with photos by link: rows with whose photos alone something is wrong, if anything is."""
+    could = [one for one in reading.applicants if not one.hidden and one.lacks_photos_alone]
+    repeated = len({row for row, _why in repeats} & {one.row for one in could})
+    return {"ready": len(could) - repeated, "repeats": repeated, "kinds": _kinds(could)}
 
 
 def _hidden(reading: ReadApplicants, repeats: list[list[Any]]) -> dict[str, Any]:
@@ -116,6 +127,8 @@ def show_preview(tx: Transaction, batch_id: str, preview: Mapping[str, Any], *, 
     faulty = {row for row, _column, _fault in preview["faults"]}
     repeats = len({row for row, _why in preview["repeats"]} - faulty)
     ready = total - len(faulty) - repeats
+    if preview.get("for_links"):
+        ready = repeats = 0
     batches.keep_preview(tx, batch_id, preview, total=total, ready=ready, repeats=repeats)
     audit.record(tx, at=now, actor=audit.BOT, act="batch.read", ref=batch_id, detail=str(total))
     channel = _open(tx, batch_id, now=now)
@@ -147,7 +160,7 @@ def require_confirmed(tx: Transaction, batch: Batch) -> None:
     said = {(line.act, line.actor, line.at) for line in lines}
     # Its checks belong to its requester, who sees them whole.
     was_asked = any(line.act == "batch.asked" and line.actor == batch.requester for line in lines)
-    is_confirmed = ("batch.consent_confirmed", batch.consent_by, batch.consent_at) in said
+    is_confirmed = (_confirmed_as(batch.is_by_link), batch.consent_by, batch.consent_at) in said
     needed_approval = any(line.act == "batch.approval_asked" for line in lines)
     is_approved = any(line.act == "batch.approved" and line.actor == batch.approved_by for line in lines)
     # What was cancelled was confirmed before.
@@ -189,16 +202,35 @@ def move(
     return True
 
 
+def _confirmed_as(by_link: bool) -> str:
+    return "batch.links_chosen" if by_link else "batch.consent_confirmed"
+
+
+def record_confirmed(tx: Transaction, batch_id: str, *, by: str, by_link: bool, now: datetime) -> None:
+    detail = "" if by_link else CONSENT_NOTICE
+    audit.record(tx, at=now, actor=by, act=_confirmed_as(by_link), ref=batch_id, detail=detail)
+
+
 def confirm(
-    tx: Transaction, batch_id: str, *, by: str, with_repeats: bool, with_hidden: bool, now: datetime, budget: Budget
+    tx: Transaction,
+    batch_id: str,
+    *,
+    by: str,
+    with_repeats: bool,
+    with_hidden: bool,
+    by_link: bool = False,
+    now: datetime,
+    budget: Budget,
 ) -> bool:
-    """The requester says that every customer of the file has agreed. False when another click was first.
+    """The requester says that every customer of the file has agreed, or has them asked by link. False if too late.
 
     Raises Refused where the day has no room for all of its rows: a file begins whole, or not yet.
     """
-    if not batches.confirm(tx, batch_id, by=by, with_repeats=with_repeats, with_hidden=with_hidden, now=now):
+    if not batches.confirm(
+        tx, batch_id, by=by, with_repeats=with_repeats, with_hidden=with_hidden, by_link=by_link, now=now
+    ):
         return False
     budget.take_file(tx, batch_id, person=by, checks=batches.get(tx, batch_id).chosen, now=now)
-    audit.record(tx, at=now, actor=by, act="batch.consent_confirmed", ref=batch_id, detail=CONSENT_NOTICE)
+    record_confirmed(tx, batch_id, by=by, by_link=by_link, now=now)
     refresh.batch_changed(tx, batch_id, now=now)
     return True

@@ -10,10 +10,11 @@ import structlog
 from bot.access.permissions import Permission
 from bot.access.process import Process
 from bot.access.rights import Right
+from bot.capture import link_actions
 from bot.domain.applicants import Applicant, PhotoSource, ReadApplicants, read
 from bot.domain.applicants.batch import Batch, BatchState
 from bot.domain.backoff import retry_in
-from bot.domain.check.check import Request
+from bot.domain.check.check import PhotoRef, PhotosBy, Request
 from bot.domain.check.references import reference
 from bot.domain.check.request import FileInfo, photos_of
 from bot.domain.mentions.incoming import IncomingMessage, brings_applicants
@@ -21,6 +22,7 @@ from bot.domain.outbox import encode_fault
 from bot.errors import FileCode, FileUnusable, PhotoUnusable, Refusal, Refused, SlackError
 from bot.intake import batch_commits, file_approvals
 from bot.intake.service import free_reference
+from bot.outbox import link_files
 from bot.outbox.look_ups import LookUp, LookUps
 from bot.slack.batch_files import BatchFiles
 from bot.slack.client import SlackClient
@@ -66,20 +68,27 @@ class Batches(Process):
         audit.record(tx, at=now, actor=incoming.user, act="batch.asked", ref=batch_id)
         return batch_id, True
 
-    async def confirm(self, user: str, batch_id: str, *, with_repeats: bool, with_hidden: bool) -> None:
+    async def confirm(
+        self, user: str, batch_id: str, *, with_repeats: bool = False, with_hidden: bool = False, by_link: bool = False
+    ) -> None:
         """The requester says that every customer has agreed; a long file then waits for a second person.
 
-        Raises Refused.
+        `by_link`: each of them is asked, and takes the photos, behind a link of their own. Raises Refused.
         """
         batch = await self._known(batch_id)
         if batch.requester != user:
             raise Refused(Refusal.BATCH_NOT_YOURS)
+        if by_link and not self.settings.offers_links:
+            raise Refused(Refusal.LINKS_OFF)
+        if by_link and "by_link" not in batch.preview:
+            raise Refused(Refusal.BATCH_MOVED_ON)
         if not await self.database.write(
             file_approvals.confirm,
             batch_id,
             by=user,
             with_repeats=with_repeats,
             with_hidden=with_hidden,
+            by_link=by_link,
             now=self.now(),
             budget=Budget.of(self),
             rule=self._approval_rule(),
@@ -116,6 +125,9 @@ class Batches(Process):
         return batch
 
     async def pause(self, user: str, batch_id: str) -> None:
+        if (await self._known(batch_id)).is_by_link:
+            # Its customers are under way: what they hand in goes to Smile ID at once, and nothing is there to be held.
+            raise Refused(Refusal.BATCH_MOVED_ON)
         await self._move(user, batch_id, BatchState.PAUSED, of=[BatchState.SENDING])
 
     async def resume(self, user: str, batch_id: str) -> None:
@@ -258,7 +270,12 @@ class Batches(Process):
 
         def send(tx: Transaction) -> None:
             # Does nothing where the requester cancelled the batch meanwhile.
-            batch_commits.move(tx, batch.id, BatchState.SENDING, of=[BatchState.CONFIRMED], by=BOT, now=self.now())
+            now = self.now()
+            is_sending = batch_commits.move(
+                tx, batch.id, BatchState.SENDING, of=[BatchState.CONFIRMED], by=BOT, now=now
+            )
+            if is_sending and batch.is_by_link:
+                link_files.made(tx, batch.id, by=batch.requester, now=now)
             tx.wake(checks.SUBMISSION)
 
         await self.database.write(send)
@@ -277,12 +294,18 @@ class Batches(Process):
             lifecycle.accept(tx, _request(batch, applicant), ref=ref, now=now, budget=None)
             for person in sorted(set(suppliers) - {batch.requester}):
                 checks.also_asked_by(tx, ref, person)
+            if batch.is_by_link:
+                hours = self.settings.link_hours
+                link_actions.make(tx, ref, by=batch.requester, hours=hours, rng=self.rng, now=now, in_file=True)
 
 
 def _chosen(batch: Batch, reading: ReadApplicants) -> list[Applicant]:
     """The rows that can be sent, as the requester chose them."""
     repeats = [*batch.preview["repeats"], *batch.preview.get("hidden", {}).get("repeats", ())]
     left_out = set() if batch.with_repeats else {int(row) for row, _why in repeats}
+    if batch.is_by_link:
+        rows = [one for one in reading.applicants if one.lacks_photos_alone and not one.hidden]
+        return [one for one in rows if one.row not in left_out]
     return [
         one
         for one in reading.applicants
@@ -292,7 +315,10 @@ def _chosen(batch: Batch, reading: ReadApplicants) -> list[Applicant]:
 
 def _request(batch: Batch, applicant: Applicant) -> Request:
     assert batch.consent_at is not None
-    assert applicant.selfie is not None
+    photos: tuple[PhotoRef, ...] = ()
+    if not batch.is_by_link:
+        assert applicant.selfie is not None
+        photos = photos_of([_file(applicant.selfie)], map(_file, applicant.liveness))
     return Request(
         requester=batch.requester,
         team=batch.team,
@@ -303,7 +329,8 @@ def _request(batch: Batch, applicant: Applicant) -> Request:
         id_type=applicant.id_type,
         id_info=applicant.texts,
         customer_reference=applicant.customer_reference,
-        photos=photos_of([_file(applicant.selfie)], map(_file, applicant.liveness)),
+        photos=photos,
+        photos_by=PhotosBy.LINK if batch.is_by_link else PhotosBy.ATTACHED,
         consent_at=batch.consent_at,
         again=batch.with_repeats,
         batch=batch.id,

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain.applicants.batch import COUNTED_FOR, Batch, BatchState
-from bot.domain.check.check import CONSENT_NOTICE
+from bot.domain.applicants.batch import COUNTED_FOR, Batch, BatchState, sent_by_link
 from bot.domain.outbox import PostKind, encode_fault
 from bot.errors import FileCode, Refusal, Refused
 from bot.intake import batch_commits
@@ -41,19 +40,28 @@ def confirm(
     by: str,
     with_repeats: bool,
     with_hidden: bool,
+    by_link: bool = False,
     now: datetime,
     budget: Budget,
     rule: ApprovalRule | None,
 ) -> bool:
-    """The requester says that every customer of the file has agreed. False if another click was first.
+    """The requester says that every customer of the file has agreed, or has them asked by link. False if too late.
 
     It begins, or a second person is asked: counted in the transaction that begins it, so that two files which are
     confirmed at once cannot miss each other. Raises Refused where the day has no room, or nobody could be asked.
     """
-    chosen: dict[str, Any] = {"by": by, "with_repeats": with_repeats, "with_hidden": with_hidden, "now": now}
+    chosen: dict[str, Any] = {
+        "by": by,
+        "with_repeats": with_repeats,
+        "with_hidden": with_hidden,
+        "by_link": by_link,
+        "now": now,
+    }
     if rule is None:
         return batch_commits.confirm(tx, batch_id, budget=budget, **chosen)
     batch = replace(batches.get(tx, batch_id), with_repeats=with_repeats, with_hidden=with_hidden)
+    if by_link:
+        batch = replace(batch, preview=sent_by_link(batch.preview))
     before = batches.unapproved_checks(tx, by, since=now - COUNTED_FOR, but=batch_id)
     if before + batch.chosen <= rule.most:
         return batch_commits.confirm(tx, batch_id, budget=budget, **chosen)
@@ -73,12 +81,15 @@ def _ask(
     approvers: Sequence[str],
     with_repeats: bool,
     with_hidden: bool,
+    by_link: bool = False,
     now: datetime,
 ) -> bool:
     """A second person is asked. False if a click was first."""
-    if not batches.await_approval(tx, batch_id, by=by, with_repeats=with_repeats, with_hidden=with_hidden, now=now):
+    if not batches.await_approval(
+        tx, batch_id, by=by, with_repeats=with_repeats, with_hidden=with_hidden, by_link=by_link, now=now
+    ):
         return False
-    audit.record(tx, at=now, actor=by, act="batch.consent_confirmed", ref=batch_id, detail=CONSENT_NOTICE)
+    batch_commits.record_confirmed(tx, batch_id, by=by, by_link=by_link, now=now)
     audit.record(tx, at=now, actor=by, act="batch.approval_asked", ref=batch_id)
     for person in approvers:
         key, payload = f"{batch_id}:{person}", {"batch": batch_id}

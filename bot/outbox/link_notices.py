@@ -9,7 +9,8 @@ from bot.domain.capture.links import CaptureLink, LinkEnding
 from bot.domain.check.check import Check
 from bot.domain.outbox import PostKind
 from bot.domain.privacy.slack_removals import Removal, RemovalPlace
-from storage import capture_links, outbox, slack_removals
+from bot.outbox import link_files
+from storage import capture_links, checks, outbox, slack_removals
 from storage.engine.database import Transaction
 
 
@@ -39,6 +40,8 @@ def ended(tx: Transaction, link: CaptureLink, *, now: datetime) -> None:
     forget_qr_codes(tx, link, now=now)
     if outbox.delivered(tx, _message(link)):
         _enqueue(tx, PostKind.LINK_ENDED, link, to=link.made_by, parent_id=_message(link), now=now)
+    elif (batch_id := checks.whereabouts(tx, link.ref).batch) is not None:
+        link_files.forget(tx, batch_id, now=now)
 
 
 def forget_qr_codes(tx: Transaction, link: CaptureLink, *, now: datetime) -> None:

@@ -111,6 +111,8 @@ class UpdateDelivery:
 def _thread(post: Post, context: Context) -> str | None:
     if post.kind is PostKind.ANSWER and not is_direct(post):
         return post.payload.get("thread_ts") or post.payload["ts"]
+    if post.kind is PostKind.BATCH_LINKS_LOST and context.batch is not None:
+        return context.batch.message_ts
     if context.check is None or not _is_for_thread(post):
         return None
     # A request's own message opens the thread, unless the request was made inside one.

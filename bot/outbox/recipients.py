@@ -45,7 +45,7 @@ _OURS_ALONE = (
 _BY_NAME = frozenset(
     {
         *(PostKind.ALERT, PostKind.PERSONAL, PostKind.BATCH_APPROVAL, PostKind.CERTIFICATE),
-        *(PostKind.LINK, PostKind.LINK_QR, PostKind.LINK_REMINDER),
+        *(PostKind.LINK, PostKind.LINK_QR, PostKind.LINK_REMINDER, PostKind.BATCH_LINKS),
     }
 )
 """Always sent to one person by name: one that names a channel was not written by the bot."""

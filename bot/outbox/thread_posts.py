@@ -20,7 +20,7 @@ from bot.domain.review.review import Agreement, ReviewDecision
 from bot.outbox.builders import Builders, File, FromDatabase
 from bot.outbox.recipients import Context, parent_of
 from bot.settings import Settings
-from bot.slack.blocks import batch, capture, file_approval, held, photos, private, results, thread
+from bot.slack.blocks import batch, batch_links, capture, file_approval, held, photos, private, results, thread
 from bot.slack.blocks.results import EarlierDecision, NotifiedParties, ResultFacts
 from storage import attempts, batches, capture_links, checks, outbox, receipts, review_requests, reviews
 from storage.engine.database import Transaction
@@ -58,6 +58,7 @@ class ThreadPosts(Process):
             PostKind.BATCH_PROGRESS: FromDatabase(_batch),
             PostKind.BATCH_APPROVAL: FromDatabase(_approval),
             PostKind.BATCH_APPROVAL_CARD: FromDatabase(_approval),
+            PostKind.BATCH_LINKS_LOST: FromDatabase(_links_lost),
             PostKind.BATCH_FAULTS: FromDatabase(self._file_of_batch),
             PostKind.BATCH_RESULTS: FromDatabase(self._file_of_batch),
             **{kind: _of_check(build) for kind, build in by_kind.items()},
@@ -234,6 +235,15 @@ def _batch(tx: Transaction, post: Post, context: Context) -> Message | None:
     # Not for each update on the way: a long file would be gone through for each of its rows.
     count = batches.counts if batches.is_under_way(tx, found.id) else batches.counts_examined
     return batch.message(found, count(tx, found.id))
+
+
+def _links_lost(tx: Transaction, post: Post, context: Context) -> Message | None:
+    """None once nothing waits for a link, or there are newer ones."""
+    found = context.batch
+    if found is None or not _is_for_readers(tx, found, post) or not capture_links.of_file(tx, found.id, waiting=True):
+        return None
+    newest = outbox.link_files(tx, found.id)[-1]
+    return batch_links.lost(found) if newest.id.partition(":")[2] == post.id.partition(":")[2] else None
 
 
 def _is_for_readers(tx: Transaction, batch: Batch, post: Post) -> bool:

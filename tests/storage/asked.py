@@ -305,7 +305,8 @@ def _by_name(known: Mapping[str, Any]) -> dict[str, Any]:
     moments["expires_at"] = SOON
     before = dict.fromkeys(("asked_before", "ended_before", "sent_before", "before"), NOW)
     numbers = dict.fromkeys(("limit", "most", "size", "polls", "confirms", "total", "ready", "repeats", "level"), 10)
-    flags = dict.fromkeys(("with_repeats", "with_hidden", "is_silent", "in_doubt", "by_hand", "erases", "sealed"), True)
+    on = ("with_repeats", "with_hidden", "is_silent", "in_doubt", "by_hand", "erases", "sealed", "waiting")
+    flags = dict.fromkeys(on, True) | {"by_link": False}
     flags["ends_doubt"] = True
     people = dict.fromkeys(("by", "person", "actor", "author", "requester", "opens_for", "confirmed_by"), _PERSON)
     texts = ("act", "code", "detail", "error", "fault", "why", "words", "mark", "source", "how", "kind", "key", "token")

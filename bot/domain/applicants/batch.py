@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from bot.domain.check.check import PhotosBy
 from bot.domain.check.states import State
 
 
@@ -33,6 +34,8 @@ class BatchCounts:
 
     waiting: int = 0
     """Not sent yet."""
+    awaiting: int = 0
+    """Wait for their customers' photos."""
     held: int = 0
     """Wait for an answer of the requester."""
     sent: int = 0
@@ -51,7 +54,7 @@ class BatchCounts:
 
     @property
     def under_way(self) -> int:
-        return self.waiting + self.held + self.sent
+        return self.waiting + self.awaiting + self.held + self.sent
 
     @property
     def ended(self) -> int:
@@ -73,7 +76,7 @@ class BatchCounts:
 
 _NAMES: Mapping[str, str] = {
     State.REQUESTED: "waiting",
-    State.AWAITING_PHOTOS: "waiting",
+    State.AWAITING_PHOTOS: "awaiting",
     State.SUBMITTING: "waiting",
     State.PROCESSING: "sent",
     State.IN_REVIEW: "needs_person",
@@ -119,11 +122,25 @@ class Batch:
     preview: Mapping[str, Any] = field(repr=False)
     """`faults` (row, column, words), `repeats` (row, why), `ignored` columns, `unused` photos, `digest` of the rows,
     the `sheet` that was read, rows `above` the header, and of what is `hidden`: `sheets`, `columns`, the first `rows`
-    and their `row_count`, how many are `ready` and which are `repeats`. Rows that are hidden stand nowhere else."""
+    and their `row_count`, how many are `ready` and which are `repeats`. Rows that are hidden stand nowhere else.
+    Where links are offered, `by_link` is how many rows could be sent so, and `photos_by` what was chosen."""
+
+    @property
+    def is_by_link(self) -> bool:
+        """Whether each row's customer takes the photos, behind a link of their own."""
+        return bool(self.preview.get("photos_by") == PhotosBy.LINK)
 
     @property
     def chosen(self) -> int:
         """How many checks its rows become, as the requester chose."""
+        if self.is_by_link:
+            links = self.preview["by_link"]
+            return int(links["ready"]) + (int(links["repeats"]) if self.with_repeats else 0)
         hidden = self.preview.get("hidden", {}) if self.with_hidden else {}
         repeats = self.repeats + len(hidden.get("repeats", ())) if self.with_repeats else 0
         return self.ready + int(hidden.get("ready", 0)) + repeats
+
+
+def sent_by_link(preview: Mapping[str, Any]) -> dict[str, Any]:
+    """The preview of a file whose requester has chosen links."""
+    return {**preview, "photos_by": PhotosBy.LINK.value, "kinds": preview["by_link"]["kinds"]}

@@ -15,6 +15,7 @@ SELFIE_BASE64, LIVENESS_BASE64 = "selfie_base64", "liveness_base64"
 INLINE = frozenset({SELFIE_BASE64, LIVENESS_BASE64})
 NUMBERED_LIVENESS = tuple(f"liveness_{number}" for number in range(9))
 """One column per image; people count from 0 or from 1."""
+PHOTO_FIELDS = frozenset({"selfie", "liveness", *INLINE, *NUMBERED_LIVENESS})
 TEXT_FIELDS = (
     "id_number", "first_name", "middle_name", "last_name", "dob", "phone_number", "bank_code", "citizenship",
 )  # fmt: skip

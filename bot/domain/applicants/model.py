@@ -136,6 +136,7 @@ class RowFault:
     """As the table calls it; our own name for a column that is missing."""
     fault: FieldFault
     """Its facts hold none of the customer's values."""
+    about_photos: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +161,11 @@ class Applicant:
     hidden: bool = False
     """Nobody saw this row when the file was sent."""
 
+    @property
+    def lacks_photos_alone(self) -> bool:
+        """Whether it can become a check whose customer takes the photos."""
+        return all(found.about_photos for found in self.faults)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadApplicants:
@@ -177,6 +183,11 @@ class ReadApplicants:
     unseen: Unseen
     hidden_rows: tuple[int, ...]
     """Numbers of all rows that are hidden."""
+
+    @property
+    def has_no_photos(self) -> bool:
+        """None in any row, and none beside the table."""
+        return not self.unused_photos and not any(one.selfie or one.liveness for one in self.applicants)
 
 
 def shown(name: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
-from bot.domain.applicants.columns import LIVENESS_BASE64, SELFIE_BASE64, read_header
+from bot.domain.applicants.columns import LIVENESS_BASE64, PHOTO_FIELDS, SELFIE_BASE64, read_header
 from bot.domain.applicants.drafts import ApplicantDraft, Drafts, drafts
 from bot.domain.applicants.matching import Match, PhotoMatcher, Picture, pictures
 from bot.domain.applicants.model import Applicant, Limits, PhotoSource, ReadApplicants, RowFault, SourceFile, shown
@@ -49,7 +49,8 @@ def read(
                 selfie=selfie[0][0] if selfie else None,
                 liveness=tuple(source for source, _ in liveness),
                 faults=tuple(
-                    RowFault(row=draft.row, column=columns.called(name), fault=fault) for name, fault in faults
+                    RowFault(row=draft.row, column=columns.called(name), fault=fault, about_photos=name in PHOTO_FIELDS)
+                    for name, fault in faults
                 ),
                 repeats=min((row for row in same if row != draft.row), default=None),
                 hidden=draft.hidden,

@@ -9,7 +9,7 @@ from bot.domain.mentions.incoming import is_direct
 from bot.domain.outbox import Message, decode_fault
 from bot.domain.reporting.spreadsheets import csv_bytes
 from bot.errors import FileCode
-from bot.slack.blocks import ids, kit, words
+from bot.slack.blocks import batch_links, capture, ids, kit, words
 from bot.slack.blocks.kit import Block, Style
 from bot.slack.blocks.refusals import stored_sentence
 from bot.slack.blocks.status import status_name
@@ -52,7 +52,7 @@ def message(batch: Batch, counts: BatchCounts) -> Message:
             [_template()],
         )
     if batch.state is BatchState.PREVIEW:
-        can_send = batch.ready or batch.repeats or any(_hidden_to_send(batch))
+        can_send = batch.ready or batch.repeats or any(_hidden_to_send(batch)) or any(batch_links.can_send(batch))
         next_step = "Send it or cancel it below." if can_send else "Correct the file and send it in a new message."
         return _message(batch, "Not sent yet", next_step, _preview(batch), _decide(batch))
     if batch.state is BatchState.APPROVAL:
@@ -63,6 +63,10 @@ def message(batch: Batch, counts: BatchCounts) -> Message:
     if batch.state is BatchState.CANCELLED and not counts.total:
         return _message(batch, "Cancelled", "Nothing was sent and nothing was charged.", [], [])
     verdict, next_step = _STATES[batch.state]
+    if batch.state is BatchState.SENDING and counts.awaiting and not counts.waiting:
+        verdict = "Waiting for the customers' photos"
+        gets = f"{person(batch.requester)} gets them by direct message"
+        next_step = f"Send each their link: {gets}. The results come here."
     return _message(batch, verdict, next_step, _progress(batch, counts), _steer(batch))
 
 
@@ -109,7 +113,8 @@ def _fault(batch: Batch, stored: str | None) -> str:
 def _why(check: Check) -> str:
     story = words.STORIES[check.verdict_why].name if check.verdict_why else ""
     failure = words.FAILURES.get(check.failure or "")
-    why = story or (failure.title if failure else "")
+    ended = capture.end_of(check)
+    why = story or (failure.title if failure else ended.why if ended else "")
     return ". ".join(filter(None, (why, stored_sentence(check.failure_words))))
 
 
@@ -134,12 +139,15 @@ _COLUMNS: Mapping[str, Callable[[Check], str]] = {
 def _preview(batch: Batch) -> list[str]:
     faults = batch.preview.get("faults", ())
     faulty = len({row for row, _column, _words in faults})
-    found = [f"{batch.ready} ready"]
+    found = [] if batch.preview.get("for_links") else [f"{batch.ready} ready"]
     if faulty:
         found.append(f"{faulty} with faults")
     if batch.repeats:
         found.append(_many(batch.repeats, "looks like a repeat", "look like repeats"))
-    lines = [f"{_many(batch.total, 'row', 'rows')}: {', '.join(found)}.", *_unseen(batch)]
+    lines = [f"{': '.join(filter(None, (_many(batch.total, 'row', 'rows'), ', '.join(found))))}."]
+    if batch.preview.get("for_links"):
+        lines.append(batch_links.preview_line(batch))
+    lines += _unseen(batch)
     lines += [
         f"Row {row}, {quoted(str(column), 40)}: {quoted(_fault(batch, str(fault)), 160)}"
         for row, column, fault in faults[:_FAULTS]
@@ -152,7 +160,7 @@ def _preview(batch: Batch) -> list[str]:
         lines.append(f"{_left_out(len(ignored), 'unknown column')}{shown}")
     if unused := batch.preview.get("unused"):
         lines.append(f"{_many(unused, 'photo belongs', 'photos belong')} to no row.")
-    if not batch.ready and not batch.repeats and not any(_hidden_to_send(batch)):
+    if not batch.ready and not batch.repeats and not any((*_hidden_to_send(batch), *batch_links.can_send(batch))):
         lines.append("No row can be sent.")
     return lines
 
@@ -237,6 +245,7 @@ def _decide(batch: Batch) -> list[Block]:
         count = batch.ready + batch.repeats + hidden + hidden_repeats
         text = f"Send {count}, repeats and hidden rows too"
         buttons.append(_send(ids.BATCH_CONFIRM_HIDDEN_ALL, text, batch, count))
+    buttons += batch_links.choices(batch)
     buttons.append(_button(ids.BATCH_CANCEL, "Cancel", batch.id))
     if batch.preview.get("faults"):
         buttons.append(_template())
@@ -274,6 +283,7 @@ def _listed(counts: BatchCounts) -> str:
         (counts.needs_person, "needs review" if counts.needs_person == 1 else "need review"),
         (counts.held, "needs your answer" if counts.held == 1 else "need your answer"),
         (counts.sent, "at Smile ID"),
+        (counts.awaiting, "waiting for photos"),
         (counts.waiting, "not sent yet"),
         (counts.cancelled, "cancelled"),
         (counts.altered, "record altered" if counts.altered == 1 else "records altered"),
@@ -283,7 +293,9 @@ def _listed(counts: BatchCounts) -> str:
 
 def _steer(batch: Batch) -> list[Block]:
     buttons = []
-    if batch.state is BatchState.SENDING:
+    if batch.state is BatchState.SENDING and batch.is_by_link:
+        buttons.append(batch_links.new_links(batch))
+    elif batch.state is BatchState.SENDING:
         buttons.append(_button(ids.BATCH_PAUSE, "Pause", batch.id))
     if batch.state is BatchState.PAUSED:
         buttons.append(_button(ids.BATCH_RESUME, "Resume", batch.id, style=Style.PRIMARY))

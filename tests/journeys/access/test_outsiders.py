@@ -276,6 +276,9 @@ STEPS: Mapping[str, list[Step]] = {
         for action in (
             ids.BATCH_CONFIRM,
             ids.BATCH_CONFIRM_ALL,
+            ids.BATCH_CONFIRM_LINK,
+            ids.BATCH_CONFIRM_LINK_ALL,
+            ids.BATCH_NEW_LINKS,
             ids.BATCH_PAUSE,
             ids.BATCH_RESUME,
             ids.BATCH_CANCEL,

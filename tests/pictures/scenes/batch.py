@@ -8,17 +8,18 @@ from datetime import date, timedelta
 from io import BytesIO
 
 from bot.domain.applicants import Limits, SourceFile, read, template_csv
-from bot.domain.applicants.batch import Batch, BatchCounts, BatchState
+from bot.domain.applicants.batch import Batch, BatchCounts, BatchState, sent_by_link
+from bot.domain.capture.links import LinkStep
 from bot.domain.check.request import FileInfo
 from bot.domain.check.states import State
 from bot.domain.outbox import PostKind, encode_fault
 from bot.domain.results.codes import ResultStory
 from bot.outbox.builders import File
-from bot.slack.blocks import batch, file_approval
+from bot.slack.blocks import batch, batch_links, file_approval
 from tests.pictures.people import AMINA, MUSA, REQUESTS
 from tests.pictures.scene import Place, Scene, Sheet
-from tests.pictures.scenes.samples import STATES, ended, reading
-from tests.slack.blocks.samples import ASKED_AT, ID_TYPES
+from tests.pictures.scenes.samples import CAPTURE_LINK, CHECK_BVN, STATES, ended, reading
+from tests.slack.blocks.samples import ASKED_AT, ID_TYPES, a_link
 
 _ID = "B-2M4Q8Z"
 _HEADER = ("country", "id_type", "id_number", "customer_reference", "dob", "photo", "favourite colour")
@@ -137,6 +138,15 @@ def _messages() -> Iterator[Scene]:
         ("It was not approved", replace(waits, state=BatchState.REFUSED), PostKind.BATCH_APPROVAL_CARD),
     ):
         yield Scene(caption=caption, shows=file_approval.card(shown), kinds=[kind])
+    by_link = {"by_link": {"ready": 18, "repeats": 2, "kinds": [["NG", "BVN", 20]]}}
+    bare = replace(BATCH, ready=0, preview={**by_link, "for_links": True})
+    yield scene("Read: a table without photos, where links are offered", bare, kind=PostKind.BATCH)
+    yield scene(
+        "Read: a file whose customers could take the photos, too", replace(BATCH, ready=18, repeats=2, preview=by_link)
+    )
+    waiting = replace(BATCH, state=BatchState.SENDING, preview=sent_by_link(by_link))
+    counts = BatchCounts(awaiting=14, sent=2, approved=3, cancelled=1)
+    yield scene("Its customers take the photos", waiting, counts)
     yield scene("Confirmed", replace(BATCH, state=BatchState.CONFIRMED))
     yield scene("Sending", replace(BATCH, state=BatchState.SENDING), _COUNTS)
     yield scene("Paused", replace(BATCH, state=BatchState.PAUSED), _COUNTS)
@@ -153,6 +163,17 @@ def _files() -> Iterator[Scene]:
 
     faults, comment = batch.faults_csv(_read()), batch.faults_comment(BATCH)
     yield file("Rows with faults", f"{_ID}-faults.csv", faults, comment, PostKind.BATCH_FAULTS)
+    of_rows = [replace(CHECK_BVN, batch=_ID, batch_row=row, customer_reference=f"C-{row}") for row in (2, 3)]
+    links = batch_links.csv([(check, a_link(LinkStep.MADE), CAPTURE_LINK) for check in of_rows])
+    name, comment = f"{_ID}-links-1.csv", batch_links.comment(BATCH, 2)
+    sent = File(channel="D0KYC", thread_ts=None, name=name, data=links, comment=comment)
+    yield Scene(caption="Links for its customers", shows=sent, kinds=[PostKind.BATCH_LINKS], place=Place.DIRECT)
+    yield Scene(
+        caption="Slack has not taken the file of links",
+        shows=batch_links.lost(BATCH),
+        kinds=[PostKind.BATCH_LINKS_LOST],
+        place=Place.THREAD,
+    )
     rows = [
         replace(
             ended(STATES[reading(why).outcome], reading(why)),

@@ -14,18 +14,17 @@ from bot.outbox.builders import File
 from bot.slack.blocks import capture, thread
 from tests.pictures.people import AMINA
 from tests.pictures.scene import Place, Scene, Sheet
-from tests.pictures.scenes.samples import CHECK_BVN, ENTRY
+from tests.pictures.scenes.samples import CAPTURE_LINK, CHECK_BVN, ENTRY
 from tests.slack.blocks.samples import DATA, a_link
 
 _WAITS = replace(CHECK_BVN, state=State.AWAITING_PHOTOS, photos_checked_at=None, sent_at=None, photos_by=PhotosBy.LINK)
 _CANCELLED = replace(_WAITS, state=State.CANCELLED)
 _UNTIL = CHECK_BVN.asked_at + timedelta(hours=24)
-_LINK = "https://kyc.example.com/c#an-invented-token-of-forty-three-characters-x8"
 _WORDS = LinkMessages.parse((DATA / "link-messages.csv").read_text("utf-8"))
 
 
 def sheets() -> list[Sheet]:
-    ready = _WORDS.words(company="Example Bank", hours=24, link=_LINK)
+    ready = _WORDS.words(company="Example Bank", hours=24, link=CAPTURE_LINK)
     return [
         Sheet(
             name="link",
@@ -34,7 +33,7 @@ def sheets() -> list[Sheet]:
             scenes=[
                 _direct(
                     "The link",
-                    capture.link_message(_WAITS, ENTRY, link=_LINK, until=_UNTIL, words=ready),
+                    capture.link_message(_WAITS, ENTRY, link=CAPTURE_LINK, until=_UNTIL, words=ready),
                     PostKind.LINK,
                 ),
                 Scene(
@@ -43,7 +42,7 @@ def sheets() -> list[Sheet]:
                         channel="D0KYC",
                         thread_ts=None,
                         name="link-K-7F3K2Q.png",
-                        data=qr.png(_LINK),
+                        data=qr.png(CAPTURE_LINK),
                         comment=capture.qr_comment(_WAITS),
                         alt_text=capture.qr_alt_text(_WAITS),
                     ),

@@ -22,6 +22,7 @@ REVIEWER_IS_WHO_ASKED = NotifiedParties(reviewer_mentions=f"<@{AMINA}>")
 NOBODY_SET_UP = NotifiedParties()
 ADMINS_TOLD = NotifiedParties(admins=True)
 DIFFERS = replace(NOTHING_COMPARED, name=RecordMatch.DIFFERS, dob=RecordMatch.DIFFERS)
+CAPTURE_LINK = "https://kyc.example.com/c#an-invented-token-of-forty-three-characters-x8"
 LINK = "https://example.slack.com/archives/C0KYC/p1700000000000100"
 
 _ACTIONS: Mapping[ResultStory, Mapping[str, str]] = {

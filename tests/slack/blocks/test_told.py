@@ -41,7 +41,7 @@ VERDICTS = (
     "A decision", "Smile ID has given", "A reviewer's decision", "A final result", "kyc-bot needs an admin",
     "The authority's record", "You got no answer", "Review requested", "The check was run again",
     "Reopened by", "New photos", "Link for the customer", "This link does not work", "The customer has taken",
-    "The customer's link did not", "No photos yet", "Waiting for the customer",
+    "The customer's link did not", "The file of links did not", "No photos yet", "Waiting for the customer",
     "Record altered", "Audit trail", "Still in Slack",
 )  # fmt: skip
 """How a message may begin: what happened, never whom it calls."""

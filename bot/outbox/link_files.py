@@ -1,0 +1,38 @@
+"""The file of links for the customers of a file of theirs: when it is made, and when it is taken out of Slack again.
+
+Inside the caller's transaction. A link has come by such a file if it has no message of its own.
+"""
+
+from datetime import datetime
+
+from bot.domain.outbox import Post, PostKind
+from bot.domain.privacy.slack_removals import Removal, RemovalPlace
+from storage import audit, capture_links, outbox, slack_removals
+from storage.engine.database import Transaction
+
+
+def made(tx: Transaction, batch_id: str, *, by: str, now: datetime) -> None:
+    """The links that were made until now go to this person, in one file."""
+    number = str(len(outbox.link_files(tx, batch_id)) + 1)
+    payload = {"batch": batch_id, "number": number}
+    outbox.enqueue(tx, PostKind.BATCH_LINKS, key=f"{batch_id}:{number}", destination=by, payload=payload, now=now)
+
+
+def renewed(tx: Transaction, batch_id: str, *, by: str, count: int, now: datetime) -> None:
+    audit.record(tx, at=now, actor=by, act="batch.links_renewed", ref=batch_id, detail=str(count))
+    made(tx, batch_id, by=by, now=now)
+
+
+def forget(tx: Transaction, batch_id: str, *, now: datetime) -> None:
+    """Delete in Slack what holds no link any more that works."""
+    for post in outbox.link_files(tx, batch_id):
+        file = post.payload.get("file")
+        if file and not capture_links.of_file(tx, batch_id, until=post.created_at, most=1):
+            slack_removals.add(tx, batch_id, [(Removal.UPLOAD, RemovalPlace(file=file), None)], at=now)
+
+
+def not_delivered(tx: Transaction, post: Post, channel: str, *, now: datetime) -> None:
+    """In the thread of the file: somebody must make new ones."""
+    key = post.id.partition(":")[2]
+    payload = {"batch": post.payload["batch"]}
+    outbox.enqueue(tx, PostKind.BATCH_LINKS_LOST, key=key, destination=channel, payload=payload, now=now)

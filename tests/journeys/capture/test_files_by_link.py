@@ -1,0 +1,256 @@
+"""A file of customers, *photos by link*: each row has a link of its own, and its requester gets them in one file."""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from bot.domain.applicants.batch import Batch, BatchState
+from bot.domain.capture.links import Decline
+from bot.domain.check.states import State
+from bot.sandbox.demo import ANALYST, CHANNEL
+from bot.sandbox.slack import Fault
+from bot.sandbox.slack.files import SlackFile
+from bot.slack.blocks import ids
+from storage import batches, capture_links
+from tests.journeys.capture.customer import Customer
+from tests.journeys.capture.test_asking_by_link import DEVICE, NOTICE, WHOLE, files_in, leads_to, sealed_token
+from tests.journeys.intake.test_batches import batch_message, bots_files, csv_of, drop, person, photos, send, told
+from tests.journeys.world import ADMIN, REVIEWER, Journey, journey
+
+pytestmark = pytest.mark.anyio
+
+HEADER = ["country", "id_type", "id_number", "customer_reference"]
+
+
+def table(*numbers: str) -> bytes:
+    return csv_of([person(n, number) for n, number in enumerate(numbers)], HEADER)
+
+
+THREE = table("00000000000", "00000000001", "00000000002")
+
+
+async def batch_of(world: Journey) -> Batch:
+    batch_id = await world.bot.database.read(lambda tx: tx.value("SELECT id FROM batches ORDER BY rowid DESC LIMIT 1"))
+    return await world.bot.database.read(batches.get, batch_id)
+
+
+async def refs_of(world: Journey) -> list[str]:
+    return await world.bot.database.read(batches.refs, (await batch_of(world)).id)
+
+
+def files_of_links(world: Journey, user: str = ANALYST) -> list[SlackFile]:
+    """Those in this person's direct messages, oldest first; deleted ones too."""
+    channels = {message.channel for message in world.slack.direct_messages(user)}
+    files = [file for file in world.slack.files.values() if "-links-" in file.name]
+    return [file for file in files if channels.intersection(file.shared_in)] if channels else []
+
+
+def lines(file: SlackFile) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(file.content.decode("utf-8-sig"), newline="")))
+
+
+def tokens(file: SlackFile) -> list[str]:
+    found = [re.fullmatch(r"http.*/c#([\w-]{43})", line["link"]) for line in lines(file)]
+    return [match[1] for match in found if match is not None]
+
+
+async def ask(world: Journey, content: bytes = THREE) -> Sequence[str]:
+    """A dropped table, whose customers got links; gives their tokens, in the order of the file."""
+    await drop(world, {"people.csv": content})
+    await send(world, ids.BATCH_CONFIRM_LINK)
+    return tokens(files_of_links(world)[-1])
+
+
+# The choice
+
+
+async def test_a_table_without_photos_can_be_sent_by_link_where_links_are_offered(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE) as world:
+        message = await drop(world, {"people.csv": THREE})
+        shown = world.slack.plain(message)
+        assert "No photos came with it. Their customers can take them, by link: 3 ready." in shown
+        assert "with faults" not in shown
+        assert ids.BATCH_CONFIRM_LINK in str(message.blocks)
+        assert not bots_files(world), "nothing is wrong with any row"
+
+
+async def test_where_links_are_not_offered_there_is_no_such_choice(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        message = await drop(world, {"people.csv": THREE})
+        assert "3 rows: 0 ready, 3 with faults" in world.slack.plain(message)
+        assert ids.BATCH_CONFIRM_LINK not in str(message.blocks)
+
+
+async def test_a_table_with_photos_has_both_choices_and_other_faults_count_for_both(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE) as world:
+        rows = [person(0), person(1, "00000000001"), person(2, "123"), person(3, "00000000003", selfie="none.jpg")]
+        message = await drop(world, {"people.csv": csv_of(rows), **photos(2)})
+        shown = world.slack.plain(message)
+        assert "4 rows: 2 ready, 2 with faults." in shown
+        assert "Photos by link: 3" in str(message.blocks)
+        await send(world, ids.BATCH_CONFIRM_LINK)
+        assert [line["row"] for line in lines(files_of_links(world)[-1])] == ["2", "3", "5"]
+        assert not world.smile_id.jobs
+
+
+# The file of links
+
+
+async def test_each_row_waits_for_its_customer_and_the_links_go_to_who_asked_alone(tmp_path: Path) -> None:
+    with capture_logs() as logs:
+        async with journey(tmp_path, **WHOLE) as world:
+            links = await ask(world)
+            refs = await refs_of(world)
+            (file,) = files_of_links(world)
+            assert [(line["row"], line["reference"], line["customer_reference"]) for line in lines(file)] == [
+                (str(row), ref, f"CUST-{row - 2}") for row, ref in zip((2, 3, 4), refs, strict=True)
+            ]
+            assert [await leads_to(world, token) for token in links] == refs
+            for ref in refs:
+                check = await world.check(ref)
+                assert (check.state, check.consent_by) == (State.AWAITING_PHOTOS, "")
+                assert await sealed_token(world, ref) is None, "delivered, so forgotten"
+            said = world.slack.plain(batch_message(world))
+            assert "Waiting for the customers' photos" in said
+            assert "3 waiting for photos" in said
+            assert not told(world)
+            assert not files_of_links(world, ADMIN)
+            seen = [*world.slack.messages(CHANNEL), *world.slack.direct_messages(ANALYST)]
+            trail = await world.bot.database.read(lambda tx: [tuple(row) for row in tx.rows("SELECT * FROM audit")])
+            for token in links:
+                assert token not in str([[one.text, one.blocks] for one in seen])
+                assert token not in str(trail)
+            assert "batch.links_chosen" in str(trail)
+            assert "batch.consent_confirmed" not in str(trail)
+    stored = files_in(tmp_path)
+    assert not any(token in str(logs) or token.encode() in stored for token in links)
+
+
+async def test_one_that_slack_does_not_take_is_told_of_in_the_thread_and_new_links_come(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE) as world:
+        await drop(world, {"people.csv": THREE})
+        world.slack.fail_next("conversations.open", Fault.error("channel_not_found"))
+        await send(world, ids.BATCH_CONFIRM_LINK)
+        (lost,) = told(world)
+        assert "The file of links did not reach you" in lost
+        refs = await refs_of(world)
+        assert [await sealed_token(world, ref) for ref in refs] == [None] * 3
+        below = world.slack.thread(CHANNEL, batch_message(world).ts)[-1]
+        assert (await world.analyst.click(below, ids.BATCH_NEW_LINKS)).ok
+        await world.answered()
+        await world.settle()
+        links = tokens(files_of_links(world)[-1])
+        assert [await leads_to(world, token) for token in links] == refs
+
+
+async def test_new_links_replace_those_of_the_file_before_which_is_deleted(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE) as world:
+        before = await ask(world)
+        world.clock.move(minutes=5)
+        assert (await world.slack.person(REVIEWER).click(batch_message(world), ids.BATCH_NEW_LINKS)).ok
+        await world.answered()
+        await world.settle()
+        assert len(files_of_links(world)) == 1
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_NEW_LINKS)).ok
+        await world.answered()
+        await world.settle()
+        first, second = files_of_links(world)
+        assert (first.is_deleted, second.is_deleted) == (True, False)
+        assert [await leads_to(world, token) for token in tokens(second)] == await refs_of(world)
+        assert [await leads_to(world, token) for token in before] == [None] * 3
+
+
+# To the end
+
+
+async def test_it_ends_with_the_last_of_its_links_and_then_the_file_of_links_is_deleted(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE, KYC_LINK_HOURS="10") as world:
+        first, second, _third = await ask(world)
+        await world.bot.capture_links.open(first, DEVICE)
+        await world.bot.capture_links.decline(first, DEVICE, reason=Decline.NOT_ME)
+        await world.settle()
+        (said,) = told(world)
+        assert "the customer says that this is not their ID" in said
+        await world.bot.capture_links.open(second, DEVICE)
+        await world.bot.capture_links.agree(second, DEVICE, **NOTICE)
+        world.clock.move(hours=6)
+        await world.bot.capture_links.tick()
+        await world.settle()
+        assert not [said for said in world.direct(ANALYST) if said.startswith("No photos yet")]
+        assert (await batch_of(world)).state is BatchState.SENDING
+        assert not files_of_links(world)[0].is_deleted
+        world.clock.move(hours=5)
+        await world.bot.capture_links.tick()
+        await world.settle()
+        assert (await batch_of(world)).state is BatchState.DONE
+        assert "3 of 3 ended" in world.slack.plain(batch_message(world))
+        assert "Results of" in told(world)[-1]
+        assert len(told(world)) == 2, "one link expires like the other: the file's own message counts them"
+        assert files_of_links(world)[0].is_deleted
+
+
+async def test_what_a_customer_hands_in_goes_to_smile_id_while_the_others_are_waited_for(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE) as world:
+        links = await ask(world)
+        refs = await refs_of(world)
+        for ref, token in list(zip(refs, links, strict=True))[:2]:
+            customer = Customer(world=world, ref=ref, token=token, device=DEVICE)
+            await customer.open()
+            await customer.agree()
+            await customer.hand_in()
+        await world.settle()
+        assert [(await world.check(ref)).state for ref in refs[:2]] == [State.APPROVED, State.REJECTED]
+        said = world.slack.plain(batch_message(world))
+        assert "2 of 3 ended" in said
+        assert "1 waiting for photos" in said
+        assert not files_of_links(world)[0].is_deleted
+        world.clock.move(days=2)
+        await world.bot.capture_links.tick()
+        await world.settle()
+        assert (await batch_of(world)).state is BatchState.DONE
+        (results,) = [file for name, file in bots_files(world).items() if "results" in name]
+        assert [line["why"] for line in lines(results)][2] == "the customer's link has expired"
+        assert [file.name for file in world.slack.files.values() if not file.is_deleted] == ["people.csv", results.name]
+
+
+async def test_what_is_cancelled_takes_its_links_along(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE) as world:
+        links = await ask(world)
+        assert ids.BATCH_PAUSE not in str(batch_message(world).blocks)
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CANCEL)).ok
+        await world.answered()
+        await world.settle()
+        assert [await leads_to(world, token) for token in links] == [None] * 3
+        assert "3 cancelled" in world.slack.plain(batch_message(world))
+        assert files_of_links(world)[0].is_deleted
+
+
+# What holds for every file
+
+
+async def test_a_long_one_waits_for_a_second_person_and_says_what_it_would_cost(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE, KYC_BATCH_APPROVAL="2") as world:
+        await drop(world, {"people.csv": THREE})
+        await send(world, ids.BATCH_CONFIRM_LINK)
+        assert "Waiting for approval" in world.slack.plain(batch_message(world))
+        assert not files_of_links(world)
+        (card,) = world.slack.direct_messages(ADMIN)
+        assert "3 × NG BVN" in world.slack.plain(card)
+        assert (await world.slack.person(ADMIN).click(card, ids.BATCH_APPROVE)).ok
+        await world.answered()
+        await world.settle()
+        assert len(tokens(files_of_links(world)[-1])) == 3
+        assert not files_of_links(world, ADMIN)
+
+
+async def test_what_the_day_has_no_room_for_does_not_begin(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE, KYC_DAILY_CHECKS="2") as world:
+        await drop(world, {"people.csv": THREE})
+        await send(world, ids.BATCH_CONFIRM_LINK)
+        assert (await batch_of(world)).state is BatchState.PREVIEW
+        assert not await world.bot.database.read(capture_links.of_file, (await batch_of(world)).id)
