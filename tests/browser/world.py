@@ -35,7 +35,7 @@ from tests.patience import GIVE_UP_SECONDS
 
 __all__ = [
     "AMINA", "GIFT", "MUSA", "NIA", "PHONE", "REMI", "REQUESTS", "REVIEWS", "SUMMARIES", "VERY_WIDE", "WIDE", "ZOLA",
-    "Client", "Site", "open_demo_site", "open_site",
+    "Client", "Site", "accessibility_faults", "open_demo_site", "open_site",
 ]  # fmt: skip
 
 WIDE, PHONE = (1280, 860), (360, 740)
@@ -44,6 +44,16 @@ VERY_WIDE = (1560, 900)
 SERIOUS = {"serious", "critical"}
 
 expect.set_options(timeout=GIVE_UP_SECONDS * 1000)
+
+
+async def accessibility_faults(page: Page) -> list[str]:
+    """What axe-core finds serious on the page as it is now, by rule and place."""
+    found = (await Axe().run(page)).response
+    return [
+        f"{violation['id']}: {', '.join(str(node['target']) for node in violation['nodes'])}"
+        for violation in found["violations"]
+        if violation["impact"] in SERIOUS
+    ]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -143,13 +153,38 @@ class Client:
     # What the browser says of the page
 
     async def accessibility_faults(self) -> list[str]:
-        """What axe-core finds serious on the page as it is now, by rule and place."""
-        found = (await Axe().run(self.page)).response
-        return [
-            f"{violation['id']}: {', '.join(str(node['target']) for node in violation['nodes'])}"
-            for violation in found["violations"]
-            if violation["impact"] in SERIOUS
-        ]
+        return await accessibility_faults(self.page)
+
+    def watch(self, page: Page, *own: str) -> None:
+        """Note what the browser complains of on this page, and every request to elsewhere than `own` addresses."""
+
+        def on_console(message: ConsoleMessage) -> None:
+            if message.type in {"error", "warning"}:
+                self.complaints.append(f"console: {message.text}")
+
+        page.on("console", on_console)
+        page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith((*own, "data:", "blob:"))
+                else self.complaints.append(f"asks somebody else: {request.url}")
+            ),
+        )
+
+    # The customer, in another tab
+
+    async def open_link(self, message: Locator) -> Page:
+        """Follow the link that this message holds, as the demo offers it."""
+        link = message.get_by_role("link", name="Open the link as the customer")
+        address = (await link.get_attribute("href") or "").partition("#")[0]
+        async with self.page.context.expect_page() as opened:
+            await link.click()
+        tab = await opened.value
+        tab.set_default_timeout(GIVE_UP_SECONDS * 1000)
+        self.watch(tab, address)
+        return tab
 
 
 @dataclass(slots=True, kw_only=True)
@@ -170,26 +205,10 @@ class Site:
         )
         client = Client(page=await context.new_page(), address=self.address, person=person)
         client.page.set_default_timeout(GIVE_UP_SECONDS * 1000)
-        self._watch(client)
+        client.watch(client.page, client.address)
         self.clients.append(client)
         await client.open(place)
         return client
-
-    def _watch(self, client: Client) -> None:
-        def on_console(message: ConsoleMessage) -> None:
-            if message.type in {"error", "warning"}:
-                client.complaints.append(f"console: {message.text}")
-
-        client.page.on("console", on_console)
-        client.page.on("pageerror", lambda error: client.complaints.append(f"script: {error}"))
-        client.page.on(
-            "request",
-            lambda request: (
-                None
-                if request.url.startswith((self.address, "data:", "blob:"))
-                else client.complaints.append(f"asks somebody else: {request.url}")
-            ),
-        )
 
     async def let_pass(self, passed: timedelta) -> None:
         """Move the demo's clock, and wait until the bot has done and said what was due by then."""
@@ -249,7 +268,9 @@ async def open_demo_site(browser: Browser, *, with_history: bool = False) -> Asy
     """
     async with open_demo(with_history=with_history) as demo:
         desk = DeskPanel(demo.slack, demo.smile_id, demo)
-        page = serve_page(demo.slack, desk=desk, roles=ROLES, preparing=demo.what_is_prepared)
+        page = serve_page(
+            demo.slack, desk=desk, roles=ROLES, preparing=demo.what_is_prepared, public_url=demo.public_url
+        )
         async with page as address:
             await demo.begin()
             demo.smile_id.pace.callback_delay_seconds = QUICK.callback_delay_seconds

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from bot.runtime.connections import Connections
 from bot.runtime.factory import Bot
 from bot.runtime.server import run
 from bot.sandbox.demo.clock import FOLLOWS, ClockFile
+from bot.sandbox.demo.sample_face import with_sample_face
 from bot.settings import Settings
 
 LOOK_EVERY_SECONDS = 0.02
@@ -52,13 +54,14 @@ class MovedTime:
 
 
 class Endpoints:
-    """The bot's own endpoints; once there is a bot, its time is moved."""
+    """The bot's own endpoints, with the sample face on the customer's page; once there is a bot, its time is moved."""
 
     def __init__(self, time: MovedTime) -> None:
         self._time = time
 
     def web(self, bot: Bot, bolt: AsyncApp | None, connections: Connections) -> Any:
-        return handlers.web(bot, bolt, connections)
+        capture = bot.capture and with_sample_face(bot.capture)
+        return handlers.web(replace(bot, capture=capture), bolt, connections)
 
     def admin(self, bot: Bot, connections: Connections) -> Any:
         return handlers.admin(bot, connections)

@@ -15,7 +15,8 @@ from bot.sandbox.demo.clock import ClockFile
 from bot.sandbox.demo.history import History, Progress
 from bot.sandbox.demo.leash import on_a_leash
 from bot.sandbox.demo.passage import Passage, until_next
-from bot.sandbox.demo.people import MUSA, ROLES, SETTINGS, SUMMARY_TIME, ZONE, move_in
+from bot.sandbox.demo.people import COMPANY, MUSA, ROLES, SETTINGS, SUMMARY_TIME, ZONE, move_in
+from bot.sandbox.demo.sample_face import PRIVACY
 from bot.sandbox.demo.supervisor import Supervisor, clocked_bot
 from bot.sandbox.demo.timeline import begins
 from bot.sandbox.desk import DeskPanel, Ran
@@ -56,6 +57,7 @@ class Demo:
         self.smile_id = smile_id
         self.database = Path(environment["KYC_DATABASE"])
         self.admin_url = f"http://127.0.0.1:{environment['KYC_ADMIN_PORT']}"
+        self.public_url = environment["KYC_PUBLIC_URL"]
         self.bot = Supervisor(clocked_bot(clock.path), environment)
         self._preparing = "Starting the bot."
         self.reset_is_wanted = asyncio.Event()
@@ -171,7 +173,11 @@ async def open_demo(*, story: str = "approved", with_history: bool = True) -> As
             stack.push_async_callback(stand_in.stop)
             await stand_in.start()
         environment = settings_for(slack, smile_id, database=folder / "demo.db")
-        environment |= SETTINGS | {"KYC_ADMIN_PORT": str(free_port())}
+        environment |= SETTINGS | {
+            "KYC_ADMIN_PORT": str(free_port()),
+            "KYC_COMPANY_NAME": COMPANY,
+            "KYC_PRIVACY_URL": f"{environment['KYC_PUBLIC_URL']}/c/{PRIVACY}",
+        }
         demo = Demo(folder, slack, smile_id, clock=clock, environment=environment, with_history=with_history)
         stack.push_async_callback(demo.end)
         yield demo
@@ -195,7 +201,14 @@ async def run(
     address = ""
     while not stopped.is_set():
         async with open_demo(story=story, with_history=with_history) as demo:
-            page = serve_page(demo.slack, desk=desk(demo), port=port, roles=ROLES, preparing=demo.what_is_prepared)
+            page = serve_page(
+                demo.slack,
+                desk=desk(demo),
+                port=port,
+                roles=ROLES,
+                preparing=demo.what_is_prepared,
+                public_url=demo.public_url,
+            )
             async with page as here:
                 if not address:
                     address, port = here, urlsplit(here).port or 0

@@ -40,6 +40,9 @@ ZONE = ZoneInfo("Africa/Lagos")
 SUMMARY_TIME = time(0, 0)
 """Whenever the demo is opened, yesterday's summary has been posted."""
 
+COMPANY = "Acme Microfinance"
+"""Who asks customers for their photos."""
+
 SETTINGS = {
     "KYC_REQUESTERS": f"{AMINA},{TUNDE}",
     "KYC_REVIEWERS": f"{REMI},{ZOLA}",

@@ -63,12 +63,14 @@ def page_app(
     samples: SamplePhotos = photos_of_this_clone,
     title: str = "Acme Compliance",
     preparing: Callable[[], str] = str,
+    public_url: str = "",
     closing: asyncio.Event | None = None,
 ) -> Starlette:
     """The page of this workspace, for a server on the loopback and on the stand-in's own event loop.
 
     `roles`: what each person is there, in a word or two, by user id. `samples` makes the photos of *use the sample
-    photos*, the selfie first. `closing` ends the streams of events, so that a server can stop.
+    photos*, the selfie first. `public_url` is where the bot serves its page for customers: links to it can be followed
+    from a message. `closing` ends the streams of events, so that a server can stop.
     """
     page = _Page(
         slack,
@@ -78,6 +80,7 @@ def page_app(
         samples=samples,
         title=title,
         preparing=preparing,
+        public_url=public_url,
         closing=closing or asyncio.Event(),
     )
     routes: list[BaseRoute] = [
@@ -137,6 +140,7 @@ class _Page:
         samples: SamplePhotos,
         title: str,
         preparing: Callable[[], str],
+        public_url: str,
         closing: asyncio.Event,
     ) -> None:
         self._slack = slack
@@ -148,7 +152,7 @@ class _Page:
         self._closing = closing
         self._is_prepared = not preparing()
         self._screens = Screens()
-        self._panes = Panes(slack, self._screens, manifest, roles=roles, title=title)
+        self._panes = Panes(slack, self._screens, manifest, roles=roles, title=title, public_url=public_url)
 
     def _user(self, request: Request) -> User:
         return sight.find_person(self._slack, request.path_params["person"])

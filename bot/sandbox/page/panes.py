@@ -23,14 +23,21 @@ class Panes:
     """Draws what a person sees. Reads the workspace and changes nothing but the marks of what was read."""
 
     def __init__(
-        self, slack: SlackSandbox, screens: Screens, manifest: Manifest, *, roles: Mapping[str, str], title: str
+        self,
+        slack: SlackSandbox,
+        screens: Screens,
+        manifest: Manifest,
+        *,
+        roles: Mapping[str, str],
+        title: str,
+        public_url: str,
     ) -> None:
         self._slack = slack
         self._screens = screens
         self._manifest = manifest
         self._roles = roles
         self._title = title
-        self._posts = Posts(slack, manifest.message_shortcuts)
+        self._posts = Posts(slack, manifest.message_shortcuts, public_url=public_url)
 
     def visit(self, user: User, place: str, *, thread_ts: str | None = None, shown: int = SHOWN) -> Visit:
         handle = sight.handle(self._slack, user)

@@ -1,5 +1,6 @@
 """Messages as one person sees them: their author, moment, blocks, files and replies."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -55,10 +56,12 @@ class Visit:
 class Posts:
     """Draws messages, and knows what everything that is drawn for a person needs: names, zone, where links lead."""
 
-    def __init__(self, slack: SlackSandbox, shortcuts: Sequence[Shortcut]) -> None:
-        """`shortcuts` stand in the menu of each message."""
+    def __init__(self, slack: SlackSandbox, shortcuts: Sequence[Shortcut], *, public_url: str) -> None:
+        """`shortcuts` stand in the menu of each message; `public_url` is the bot's, without a slash at its end."""
         self._slack = slack
         self._shortcuts = shortcuts
+        # Never empty, so that without an address nothing is found.
+        self._customer_link = re.compile(rf"{re.escape(public_url or 'none:')}/c#[A-Za-z0-9_-]{{43}}(?![A-Za-z0-9_-])")
 
     def by_day(self, visit: Visit, posts: Iterable[Message], *, in_thread: bool) -> list[dict[str, Any]]:
         """Under the days of this person's time zone."""
@@ -91,6 +94,7 @@ class Posts:
                 author=self.author(post.user),
             )
         replies = [] if in_thread or post.thread_ts else channel.replies(post.ts)
+        link = self._customer_link.search(post.text) if post.user == BOT_USER_ID else None
         return render(
             "message.html",
             post=post,
@@ -102,6 +106,7 @@ class Posts:
             repliers=[self.author(user) for user in dict.fromkeys(reply.user for reply in replies)][:5],
             last_reply=f"{_moment(replies[-1]).astimezone(canvas.reader.zone):%-I:%M %p}" if replies else "",
             thread_url=visit.url(thread_ts=post.thread_ts or post.ts),
+            customer_link=link[0] if link is not None else "",
             in_thread=in_thread,
             is_own=post.user == visit.user.id,
             shortcuts=self._shortcuts if post.ephemeral_to is None else (),

@@ -31,15 +31,24 @@ async def serve_page(
     roles: Mapping[str, str] | None = None,
     samples: SamplePhotos = photos_of_this_clone,
     preparing: Callable[[], str] = str,
+    public_url: str = "",
 ) -> AsyncIterator[str]:
     """Gives the page's address, such as `http://127.0.0.1:8200/`, and stops serving at the end.
 
-    `preparing`: as in `page_app`.
+    `preparing` and `public_url`: as in `page_app`.
 
     Raises OSError if the port is taken.
     """
     closing = asyncio.Event()
-    app = page_app(slack, desk=desk, roles=roles, samples=samples, preparing=preparing, closing=closing)
+    app = page_app(
+        slack,
+        desk=desk,
+        roles=roles,
+        samples=samples,
+        preparing=preparing,
+        public_url=public_url,
+        closing=closing,
+    )
     # Named TCP, so that asyncio sets TCP_NODELAY: else each answer waits 40 ms for the browser to acknowledge its head.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

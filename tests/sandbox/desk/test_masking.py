@@ -51,6 +51,7 @@ def test_ids_and_times_are_left(text: str) -> None:
             f"http://127.0.0.1:3000/smile-id/callback/{MASK}",
         ),
         ("http://127.0.0.1:1/videos/a.zip?X-Amz-Signature=abc", f"http://127.0.0.1:1/videos/a.zip?{MASK}"),
+        (f"The link alone: http://127.0.0.1:1/c#{'k' * 43}", f"The link alone: http://127.0.0.1:1/{MASK}"),
         ("ws://127.0.0.1:1/link/?ticket=abc", f"ws://127.0.0.1:1/link/?{MASK}"),
     ],
 )

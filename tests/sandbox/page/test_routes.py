@@ -153,6 +153,18 @@ async def test_a_permalink_leads_to_its_place_on_the_page() -> None:
         assert f'<a href="/as/amina/{CHANNEL}?thread={root.ts}{anchor}">here</a>' in shown
 
 
+async def test_a_customers_link_is_followed_from_the_bots_message_alone() -> None:
+    bot, token = "http://127.0.0.1:3000", "k" * 43
+    async with page_of(public_url=bot) as site:
+        client = client_of(site.slack)
+        for text in (f"The link alone: {bot}/c#{token}", f"{bot}/c#short", f"http://127.0.0.1:9/c#{token}"):
+            await client.chat_postMessage(channel=CHANNEL, text=text, blocks=[section(f"```{text}```")])
+        await site.slack.person(AMINA).say(CHANNEL, f"{bot}/c#{token}")
+        shown = await site.browser().sees()
+    assert shown.count("as the customer") == 1
+    assert f'<a href="{bot}/c#{token}" target="_blank" rel="noopener noreferrer">' in shown
+
+
 async def test_a_picture_of_a_file_is_seen_by_those_whom_it_was_shared_with() -> None:
     async with page_of() as site:
         amina = site.slack.person(AMINA)

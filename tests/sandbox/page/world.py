@@ -71,12 +71,13 @@ class Site:
 
 @asynccontextmanager
 async def page_of(
-    *, desk: Desk | None = None, preparing: Callable[[], str] = str, **options: Any
+    *, desk: Desk | None = None, preparing: Callable[[], str] = str, public_url: str = "", **options: Any
 ) -> AsyncIterator[Site]:
     """The page of a workspace with amina, remi, musa and a guest, gift."""
     async with running(**options) as slack:
         slack.add_user(GIFT, "gift", guest=True)
-        async with serve_page(slack, desk=desk, roles=ROLES, preparing=preparing) as address:
+        page = serve_page(slack, desk=desk, roles=ROLES, preparing=preparing, public_url=public_url)
+        async with page as address:
             client = httpx.AsyncClient(
                 base_url=address, headers={"X-Workspace": "1"}, timeout=GIVE_UP_SECONDS, follow_redirects=True
             )
