@@ -14,9 +14,10 @@ import pytest
 from bot.sandbox.smile_id import SandboxJob
 from tests.faults.counts import Counts
 from tests.faults.kept_up import KeptUp, kept_up
-from tests.faults.test_commits import SYNCS, why_not
+from tests.faults.test_commits import SYNCS
 from tests.journeys.smile import message
 from tests.patience import GIVE_UP_SECONDS
+from tests.strace import why_not
 
 pytestmark = pytest.mark.anyio
 

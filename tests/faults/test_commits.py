@@ -6,8 +6,6 @@ waited for the commit never heard of it. Only what happens at that thread's othe
 
 import asyncio
 import re
-import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ import pytest
 
 from tests.faults.counts import Counts
 from tests.faults.kept_up import kept_up
+from tests.strace import why_not
 
 pytestmark = pytest.mark.anyio
 
@@ -25,18 +24,10 @@ SYNCS = "fdatasync,fsync"
 SAMPLE = (3, 8, 13, 17, 21)
 
 
-def why_not() -> str | None:
-    """Why the kernel cannot be asked to kill here, if it cannot."""
-    if shutil.which("strace") is None:
-        return "strace is not installed: kills at commits are not played"
-    tried = subprocess.run(["strace", "-f", "-o", "/dev/null", "true"], capture_output=True, check=False)
-    return None if tried.returncode == 0 else "strace may not trace here: kills at commits are not played"
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _needs_strace() -> None:
     if reason := why_not():
-        print(f"\n{reason}")
+        print(f"\n{reason}: kills at commits are not played")
         pytest.skip(reason)
 
 

@@ -15,11 +15,12 @@ import pytest
 
 from tests.faults.counts import Counts
 from tests.faults.kept_up import KeptUp, kept_up
-from tests.faults.test_commits import SYNCS, why_not
+from tests.faults.test_commits import SYNCS
 from tests.faults.test_kills import MOMENTS, Point, play_all, set_on
 from tests.journeys.capture.customer import OFFERED, agreed, post_photos
 from tests.journeys.world import MovedClock, bot_between
 from tests.patience import GIVE_UP_SECONDS
+from tests.strace import why_not
 
 pytestmark = pytest.mark.anyio
 
