@@ -98,9 +98,10 @@ browser: .venv/ready
 	command -v chromium >/dev/null || .ci/packages chromium fonts-lato
 	$(PYTEST) -n 2 -m browser tests/browser
 
-# Photographs the demo's page for docs/pictures.md and the README; needs `chromium` and `fonts-lato`.
+# Photographs the demo's page and the customer's for docs/pictures.md; needs `chromium` and `fonts-lato`.
 screenshots: .venv/ready
-	$(BIN)/pytest -q -n 0 -m browser tests/browser/test_screenshots.py --screenshots docs/pictures
+	$(BIN)/pytest -q -n 0 -m browser tests/browser/test_screenshots.py tests/browser/test_capture_screenshots.py \
+	  --screenshots docs/pictures
 
 # Slack's own JavaScript libraries before the stand-in of Slack; Node.js comes with the development lock.
 node: .venv/ready tests/node/node_modules/ready

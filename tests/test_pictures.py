@@ -24,6 +24,7 @@ from bot.slack.blocks import command_help, private
 from bot.slack.blocks.command_help import HelpPart
 from tests.pictures.__main__ import FOLDER, MOST_BYTES, PAGE, page
 from tests.pictures.camera import few_colours, file_name
+from tests.pictures.customer_page import PAGE_SHOTS
 from tests.pictures.demo import SCREENSHOTS
 from tests.pictures.people import AMINA, READER
 from tests.pictures.scene import Scene
@@ -80,7 +81,8 @@ def _calls() -> Iterator[set[CodeType]]:
         sys.setprofile(before)
 
 
-WIDTHS = {sheet.name: sheet.width for sheet in SHEETS} | {shot.name: shot.width for shot in SCREENSHOTS}
+PHOTOGRAPHED = (*SCREENSHOTS, *PAGE_SHOTS)
+WIDTHS = {sheet.name: sheet.width for sheet in SHEETS} | {shot.name: shot.width for shot in PHOTOGRAPHED}
 
 
 def test_the_page_shows_every_picture_and_no_other() -> None:
@@ -90,7 +92,7 @@ def test_the_page_shows_every_picture_and_no_other() -> None:
 
 
 def test_no_two_sheets_share_a_file_and_no_two_scenes_of_one_a_caption() -> None:
-    assert len(WIDTHS) == len(SHEETS) + len(SCREENSHOTS)
+    assert len(WIDTHS) == len(SHEETS) + len(PHOTOGRAPHED)
     for sheet in SHEETS:
         captions = [scene.caption for scene in sheet.scenes]
         assert len(set(captions)) == len(captions), sheet.name

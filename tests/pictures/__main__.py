@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.pictures.camera import CameraFault, camera, file_name, made_of, save
+from tests.pictures.customer_page import PAGE_SHOTS
 from tests.pictures.demo import SCREENSHOTS
 from tests.pictures.scene import Sheet
 from tests.pictures.scenes import sheets
@@ -39,6 +40,14 @@ def page(shown: Sequence[Sheet]) -> str:
     ]
     for shot in SCREENSHOTS:
         lines += ["", shot.line, "", f"![{shot.alt}](pictures/{file_name(shot.name)})"]
+    lines += [
+        "",
+        "## The customer's page, in a browser",
+        "",
+        "What a customer sees behind [a link](links.md); its camera sees a drawn face. `make screenshots`, too.",
+    ]
+    for phones in PAGE_SHOTS:
+        lines += ["", phones.line, "", f"![{phones.alt}](pictures/{file_name(phones.name)})"]
     return "\n".join(lines) + "\n"
 
 
@@ -54,7 +63,8 @@ def main(words: Sequence[str]) -> int:
     FOLDER.mkdir(exist_ok=True)
     shown = sheets()
     stale = list(shown) if "--all" in words else outdated(shown)
-    kept = {file_name(name) for name in (*(sheet.name for sheet in shown), *(shot.name for shot in SCREENSHOTS))}
+    photographed = [shot.name for shot in (*SCREENSHOTS, *PAGE_SHOTS)]
+    kept = {file_name(name) for name in (*(sheet.name for sheet in shown), *photographed)}
     gone = [path for path in FOLDER.iterdir() if path.name not in kept]
     if "--check" in words:
         for name in (*(file_name(sheet.name) for sheet in stale), *(path.name for path in gone)):
