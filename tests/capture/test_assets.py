@@ -60,6 +60,16 @@ def test_nothing_is_written_that_the_policy_refuses() -> None:
     assert [name for name, text in TEXTS.items() if made.search(text)] == []
 
 
+def test_nothing_that_was_received_names_a_property_that_is_set() -> None:
+    """Else `__proto__` could: numbers of pixels are keys here, and names of ours."""
+    set_by_key = re.compile(r"\w\[([^\]]+)\] = ")
+    keys = {(name, key) for name, text in TEXTS.items() if name.endswith(".js") for key in set_by_key.findall(text)}
+    assert keys == {("light.js", "at"), ("light.js", "next"), ("link.js", "name")}
+    kept = {word for text in TEXTS.values() for word in re.findall(r"\bkeep\(([^,]+),", text)} - {"name"}
+    assert all(re.fullmatch(r'[A-Z]+|"kyc-\w+"', word) for word in kept)
+    assert [name for name, text in TEXTS.items() if "Object.assign(" in text or "__proto__" in text] == ["words.js"]
+
+
 def test_only_the_link_and_the_device_and_choices_are_stored_by_the_browser() -> None:
     stores = re.compile(r"localStorage|indexedDB|document\.cookie|caches\.|serviceWorker|sessionStorage")
     assert [name for name, text in TEXTS.items() if stores.search(text)] == ["link.js"]
