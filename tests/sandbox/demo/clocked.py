@@ -87,6 +87,13 @@ class Clocked:
     def asked_of_smile_id(self, call: str) -> int:
         return sum(request.call == call for request in self.smile_id.requests)
 
+    def asked_of_jobs(self) -> int:
+        """How often the bot asked where a job is; at its start it asks for one that nobody has, to prove its key."""
+        return sum(
+            request.call == "job_status" and (request.body or {}).get("job_id") in self.smile_id.jobs
+            for request in self.smile_id.requests
+        )
+
 
 @asynccontextmanager
 async def clocked(

@@ -29,9 +29,9 @@ async def test_a_question_that_is_due_in_six_hours_is_asked_once_they_have_passe
         assert world.asked_of_smile_id("put") == 1
         # Ten seconds after sending the record is asked for the first time, whatever is due later.
         await world.pass_time(hours=5)
-        await world.slack.wait_for(lambda: world.asked_of_smile_id("job_status") == 1)
+        await world.slack.wait_for(lambda: world.asked_of_jobs() == 1)
         await world.pass_time(hours=1, minutes=1)
-        await world.slack.wait_for(lambda: world.asked_of_smile_id("job_status") == 2)
+        await world.slack.wait_for(lambda: world.asked_of_jobs() == 2)
         assert world.asked_of_smile_id("put") == 1
         assert "clock_step" not in await degraded(world)
 
