@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from bot.domain.check.states import MOVES, State
+from bot.errors import NotNow
 from bot.sandbox.smile_id import Fault
 from storage.engine.database import Transaction
+from tests.journeys.capture.customer import OFFERED, agreed
 from tests.journeys.smile import call_back, put_on_record, waiting
 from tests.journeys.world import Journey, journey
 
@@ -19,9 +21,6 @@ Moves = set[tuple[State, State]]
 NOT_YET: Moves = {
     # The table allows to give a recorded attempt back; a doubt is settled within `submitting` instead.
     (State.SUBMITTING, State.REQUESTED),
-    # By a capture link, which nobody is offered yet.
-    *((state, State.AWAITING_PHOTOS) for state in (State.SUBMITTING, State.REJECTED, State.FAILED, State.CANCELLED)),
-    *((State.AWAITING_PHOTOS, target) for target in (State.SUBMITTING, State.CANCELLED)),
 }
 """Moves that nothing in the bot makes."""
 
@@ -39,13 +38,13 @@ WAYS = [
 """Codes that Smile ID has on record and sends, one after the other."""
 
 
-async def moves(world: Journey) -> Moves:
+async def moves(world: Journey, *, begun: State = State.REQUESTED) -> Moves:
     """What the audit says about the newest check."""
 
     def read(tx: Transaction) -> list[str]:
         return [row["detail"] for row in tx.rows("SELECT detail FROM audit WHERE act = 'check.moved' ORDER BY seq")]
 
-    states = [State.REQUESTED, *(State(line.partition(":")[0]) for line in await world.bot.database.read(read))]
+    states = [begun, *(State(line.partition(":")[0]) for line in await world.bot.database.read(read))]
     return {(a, b) for a, b in itertools.pairwise(states) if a is not b}
 
 
@@ -104,6 +103,25 @@ async def run_again(folder: Path, *, story: str | None) -> Moves:
         return await moves(world)
 
 
+async def by_link(folder: Path, *, story: str | None) -> Moves:
+    """The customer's photos get lost once, then Smile ID ends the check; or it is withdrawn. Then by link once more."""
+    async with journey(folder, story=story or "never", **OFFERED) as world:
+        customer = await agreed(world)
+        if story is None:
+            await world.analyst.command(f"cancel {customer.ref}")
+        else:
+            world.smile_id.fail_next("put", Fault.status(500))
+            with pytest.raises(NotNow):
+                await customer.hand_in()
+            await customer.hand_in()
+        await world.settle()
+        await world.analyst.command(f"rerun {customer.ref}")
+        modal = await world.analyst.modal()
+        await world.slack.wait_for(lambda: "One moment" not in modal.text())
+        assert (await modal.submit()).closed
+        return await moves(world, begun=State.AWAITING_PHOTOS)
+
+
 async def test_every_state_and_every_move_of_the_table_is_reached(tmp_path: Path) -> None:
     def room(name: str) -> Path:
         folder = tmp_path / name
@@ -118,8 +136,9 @@ async def test_every_state_and_every_move_of_the_table_is_reached(tmp_path: Path
     seen |= await refused(room("refused"))
     for story in ("rejected", "selfie_unusable", None):
         seen |= await run_again(room(f"again-{story}"), story=story)
+        seen |= await by_link(room(f"link-{story}"), story=story)
     seen |= await refused(room("no-photo"), selfie=b"\xff\xd8\xff\xe0 this is no photo" * 2_000)
 
     table = {(current, target) for current, targets in MOVES.items() for target in targets}
     assert seen == table - NOT_YET
-    assert {state for move in seen for state in move} == set(State) - {State.AWAITING_PHOTOS}
+    assert {state for move in seen for state in move} == set(State)
