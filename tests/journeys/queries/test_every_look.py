@@ -91,6 +91,8 @@ STEP: Mapping[str, Sequence[str]] = {
     "handlers.review_requests.pressed": [NOTHING],
     "handlers.review_requests.requested": [NOTHING],
     "handlers.forget.confirmed": [NOTHING],
+    "handlers.links.renew": [NOTHING],
+    "handlers.links.withdraw": [NOTHING],
     # Reviews.
     "handlers.review.claimed": [NOTHING, NOTHING],
     "handlers.review.closed": [NOTHING],
@@ -109,7 +111,7 @@ STEP: Mapping[str, Sequence[str]] = {
     "handlers.review.notified": [NOTHING],
     # Of a file they show how many rows it has; of figures and settings, no check at all.
     "handlers.batches.template": [NOTHING],
-    "handlers.batches.decided": [NOTHING] * 7,
+    "handlers.batches.decided": [NOTHING] * 10,
     "handlers.search.turned": [NOTHING, FIND],
     "handlers.search.next_page": [FIND],
     "handlers.search.submitted": [FIND],
