@@ -244,6 +244,21 @@ def to_remind(tx: Transaction, *, now: datetime) -> list[str]:
     return _waiting(tx, "remind_at", now=now)
 
 
+def unasked_since_restore(tx: Transaction) -> list[str]:
+    """Checks of before the backup that was put back, whose photos Smile ID may have had since, unknown to us.
+
+    Those that wait for them, and about whose attempt it was not asked yet.
+    """
+    sql = """
+        SELECT l.ref FROM meta m CROSS JOIN capture_links l
+        CROSS JOIN verifications v ON v.ref = l.ref AND v.state = 'awaiting_photos' AND v.asked_at <= m.value
+        WHERE m.name = 'restored' AND l.ended_at IS NULL AND NOT EXISTS (
+            SELECT 1 FROM attempts a WHERE a.ref = l.ref AND a.round = v.round AND a.in_doubt_since IS NULL)
+        ORDER BY l.expires_at LIMIT :most
+        """
+    return tx.column(sql, most=_AT_ONCE)
+
+
 def _waiting(tx: Transaction, column: str, *, now: datetime) -> list[str]:
     # CROSS JOIN: by the open links whose time has come, which are few, and never by all checks of a state.
     sql = f"""

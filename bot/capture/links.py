@@ -17,7 +17,8 @@ from bot.domain.check.masking import tail
 from bot.domain.check.states import State
 from bot.errors import IllegalMove, LinkGone, NewerDevice, NotAgreed, RecordAltered, Refused
 from bot.outbox import link_notices, refresh
-from bot.submission import lifecycle
+from bot.settings import Settings
+from bot.submission import checkpoints, lifecycle
 from storage import audit, capture_links, checks
 from storage.engine.database import Transaction
 
@@ -58,7 +59,15 @@ class CaptureLinks(Process):
             await self.database.write(_decline, token, device, reason=reason, now=self.now())
 
     async def tick(self) -> None:
-        """Called each minute: cancels checks whose link is over its time; once half of that is over, reminds."""
+        """Called each minute: cancels checks whose link is over its time; once half of that is over, reminds.
+
+        Before that, Smile ID is asked about those that a backup which was put back knows to be waiting.
+        """
+        for ref in await self.database.read(capture_links.unasked_since_restore):
+            try:
+                await self.database.write(_ask_after_restore, ref, settings=self.settings, now=self.now())
+            except (IllegalMove, RecordAltered) as fault:
+                log.warning("link.not_asked_about", ref=ref, error=type(fault).__name__)
         for ref in await self.database.read(capture_links.expired, now=self.now()):
             try:
                 is_over = await self.database.write(_expire, ref, now=self.now())
@@ -135,6 +144,19 @@ def _decline(tx: Transaction, token: str, device: str, *, reason: Decline, now: 
     except IllegalMove as late:
         # Photos are on their way: nothing can be taken back any more. The ended link is rolled back with this.
         raise LinkGone from late
+
+
+def _ask_after_restore(tx: Transaction, ref: str, *, settings: Settings, now: datetime) -> None:
+    """Leave it to a worker, which finds out whether Smile ID has the photos; if not, the customer is waited for again.
+
+    Their page has heard that all is done: without this they would never come, and what was paid for would be lost.
+    """
+    check = checks.get(tx, ref)
+    if check.state is State.AWAITING_PHOTOS and not check.is_altered:
+        # It has the job id of the attempt that the backup does not know, and is in doubt.
+        checkpoints.record(tx, check, replaces=None, settings=settings, now=now)
+        checks.postpone(tx, ref, until=now, counts=False)
+        tx.wake(checks.SUBMISSION)
 
 
 def _expire(tx: Transaction, ref: str, *, now: datetime) -> bool:
