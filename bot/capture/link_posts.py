@@ -103,9 +103,9 @@ class LinkPosts(Process):
         return capture.ended(check, self._entry(check), ending=link.ending or LinkEnding.WITHDRAWN)
 
     def _reminder(self, tx: Transaction, post: Post, _context: Context) -> Message | None:
-        """None once there is nothing to remind of."""
+        """None once there is nothing to remind of, or links were turned off: what it promises would not hold."""
         found = _open_link(tx, post, self.now())
-        if found is None or found[1].taken_at is not None:
+        if found is None or found[1].taken_at is not None or not self.settings.offers_links:
             return None
         check, link = found
         return capture.reminder(check, self._entry(check), step=link.step, until=link.expires_at)

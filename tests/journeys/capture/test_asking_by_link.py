@@ -3,11 +3,13 @@
 import json
 import re
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from bot.capture import link_actions
 from bot.domain.capture.links import Decline
 from bot.domain.check.states import State
 from bot.errors import Refused
@@ -15,7 +17,7 @@ from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Fault, Message, Modal
 from bot.slack.blocks import ids
 from storage import capture_links
-from tests.journeys.capture.customer import Customer
+from tests.journeys.capture.customer import Customer, asked
 from tests.journeys.world import ADMIN, REVIEWER, SELFIE, Journey, journey
 
 pytestmark = pytest.mark.anyio
@@ -226,6 +228,20 @@ async def test_one_that_nobody_uses_is_reminded_of_once_and_expires(tmp_path: Pa
         (ended,) = world.thread()
         assert f"Cancelled — the customer's link has expired · {ref}" in ended
         assert not [m for m in world.slack.direct_messages(ANALYST) if "/c#" in json.dumps([m.text, m.blocks])]
+
+
+async def test_nobody_is_reminded_of_a_link_that_leads_nowhere_since_links_were_turned_off(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        customer = await asked(world)
+        renew, now = link_actions.renew, world.clock()
+        await world.bot.database.write(renew, customer.ref, by=ANALYST, hours=10, rng=SystemRandom(), now=now)
+        world.clock.move(hours=6)
+        await world.bot.capture_links.tick()
+        await world.work()
+        assert not [said for said in world.direct(ANALYST) if "the link works until" in said]
+        world.clock.move(hours=5)
+        await world.bot.capture_links.tick()
+        assert (await world.check(customer.ref)).state is State.CANCELLED
 
 
 # New link, Withdraw, Run again
