@@ -36,6 +36,7 @@ _NOT_YET: Mapping[LinkStep, str] = {
     LinkStep.TAKEN: "The customer has taken the photos, but Smile ID does not have them yet",
 }
 
+_DEAD = "This link does not work any more"
 SEND = "Send the customer one of these messages, or let them scan the QR code below this message."
 FOR_ONE_ALONE = "Whoever has the link can use it. Send it to the customer alone, and don't post it in a channel."
 ASIDE = "The link for the customer is in your direct messages with me ({ref})."
@@ -180,18 +181,21 @@ def not_delivered(check: Check) -> Message:
 
 def ended(check: Check, entry: IDType | None, *, ending: LinkEnding) -> Message:
     """In place of the message with the link, once it works no more: without the link, and without its buttons."""
-    why = ""
+    why, has_cancelled = "", ending in ENDED and check.state is State.CANCELLED
     match ending:
         case LinkEnding.USED:
             verdict, next_step = "The customer has taken the photos", "Wait: the result comes in the thread."
         case LinkEnding.REPLACED:
-            verdict, next_step = "This link does not work any more", "Send the customer the newer one."
+            verdict, next_step = _DEAD, "Send the customer the newer one."
+        case _ if has_cancelled:
+            verdict, why, next_step = _DEAD, ENDED[ending].why, ENDED[ending].next_step
         case _:
-            verdict, why, next_step = "This link does not work any more", ENDED[ending].why, ENDED[ending].next_step
+            # The check has ended for another reason, and may have been charged; or it was run again since.
+            verdict, next_step = _DEAD, "See in the thread of the check what comes next."
     about = f"Biometric KYC · {subject(check, entry)}"
     head = f"*{verdict}*{why and f' — {why}'} · {label(check)}"
     actions = [kit.details_button(check.ref)]
-    if check.may_run_again and ending in ENDED:
+    if check.may_run_again and has_cancelled:
         actions.append(kit.check_button(ids.RUN_AGAIN, "Run again", check.ref))
     blocks = [kit.section(f"{head}\n*Next:* {next_step}"), kit.small_mrkdwn(about), kit.actions(*actions)]
     return kit.told(blocks, verdict=verdict, why=why, ref=label(check), next_step=next_step, rest=[about])

@@ -12,12 +12,14 @@ from structlog.testing import capture_logs
 from bot.capture import link_actions
 from bot.domain.capture.links import Decline
 from bot.domain.check.states import State
-from bot.errors import Refused
+from bot.errors import NotNow, Refused
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Fault, Message, Modal
+from bot.sandbox.smile_id import Fault as SmileFault
 from bot.slack.blocks import ids
 from storage import capture_links
 from tests.journeys.capture.customer import Customer, asked
+from tests.journeys.submission.test_submission_faults import finish
 from tests.journeys.world import ADMIN, REVIEWER, SELFIE, Journey, journey
 
 pytestmark = pytest.mark.anyio
@@ -242,6 +244,28 @@ async def test_nobody_is_reminded_of_a_link_that_leads_nowhere_since_links_were_
         world.clock.move(hours=5)
         await world.bot.capture_links.tick()
         assert (await world.check(customer.ref)).state is State.CANCELLED
+
+
+async def test_of_a_check_that_may_have_been_charged_the_message_with_its_link_says_nothing_else(
+    tmp_path: Path,
+) -> None:
+    async with journey(tmp_path, **WHOLE, story="never") as world:
+        ref = await ask(world)
+        customer = Customer(world=world, ref=ref, token=token_in(the_link(world)))
+        await customer.open()
+        await customer.agree()
+        world.smile_id.fail_next("put", SmileFault.reset_after())
+        world.smile_id.fault = lambda call, _n: SmileFault.status(500) if call == "job_status" else None
+        with pytest.raises(NotNow):
+            await customer.hand_in()
+        assert (await finish(world, ref, step_seconds=60)).failure == "unsettled"
+        after = world.slack.direct_messages(ANALYST)[0]
+        said = world.slack.plain(after)
+        assert said.startswith("This link does not work any more")
+        assert "charged" not in said
+        assert "withdrawn" not in said
+        assert ids.RUN_AGAIN not in json.dumps(after.blocks)
+        assert "/c#" not in json.dumps([after.text, after.blocks])
 
 
 # New link, Withdraw, Run again
