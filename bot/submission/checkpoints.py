@@ -67,16 +67,23 @@ def reached(tx: Transaction, check: Check, attempt: Attempt, checkpoint: Checkpo
     return attempts.get(tx, attempt.job_id)
 
 
-def photos_lost(tx: Transaction, ref: str, *, now: datetime) -> None:
+def photos_lost(tx: Transaction, ref: str, *, now: datetime) -> bool:
     """Back to the customer: Smile ID does not have the photos that they took, and nobody else has them.
 
-    The attempt stays, with its job id and checkpoint, for the photos that they take next.
+    The attempt stays, with its job id and checkpoint, for the photos that they take next. False where Smile ID has
+    spoken of it since the caller looked: the photos have arrived, which a worker takes note of.
     """
+    attempt = attempts.latest(tx, ref)
+    if attempt is not None and attempts.heard_of(tx, attempt.job_id):
+        checks.postpone(tx, ref, until=now, counts=False)
+        tx.wake(checks.SUBMISSION)
+        return False
     checks.keep_photos(tx, ref, ())
     checks.forget_photo_checks(tx, ref)
     checks.move(tx, ref, State.AWAITING_PHOTOS, now=now)
     capture_links.given_back(tx, ref, until=now + TAKEN_AGAIN_WITHIN, now=now)
     refresh.check_changed(tx, ref, now=now)
+    return True
 
 
 def ask_first(tx: Transaction, ref: str, *, now: datetime) -> None:

@@ -133,5 +133,4 @@ def _back_to_customer(tx: Transaction, check: Check, now: datetime) -> bool:
         return False
     if checks.get(tx, check.ref, sealed=False).state is not State.SUBMITTING:
         return False
-    checkpoints.photos_lost(tx, check.ref, now=now)
-    return True
+    return checkpoints.photos_lost(tx, check.ref, now=now)

@@ -14,6 +14,7 @@ from bot.domain.capture.links import LinkEnding, LinkStep
 from bot.errors import LinkGone, NotNow
 from bot.sandbox.smile_id import Fault
 from bot.submission.retries import MAX_TRIES
+from storage import checks
 from tests.journeys.capture.customer import Customer, agreed
 from tests.journeys.capture.test_handover import link_of, never_read, nothing_is_kept
 from tests.journeys.smile import message
@@ -234,6 +235,27 @@ async def test_a_result_of_photos_that_smile_id_seemed_not_to_have_needs_no_othe
         assert await customer.hand_in(before=never_read) is LinkStep.TAKEN
         await assert_sent_once_and_approved(world, customer)
         assert count(world, "put") == 1
+
+
+async def test_a_result_that_comes_while_smile_ids_record_denies_the_photos_keeps_them_known(tmp_path: Path) -> None:
+    """What was sent is still known: how many liveness images, and which photos they were."""
+    async with journey(tmp_path, story="never", clock=StoppedClock()) as world:
+        customer = await agreed(world)
+
+        async def call_back() -> None:
+            job = world.job()
+            job.record[:] = [message(job, "0810")]
+            assert await world.smile_id.send_callback(job.job_id, message(job, "0810")) == 200
+
+        world.smile_id.fail_next("put", Fault.reset_after())
+        with pytest.raises(NotNow):
+            await customer.hand_in()
+        world.clock.move(seconds=11)
+        world.smile_id.fail_next("job_status", replace(no_zip(world), before=call_back))
+        await finish(world, customer.ref)
+        await assert_sent_once_and_approved(world, customer)
+        assert (await world.check(customer.ref)).liveness_images == 8
+        assert len(await world.bot.database.read(checks.photos, customer.ref)) == 9
 
 
 async def test_a_send_that_takes_too_long_is_in_doubt_and_the_customer_hears_in_time(tmp_path: Path) -> None:
