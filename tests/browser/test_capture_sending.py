@@ -141,6 +141,8 @@ async def test_flaws_are_told_in_words_and_other_photos_taken_at_once(capture_si
     assert lines == TOLD
     await ada.press("Take them again")
     await ada.sees("filming")
+    # The film began anew with the camera: without a wait the same pictures of it may be taken once more.
+    await asyncio.sleep(3)
     await ada.take_photos()
     await ada.press("Send the photos")
     await ada.sees("done")
