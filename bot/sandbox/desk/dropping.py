@@ -276,7 +276,7 @@ SHELVES: Mapping[str, tuple[Tile, ...]] = {
         ),
         Tile(
             title="A table as Excel, alone",
-            purpose="Without photos: the bot says which ones are missing.",
+            purpose="Without photos: the bot offers links, by which the customers take them.",
             files=("applicants.xlsx",),
         ),
     ),

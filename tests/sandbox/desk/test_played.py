@@ -220,7 +220,7 @@ SIX_AND_FOUR = "10 rows: 6 ready, 4 with faults."
 IN_A_CHANNEL = {
     "A zip": SIX_AND_FOUR,
     "A table as CSV, and its photos": SIX_AND_FOUR,
-    "A table as Excel, alone": "10 rows: 0 ready, 10 with faults.",
+    "A table as Excel, alone": "No photos came with it. Their customers can take them, by link: 7 ready.",
 }
 
 
