@@ -81,6 +81,46 @@ async def test_the_link_stays_in_memory_and_in_this_tab_alone(capture_site: Capt
     assert await ada.page.evaluate("history.length") == 2  # the blank page of a new tab, and this one
 
 
+@pytest.mark.parametrize("ending", ["done", "declined", "wrong-person", "ended"])
+async def test_once_the_way_has_ended_the_tab_forgets_the_link_and_still_says_so(
+    capture_site: CaptureSite, ending: str
+) -> None:
+    ada = await capture_site.customer()
+    await ada.sees("consent", "•••• 678")
+    match ending:
+        case "done":
+            await ada.press("I agree")
+            await ada.reach_review()
+            await ada.press("Send the photos")
+        case "declined":
+            await ada.press("I do not agree")
+        case "wrong-person":
+            await ada.press("This is not me")
+            await ada.press("Yes, this is not me")
+        case _:
+            ada.link.order("consent", answer(410, {"error": "gone"}))
+            await ada.press("I agree")
+    await ada.sees(ending)
+    fields = "[...document.querySelectorAll('input')].map((field) => field.value).join()"
+    page = await ada.page.content() + await ada.page.evaluate(fields)
+    assert ada.link.token not in page
+    assert "678" not in page
+    said = await ada.page.locator("main").inner_text()
+    asked = list(ada.link.asked)
+
+    await ada.page.reload()
+
+    await ada.sees(ending)
+    await expect(ada.page.locator("#company")).to_have_text(COMPANY)
+    assert await ada.page.locator("main").inner_text() == said
+    assert ada.link.asked == asked
+    kept: dict[str, str] = await ada.page.evaluate("({...sessionStorage})")
+    assert set(kept) == {"kyc-device", "kyc-ending", "kyc-company"}
+    other = capture_site.door.make_link(step="agreed")
+    await ada.page.goto(other.url)
+    await ada.sees("ready")
+
+
 async def test_saying_no_takes_one_press_and_no_photo(capture_site: CaptureSite) -> None:
     ada = await capture_site.customer()
     await ada.sees("consent")

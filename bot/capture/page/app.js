@@ -1,12 +1,12 @@
 // The way through the page: open the link, agree, take the photos, hand them in. Each part has a module of its own.
 
-import { device, keep, recall, takeToken } from "./link.js";
+import { device, ended, forgetLink, keep, recall, takeToken } from "./link.js";
 import { NoAnswer, post } from "./door.js";
 import { $, onPress, show, showWith } from "./screen.js";
 import { chosen, firstSpoken, hush, know, languages, loadWords, say, speak } from "./words.js";
 import { inApp, properBrowser } from "./browsers.js";
-import { prepareConsent, showConsent } from "./consent.js";
-import { prepareCopies } from "./copying.js";
+import { forgetConsent, prepareConsent, showConsent } from "./consent.js";
+import { forgetCopies, prepareCopies } from "./copying.js";
 import { leaveStudio, prepareStudio, showReady } from "./studio.js";
 import { prepareSending, send, stopSending } from "./sending.js";
 
@@ -14,6 +14,7 @@ const ANSWER_SECONDS = 25;
 const SLOW_SECONDS = 8;
 const LANGUAGE = "kyc-language";
 const STAY = "kyc-stay";
+const ENDINGS = new Set(["done", "declined", "wrong-person", "ended"]);
 
 let again = null;
 
@@ -27,14 +28,15 @@ async function begin() {
   speak(firstSpoken([recall(LANGUAGE), ...navigator.languages].filter(Boolean)));
   offerLanguages();
   if (link) await open();
+  else if (ENDINGS.has(ended().ending)) showEnded(ended());
   else show("incomplete");
 }
 
 function prepare() {
   prepareCopies();
-  prepareConsent({ ask, onAgreed: showReady, onLeft: leave });
+  prepareConsent({ ask, onAgreed: showReady, onLeft: leave, onEnded: end });
   prepareStudio({ onPhotos: send });
-  prepareSending({ refused, onRetake: showReady, onTaken: finish });
+  prepareSending({ refused, onRetake: showReady, onTaken: () => end("done") });
   onPress("trouble-again", () => again());
   onPress("elsewhere-here", open);
   onPress("in-app-stay", () => {
@@ -66,9 +68,24 @@ function leave() {
   leaveStudio();
 }
 
-function finish() {
+// The customer's way is over: the tab forgets the link, and what the page showed of the customer.
+function end(ending) {
   leave();
-  show("done");
+  forgetLink(ending, $("company").textContent);
+  forgetConsent();
+  forgetCopies();
+  show(ending);
+}
+
+// The page was loaded anew after that.
+function showEnded({ ending, company }) {
+  nameCompany(company);
+  show(ending);
+}
+
+function nameCompany(company) {
+  $("company").textContent = company;
+  know({ company });
 }
 
 async function open() {
@@ -83,15 +100,14 @@ async function open() {
     trouble("trouble_ours", open);
     return;
   }
-  $("company").textContent = told.company;
-  know({ company: told.company });
+  nameCompany(told.company);
   setPrivacy(told.privacy_url);
   go(told);
 }
 
 // Wherever the customer was when they reloaded the page, or came from another device.
 function go(told) {
-  if (told.step === "taken") show("done");
+  if (told.step === "taken") end("done");
   else if (inApp() && !recall(STAY)) {
     const names = { app: inApp(), browser: properBrowser() };
     showWith("in-app", [["in-app-heading", "in_app_heading", names], ["in-app-text", "in_app_text", names]]);
@@ -124,7 +140,7 @@ async function ask(name, body, onAgain) {
 // What every route may answer in place of what was asked for.
 function refused({ status }, onAgain) {
   leave();
-  if (status === 404 || status === 410) show("ended");
+  if (status === 404 || status === 410) end("ended");
   else if (status === 409) show("elsewhere");
   else if (status === 403) trouble("trouble_origin", onAgain);
   else if (status === 428) askAnew();

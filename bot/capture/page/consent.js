@@ -12,8 +12,12 @@ export function showConsent(told) {
   show("consent");
 }
 
+export function forgetConsent() {
+  for (const id of ["consent-id", "consent-number"]) $(id).textContent = "";
+}
+
 // `onLeft` is called before the customer's no is told: a camera that still runs is turned off at once.
-export function prepareConsent({ ask, onAgreed, onLeft }) {
+export function prepareConsent({ ask, onAgreed, onLeft, onEnded }) {
   async function agree() {
     const answer = await ask("consent", { notice: notice(), language: chosen() }, agree);
     if (answer) onAgreed();
@@ -22,7 +26,7 @@ export function prepareConsent({ ask, onAgreed, onLeft }) {
   async function decline(reason, step) {
     onLeft();
     const answer = await ask("decline", { reason }, () => decline(reason, step));
-    if (answer) show(step);
+    if (answer) onEnded(step);
   }
 
   onPress("consent-agree", agree);

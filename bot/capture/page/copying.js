@@ -15,6 +15,10 @@ export function prepareCopies() {
   }
 }
 
+export function forgetCopies() {
+  for (const field of document.querySelectorAll("[data-copy] input")) field.value = "";
+}
+
 async function copied(field) {
   try {
     await navigator.clipboard.writeText(field.value);
