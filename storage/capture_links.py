@@ -12,7 +12,7 @@ from bot.domain.capture.links import CaptureLink, LinkEnding
 from bot.domain.check.check import CUSTOMER
 from bot.domain.reporting.durations import LinkTimes
 from storage import audit, blind_index
-from storage.engine.database import Transaction, any_moment, load, moment_or_none
+from storage.engine.database import Transaction, any_moment, load, moment_or_none, to_text
 
 _ONE = "ref = :ref AND number = :number"
 _IS_OPEN = f"{_ONE} AND ended_at IS NULL"
@@ -126,6 +126,15 @@ def of_period(
 # The message with the link
 
 
+def name(link: CaptureLink) -> str:
+    """Names this link and no other, in the ids of its posts.
+
+    The number alone does not: after a restore it is given once more, and Slack would be found to have the message with
+    the link of that number which the backup does not know.
+    """
+    return f"{link.ref}:{link.number}:{to_text(link.made_at)}"
+
+
 def token_of(tx: Transaction, ref: str, number: int) -> str | None:
     """For the message that brings the link; None once it is delivered or given up, and of a link that has ended."""
     sealed = tx.value(f"SELECT token_sealed FROM capture_links WHERE {_IS_OPEN}", ref=ref, number=number)
@@ -213,7 +222,7 @@ def of_file(
         SELECT l.* FROM verifications v CROSS JOIN capture_links l ON l.ref = v.ref AND l.ended_at IS NULL
         WHERE v.batch = :batch AND l.made_at <= COALESCE(:until, l.made_at)
           AND (NOT :waiting OR v.state = 'awaiting_photos')
-          AND NOT EXISTS (SELECT 1 FROM posts p WHERE p.id = 'link:' || l.ref || ':' || l.number)
+          AND NOT EXISTS (SELECT 1 FROM posts p WHERE p.id = 'link:' || l.ref || ':' || l.number || ':' || l.made_at)
         ORDER BY v.batch_row LIMIT :most
         """
     rows = tx.rows(sql, batch=batch_id, until=until, waiting=waiting, most=most)

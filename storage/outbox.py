@@ -233,11 +233,11 @@ def uploads_about(tx: Transaction, batch_id: str) -> list[Post]:
 
 
 def link_files(tx: Transaction, batch_id: str) -> list[Post]:
-    """Those that bring a file of links for the customers of a file, delivered or not."""
+    """Those that bring a file of links for the customers of a file, delivered or not, in the order of their making."""
     begin = f"{PostKind.BATCH_LINKS.value}:{batch_id}:"
     # Everything that begins so: a semicolon follows the colon.
     rows = tx.rows("SELECT * FROM posts WHERE id > :begin AND id < :end", begin=begin, end=f"{begin[:-1]};")
-    return sorted(map(post_of, rows), key=lambda post: post.created_at)
+    return [post_of(row) for row in sorted(rows, key=lambda row: int(row["seq"]))]
 
 
 def qr_codes(tx: Transaction, ref: str) -> list[str]:

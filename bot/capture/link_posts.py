@@ -82,14 +82,14 @@ class LinkPosts(Process):
         return File(
             channel=await self.slack.direct_channel(post.destination),
             thread_ts=None,
-            name=f"{batch.id}-links-{post.payload['number']}.csv",
+            name=f"{batch.id}-links-{link_files.until(post):%Y%m%d-%H%M%S}.csv",
             data=batch_links.csv(rows),
             comment=batch_links.comment(batch, len(rows)),
         )
 
     def _rows(self, tx: Transaction, post: Post) -> Iterator[tuple[Check, CaptureLink, str]]:
         """What of the links stands in the file; each only for who made it, as no MAC covers the post."""
-        for link in capture_links.of_file(tx, post.payload["batch"], until=post.created_at):
+        for link in capture_links.of_file(tx, post.payload["batch"], until=link_files.until(post)):
             check, url = checks.get(tx, link.ref), self._url(tx, link)
             is_theirs = link.is_open(self.now()) and link.made_by == post.destination
             if url is not None and is_theirs and not check.is_altered:
@@ -126,7 +126,7 @@ def followers() -> Mapping[PostKind, Follower]:
 def _after_file(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:
     """Delivered, or nobody knows: the tokens are forgotten."""
     batch_id = post.payload["batch"]
-    for link in capture_links.of_file(tx, batch_id, until=post.created_at):
+    for link in capture_links.of_file(tx, batch_id, until=link_files.until(post)):
         # Somebody else's come by another file.
         if link.made_by == post.destination:
             capture_links.told(tx, link.ref, link.number, now=now)

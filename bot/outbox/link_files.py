@@ -8,14 +8,25 @@ from datetime import datetime
 from bot.domain.outbox import Post, PostKind
 from bot.domain.privacy.slack_removals import Removal, RemovalPlace
 from storage import audit, capture_links, outbox, slack_removals
-from storage.engine.database import Transaction
+from storage.engine.database import Transaction, any_moment, to_text
 
 
 def made(tx: Transaction, batch_id: str, *, by: str, now: datetime) -> None:
     """The links that were made until now go to this person, in one file."""
-    number = str(len(outbox.link_files(tx, batch_id)) + 1)
-    payload = {"batch": batch_id, "number": number}
-    outbox.enqueue(tx, PostKind.BATCH_LINKS, key=f"{batch_id}:{number}", destination=by, payload=payload, now=now)
+    links = capture_links.of_file(tx, batch_id)
+    if not links:
+        return
+    # Not the post's own time, which moves with a clock that is set, as no link's does.
+    newest = to_text(max(link.made_at for link in links))
+    # The count alone comes again after a restore; the links, which the name of the file tells too, are others.
+    key = f"{batch_id}:{len(outbox.link_files(tx, batch_id)) + 1}:{newest}"
+    payload = {"batch": batch_id, "until": newest}
+    outbox.enqueue(tx, PostKind.BATCH_LINKS, key=key, destination=by, payload=payload, now=now)
+
+
+def until(post: Post) -> datetime:
+    """Of its links, when the last one was made."""
+    return any_moment(post.payload["until"])
 
 
 def renewed(tx: Transaction, batch_id: str, *, by: str, count: int, now: datetime) -> None:
@@ -27,7 +38,7 @@ def forget(tx: Transaction, batch_id: str, *, now: datetime) -> None:
     """Delete in Slack what holds no link any more that works."""
     for post in outbox.link_files(tx, batch_id):
         file = post.payload.get("file")
-        if file and not capture_links.of_file(tx, batch_id, until=post.created_at, most=1):
+        if file and not capture_links.of_file(tx, batch_id, until=until(post), most=1):
             slack_removals.add(tx, batch_id, [(Removal.UPLOAD, RemovalPlace(file=file), None)], at=now)
 
 

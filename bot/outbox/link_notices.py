@@ -57,7 +57,7 @@ def not_delivered(tx: Transaction, check: Check, link: CaptureLink, *, now: date
 
 
 def _message(link: CaptureLink) -> str:
-    return f"{PostKind.LINK.value}:{link.ref}:{link.number}"
+    return f"{PostKind.LINK.value}:{capture_links.name(link)}"
 
 
 def _enqueue(
@@ -67,7 +67,7 @@ def _enqueue(
         tx,
         kind,
         ref=link.ref,
-        key=f"{link.ref}:{link.number}",
+        key=capture_links.name(link),
         destination=to,
         payload={"number": str(link.number)},
         parent_id=parent_id,

@@ -165,7 +165,7 @@ def _files() -> Iterator[Scene]:
     yield file("Rows with faults", f"{_ID}-faults.csv", faults, comment, PostKind.BATCH_FAULTS)
     of_rows = [replace(CHECK_BVN, batch=_ID, batch_row=row, customer_reference=f"C-{row}") for row in (2, 3)]
     links = batch_links.csv([(check, a_link(LinkStep.MADE), CAPTURE_LINK) for check in of_rows])
-    name, comment = f"{_ID}-links-1.csv", batch_links.comment(BATCH, 2)
+    name, comment = f"{_ID}-links-20261116-091500.csv", batch_links.comment(BATCH, 2)
     sent = File(channel="D0KYC", thread_ts=None, name=name, data=links, comment=comment)
     yield Scene(caption="Links for its customers", shows=sent, kinds=[PostKind.BATCH_LINKS], place=Place.DIRECT)
     yield Scene(
