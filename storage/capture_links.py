@@ -229,6 +229,18 @@ def of_file(
     return [load(CaptureLink, row) for row in rows]
 
 
+def untold_of_files(tx: Transaction, *, now: datetime) -> list[tuple[str, CaptureLink]]:
+    """The same of every file whose rows are checks by now, as far as their tokens are sealed still."""
+    sql = """
+        SELECT v.batch, l.* FROM capture_links l
+        CROSS JOIN verifications v ON v.ref = l.ref AND v.state = 'awaiting_photos'
+        CROSS JOIN batches b ON b.id = v.batch AND b.state <> 'confirmed'
+        WHERE l.ended_at IS NULL AND l.expires_at > :now AND l.token_sealed IS NOT NULL
+          AND NOT EXISTS (SELECT 1 FROM posts p WHERE p.id = 'link:' || l.ref || ':' || l.number || ':' || l.made_at)
+        """
+    return [(row["batch"], load(CaptureLink, row)) for row in tx.rows(sql, now=now)]
+
+
 # Its end
 
 

@@ -16,7 +16,7 @@ from bot.domain.check.check import CUSTOMER, Check, require_unerased
 from bot.domain.check.masking import tail
 from bot.domain.check.states import State
 from bot.errors import IllegalMove, LinkGone, NewerDevice, NotAgreed, RecordAltered, Refused
-from bot.outbox import link_notices, refresh
+from bot.outbox import link_files, link_notices, refresh
 from bot.settings import Settings
 from bot.submission import checkpoints, lifecycle
 from storage import audit, capture_links, checks
@@ -61,7 +61,8 @@ class CaptureLinks(Process):
     async def tick(self) -> None:
         """Called each minute: cancels checks whose link is over its time; once half of that is over, reminds.
 
-        Before that, Smile ID is asked about those that a backup which was put back knows to be waiting.
+        Links of a file that were made, and that nobody was sent since a kill or a fault came between, are sent. First
+        Smile ID is asked about those that a backup which was put back knows to be waiting.
         """
         for ref in await self.database.read(capture_links.unasked_since_restore):
             try:
@@ -78,6 +79,9 @@ class CaptureLinks(Process):
                 log.info("link.expired", ref=ref)
         for ref in await self.database.read(capture_links.to_remind, now=self.now()):
             await self.database.write(_remind, ref, now=self.now())
+        for batch_id, by in await self.database.read(link_files.forgotten, now=self.now()):
+            await self.database.write(link_files.made, batch_id, by=by, now=self.now())
+            log.warning("link.file_made_up_for", batch=batch_id)
 
     def _open(self, tx: Transaction, token: str, device: str, *, now: datetime) -> OpenedLink:
         link, check = _standing(tx, token, device, now=now)

@@ -3,12 +3,15 @@
 Inside the caller's transaction. A link has come by such a file if it has no message of its own.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.domain.outbox import Post, PostKind
 from bot.domain.privacy.slack_removals import Removal, RemovalPlace
 from storage import audit, capture_links, outbox, slack_removals
 from storage.engine.database import Transaction, any_moment, to_text
+
+_BEING_MADE = timedelta(minutes=1)
+"""While new links of a file are made, the newest one is never older."""
 
 
 def made(tx: Transaction, batch_id: str, *, by: str, now: datetime) -> None:
@@ -27,6 +30,30 @@ def made(tx: Transaction, batch_id: str, *, by: str, now: datetime) -> None:
 def until(post: Post) -> datetime:
     """Of its links, when the last one was made."""
     return any_moment(post.payload["until"])
+
+
+def forgotten(tx: Transaction, *, now: datetime) -> list[tuple[str, str]]:
+    """Files of whose links some were made for somebody, and stand in no file of links that is or will be posted.
+
+    Those who made them were stopped half-way, by a kill or a fault: the earlier links work no more, and nobody has the
+    new ones.
+    """
+    newest: dict[tuple[str, str], datetime] = {}
+    for batch_id, link in capture_links.untold_of_files(tx, now=now):
+        one = batch_id, link.made_by
+        newest[one] = max(link.made_at, newest.get(one, link.made_at))
+    return [
+        (batch_id, by)
+        for (batch_id, by), at in newest.items()
+        if at <= now - _BEING_MADE and not _will_be_told(tx, batch_id, by, at)
+    ]
+
+
+def _will_be_told(tx: Transaction, batch_id: str, by: str, made_at: datetime) -> bool:
+    """One that was given up counts too: what was dropped once would be dropped again, each minute."""
+    posts = [post for post in outbox.link_files(tx, batch_id) if post.destination == by and until(post) >= made_at]
+    # Of one that was posted the tokens are forgotten; a clock that was set back makes it seem the later one.
+    return any(not outbox.delivered(tx, post.id) for post in posts)
 
 
 def renewed(tx: Transaction, batch_id: str, *, by: str, count: int, now: datetime) -> None:

@@ -4,11 +4,14 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
+from random import SystemRandom
 
 import pytest
 from structlog.testing import capture_logs
 
+from bot.capture import link_actions
 from bot.domain.applicants.batch import Batch, BatchState
 from bot.domain.capture.links import Decline
 from bot.domain.check.states import State
@@ -16,7 +19,7 @@ from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Fault
 from bot.sandbox.slack.files import SlackFile
 from bot.slack.blocks import ids
-from storage import batches, capture_links
+from storage import batches, capture_links, timers
 from tests.journeys.capture.customer import Customer
 from tests.journeys.capture.test_asking_by_link import DEVICE, NOTICE, WHOLE, files_in, leads_to, sealed_token
 from tests.journeys.intake.test_batches import batch_message, bots_files, csv_of, drop, person, photos, send, told
@@ -163,6 +166,41 @@ async def test_new_links_replace_those_of_the_file_before_which_is_deleted(tmp_p
         assert (first.is_deleted, second.is_deleted) == (True, False)
         assert [await leads_to(world, token) for token in tokens(second)] == await refs_of(world)
         assert [await leads_to(world, token) for token in before] == [None] * 3
+
+
+async def test_new_links_that_a_kill_has_cut_short_are_sent_and_the_others_go_on_working(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE) as world:
+        before, refs = await ask(world), await refs_of(world)
+        world.clock.move(minutes=5)
+        for ref in refs[:2]:
+            # What a first chunk has committed; the file would be asked for after the last one.
+            await world.bot.database.write(
+                link_actions.renew, ref, by=ANALYST, hours=24, rng=SystemRandom(), now=world.clock(), in_file=True
+            )
+        await world.bot.capture_links.tick()
+        await world.settle()
+        assert len(files_of_links(world)) == 1, "they may be about to be made"
+        for _minute in range(3):
+            world.clock.move(minutes=1)
+            await world.bot.capture_links.tick()
+            await world.settle()
+        first, second = files_of_links(world)
+        assert [await leads_to(world, token) for token in tokens(second)] == refs[:2]
+        assert [await leads_to(world, token) for token in before] == [None, None, refs[2]]
+        assert (first.is_deleted, second.is_deleted) == (False, False)
+
+
+async def test_a_clock_that_is_set_back_loses_no_link_of_a_file(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE) as world:
+        await ask(world)
+        world.clock.move(minutes=5)
+        await world.bot.link_actions.renew_file(ANALYST, (await batch_of(world)).id)
+        set_back, before = timedelta(hours=-1), world.clock()
+        world.clock.move(hours=-1)
+        await world.bot.database.write(timers.move, by=set_back, before=before, now=world.clock())
+        await world.settle()
+        second = files_of_links(world)[-1]
+        assert [await leads_to(world, token) for token in tokens(second)] == await refs_of(world)
 
 
 # To the end
