@@ -120,7 +120,12 @@ class LinkPosts(Process):
 
 
 def followers() -> Mapping[PostKind, Follower]:
-    return {PostKind.LINK: _after_link, PostKind.LINK_QR: _after_qr, PostKind.BATCH_LINKS: _after_file}
+    return {
+        PostKind.LINK: _after_link,
+        PostKind.LINK_QR: _after_qr,
+        PostKind.LINK_REMINDER: _after_reminder,
+        PostKind.BATCH_LINKS: _after_file,
+    }
 
 
 def _after_file(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:
@@ -163,6 +168,13 @@ def _after_qr(tx: Transaction, post: Post, _delivered: bool, now: datetime) -> N
         if link.ended_at is not None:
             # It ended while Slack took it.
             link_notices.forget_qr_codes(tx, link, now=now)
+
+
+def _after_reminder(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:
+    found = _link_of(tx, post)
+    if delivered and found is not None and found[1].ended_at is not None:
+        # It ended while Slack took it.
+        link_notices.reminder_ended(tx, found[1], now=now)
 
 
 def _open_link(tx: Transaction, post: Post, now: datetime) -> tuple[Check, CaptureLink] | None:

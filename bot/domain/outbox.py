@@ -98,7 +98,7 @@ class PostKind(StrEnum):
     LINK_QR = "link_qr"
     """The same as a QR code, in the thread of that message."""
     LINK_ENDED = "link_ended"
-    """Takes the link out of that message, once it works no more."""
+    """Takes the link out of that message, once it works no more, and its buttons off the reminder."""
     LINK_REMINDER = "link_reminder"
     """To who made it: half of the link's time is over, and there are no photos."""
     LINK_LOST = "link_lost"

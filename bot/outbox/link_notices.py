@@ -38,10 +38,18 @@ def end(tx: Transaction, ref: str, ending: LinkEnding, *, by: str, now: datetime
 def ended(tx: Transaction, link: CaptureLink, *, now: datetime) -> None:
     """Take the link out of its message, and its QR code out of Slack. What was not delivered yet says nothing more."""
     forget_qr_codes(tx, link, now=now)
+    reminder_ended(tx, link, now=now)
     if outbox.delivered(tx, _message(link)):
         _enqueue(tx, PostKind.LINK_ENDED, link, to=link.made_by, parent_id=_message(link), now=now)
     elif (batch_id := checks.whereabouts(tx, link.ref).batch) is not None:
         link_files.forget(tx, batch_id, now=now)
+
+
+def reminder_ended(tx: Transaction, link: CaptureLink, *, now: datetime) -> None:
+    """The reminder promises nothing any more, and has no buttons for what has ended."""
+    reminder_id = f"{PostKind.LINK_REMINDER.value}:{capture_links.name(link)}"
+    if outbox.delivered(tx, reminder_id):
+        _enqueue(tx, PostKind.LINK_ENDED, link, to=link.made_by, parent_id=reminder_id, suffix=":reminder", now=now)
 
 
 def forget_qr_codes(tx: Transaction, link: CaptureLink, *, now: datetime) -> None:
@@ -61,13 +69,20 @@ def _message(link: CaptureLink) -> str:
 
 
 def _enqueue(
-    tx: Transaction, kind: PostKind, link: CaptureLink, *, to: str, now: datetime, parent_id: str | None = None
+    tx: Transaction,
+    kind: PostKind,
+    link: CaptureLink,
+    *,
+    to: str,
+    now: datetime,
+    parent_id: str | None = None,
+    suffix: str = "",
 ) -> None:
     outbox.enqueue(
         tx,
         kind,
         ref=link.ref,
-        key=capture_links.name(link),
+        key=f"{capture_links.name(link)}{suffix}",
         destination=to,
         payload={"number": str(link.number)},
         parent_id=parent_id,

@@ -232,6 +232,49 @@ async def test_one_that_nobody_uses_is_reminded_of_once_and_expires(tmp_path: Pa
         assert not [m for m in world.slack.direct_messages(ANALYST) if "/c#" in json.dumps([m.text, m.blocks])]
 
 
+@pytest.mark.parametrize("ends", ["taken", "withdrawn", "replaced", "expired"])
+async def test_once_the_link_has_ended_its_reminder_says_so_and_offers_nothing_of_it(tmp_path: Path, ends: str) -> None:
+    async with journey(tmp_path, **WHOLE, KYC_LINK_HOURS="10") as world:
+        ref = await ask(world)
+        token = token_in(the_link(world))
+        world.clock.move(hours=6)
+        await world.bot.capture_links.tick()
+        await world.work()
+        reminder = world.slack.direct_messages(ANALYST)[-1]
+        assert world.slack.plain(reminder).startswith("No photos yet")
+        match ends:
+            case "taken":
+                customer = Customer(world=world, ref=ref, token=token, device=DEVICE)
+                await customer.open()
+                await customer.agree()
+                await customer.hand_in()
+            case "withdrawn":
+                await world.bot.link_actions.withdraw(ANALYST, ref)
+            case "replaced":
+                await world.bot.link_actions.renew(ANALYST, ref)
+            case _:
+                world.clock.move(hours=5)
+                await world.bot.capture_links.tick()
+        await world.work()
+        (reminder,) = [one for one in world.slack.direct_messages(ANALYST) if one.ts == reminder.ts]
+        said = world.slack.plain(reminder)
+        assert said.startswith("The customer has taken the photos" if ends == "taken" else "This link does not work")
+        assert "works until" not in said
+        assert not [action for action in (ids.NEW_LINK, ids.WITHDRAW_LINK) if action in json.dumps(reminder.blocks)]
+
+
+async def test_a_link_that_ends_while_slack_takes_its_reminder_is_ended_there_too(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE, KYC_LINK_HOURS="10") as world:
+        ref = await ask(world)
+        world.clock.move(hours=6)
+        await world.bot.capture_links.tick()
+        withdraw = world.bot.link_actions.withdraw
+        world.slack.fail_next("chat.postMessage", Fault.call(after=lambda: withdraw(ANALYST, ref)))
+        await world.work()
+        reminder = world.slack.direct_messages(ANALYST)[-1]
+        assert world.slack.plain(reminder).startswith("This link does not work any more")
+
+
 async def test_nobody_is_reminded_of_a_link_that_leads_nowhere_since_links_were_turned_off(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         customer = await asked(world)
