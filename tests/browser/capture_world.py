@@ -60,11 +60,11 @@ def blurred(frame: Image.Image) -> Image.Image:
     return frame.filter(ImageFilter.GaussianBlur(8))
 
 
-def make_film(path: Path, light: Light = daylight) -> Path:
+def make_film(path: Path, light: Light = daylight, *, pose_frames: int = POSE_FRAMES) -> Path:
     """JPEGs one after the other, as Chromium's fake camera plays them, over and over."""
     with path.open("wb") as film:
         for frame in frames():
-            film.write(faces.jpeg(light(frame)) * POSE_FRAMES)
+            film.write(faces.jpeg(light(frame)) * pose_frames)
     return path
 
 
