@@ -49,9 +49,10 @@ class Asked:
     jobs_before: int
 
     @property
-    def jobs(self) -> int:
-        """How many Smile ID has of it."""
-        return len(self.world.site.smile_id.jobs) - self.jobs_before
+    def uploads(self) -> list[int]:
+        """For each job that Smile ID has of it, how often photos arrived."""
+        jobs = list(self.world.site.smile_id.jobs.values())
+        return [job.upload_count for job in jobs[self.jobs_before :]]
 
     async def customer(self) -> Customer:
         """On a phone of their own."""
@@ -147,7 +148,7 @@ async def test_a_customer_takes_photos_of_their_own_and_is_approved(asked: Asked
     await asked.ends(APPROVED)
     await ada.page.reload()
     await ada.sees("done")
-    assert asked.jobs == 1
+    assert asked.uploads == [1]
     assert ada.refusals == []
 
 
@@ -158,7 +159,7 @@ async def test_somebody_else_who_opens_the_link_ends_the_check(asked: Asked) -> 
     await ben.press("Yes, this is not me")
     await ben.sees("wrong-person", "No photo was taken")
     await asked.ends(NOT_MY_ID)
-    assert asked.jobs == 0
+    assert asked.uploads == []
     assert ben.refusals == []
 
 
@@ -177,7 +178,7 @@ async def test_a_newer_device_is_gone_on_with_until_the_older_takes_it_back(aske
     await hand_in(on_phone)
     await on_phone.sees("ended")
     await asked.ends(APPROVED)
-    assert asked.jobs == 1
+    assert asked.uploads == [1]
     assert (refusals(on_laptop), refusals(on_phone)) == (["409"], ["410"])
 
 
@@ -192,7 +193,7 @@ async def test_photos_in_the_dark_are_refused_in_words_and_taken_again_by_a_lamp
     await ada.sees("review", "The selfie looks dark")
     await ada.press("Send the photos")
     await ada.sees("flaws", "Please take the photos again", "Selfie Too dark. Face a window or a lamp.")
-    assert asked.jobs == 0
+    assert asked.uploads == []
     make_film(asked.world.film, pose_frames=POSE_FRAMES)
     await ada.press("Take them again")
     await ada.sees("filming")
@@ -200,7 +201,7 @@ async def test_photos_in_the_dark_are_refused_in_words_and_taken_again_by_a_lamp
     await ada.press("Send the photos")
     await ada.sees("done")
     await asked.ends(APPROVED)
-    assert asked.jobs == 1
+    assert asked.uploads == [1]
     assert refusals(ada) == ["422"]
 
 
@@ -210,11 +211,11 @@ async def test_a_customer_waits_for_smile_id_and_is_approved_once_it_is_back(ask
     await ada.agree()
     await hand_in(ada)
     await ada.sees("waiting", "They cannot be handed over yet", "Your photos are kept on this page")
-    assert asked.jobs == 0
+    assert asked.uploads == []
     await asked.amina.desk.get_by_role("button", name="Mend: Smile ID fails").click()
     await see_it_done(ada)
     await asked.ends(APPROVED)
-    assert asked.jobs == 1
+    assert asked.uploads == [1]
     assert set(refusals(ada)) == {"503"}
 
 
@@ -229,7 +230,7 @@ async def test_a_link_that_expires_under_an_open_page_is_told_of_on_both_sides(a
     await ada.press("I agree" if at == "consent" else "Send the photos")
     await ada.sees("ended", "It was used, has expired or was withdrawn")
     await asked.ends(EXPIRED)
-    assert asked.jobs == 0
+    assert asked.uploads == []
     assert refusals(ada) == ["410"]
 
 
@@ -243,7 +244,7 @@ async def test_a_bot_that_dies_once_the_photos_have_arrived_finds_them_there(ask
     await asked.world.site.is_back()
     await see_it_done(ada)
     await asked.ends(APPROVED)
-    assert (asked.world.site.bot.kills, asked.jobs) == (kills + 1, 1)
+    assert (asked.world.site.bot.kills, asked.uploads) == (kills + 1, [1])
     assert set(refusals(ada)) <= {"net::ERR", "503"}
 
 
@@ -264,7 +265,9 @@ async def test_a_bot_that_dies_before_the_photos_arrive_is_given_them_again(aske
     await hand_in(ada)
     await expect(ada.step("waiting")).to_contain_text("No connection")
     await site.is_back()
+    # Only after some seconds does Smile ID's record count as silent.
+    await site.let_pass(timedelta(seconds=20))
     await see_it_done(ada)
     await asked.ends(APPROVED)
-    assert (site.bot.kills, asked.jobs) == (kills + 1, 1)
+    assert (site.bot.kills, asked.uploads) == (kills + 1, [1])
     assert set(refusals(ada)) <= {"net::ERR", "503"}
