@@ -85,5 +85,6 @@ function isBox(control) {
 
 function isHeld(control) {
   const isTypedInto = control === document.activeElement && control.matches("input, textarea") && !isBox(control);
-  return isTypedInto || theirs.has(control);
+  // A box is ticked at once, and told of as one of its group.
+  return isTypedInto || theirs.has(control) || (isBox(control) && theirs.has(control.closest("[data-act]")));
 }
