@@ -14,6 +14,7 @@ from bot.sandbox.smile_id import SmileIDSandbox
 from bot.slack.blocks import ids
 from storage.engine.sealing import Sealer
 from tests.guessing import Guesses, confirmed_by_bytes, confirmed_by_columns, empty_prints
+from tests.journeys.capture.customer import agreed
 from tests.journeys.intake import test_batches as batches
 from tests.journeys.intake.test_preflight import blurred, press
 from tests.journeys.queries.test_home import MANAGER, open_home
@@ -126,6 +127,10 @@ async def _every_way_in(world: Journey) -> None:
     rows = [batches.person(0), batches.person(1, "00000000001")]
     await batches.drop(world, {"people.csv": batches.csv_of(rows), "photos.zip": batches.zip_of(batches.photos(2))})
     await batches.send(world)
+    # By a link, with the photos that the customer took.
+    customer = await agreed(world, id_number="44444444444")
+    await customer.hand_in()
+    await world.settle()
 
 
 async def _every_message(world: Journey) -> None:
