@@ -3,6 +3,7 @@
 KycError
 ├── SettingsFault            settings do not fit; exit 2
 ├── CannotListen             a port is taken, or may not be used; exit 1
+├── ConstraintFailed         a row that the schema does not take: one that is there already, say
 ├── DatabaseFault            the database cannot be used; exit 1
 │   ├── DatabaseUnusable     SQLite cannot read or write now: a full disk, a lock, a device
 │   ├── DatabaseBusy         more waits to be stored than can be soon: nothing is lost by trying again
@@ -71,6 +72,10 @@ class SettingsFault(KycError):
 
 class CannotListen(KycError):
     """A port is taken or may not be used: another program has to stop, or another port to be named."""
+
+
+class ConstraintFailed(KycError):
+    """The schema does not take a row. The text is the database's own name for why, without any value."""
 
 
 class DatabaseFault(KycError):

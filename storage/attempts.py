@@ -1,7 +1,6 @@
 """Attempts: one row per job at Smile ID, written before Smile ID is asked, and when to ask for its status."""
 
 import json
-import sqlite3
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from bot.domain.results.codes import Outcome
 from bot.errors import DatabaseFault
 from storage import keys, leases
 from storage.engine.database import Transaction, from_text, load, to_text
+from storage.engine.sql import Row
 
 RESULTS = "results"
 """Topic woken when a job is due for job_status."""
@@ -252,7 +252,7 @@ def _set(tx: Transaction, job_id: str, *, guard: str = "1 = 1", **columns: objec
     tx.update("attempts", f"job_id = :job_id AND {guard}", {"job_id": job_id}, **columns)
 
 
-def _attempt_or_none(tx: Transaction, row: sqlite3.Row) -> Attempt | None:
+def _attempt_or_none(tx: Transaction, row: Row) -> Attempt | None:
     """None for what the bot has not written: one such row must not keep all others waiting."""
     try:
         return _attempt(tx, row)
@@ -261,7 +261,7 @@ def _attempt_or_none(tx: Transaction, row: sqlite3.Row) -> Attempt | None:
         return None
 
 
-def _attempt(tx: Transaction, row: sqlite3.Row) -> Attempt:
+def _attempt(tx: Transaction, row: Row) -> Attempt:
     job_id = row["job_id"]
     checkpoint = token = None
     if row["step"] != Step.SENT:

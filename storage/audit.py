@@ -60,7 +60,7 @@ def lines_of(tx: Transaction, ref: str) -> list[TrailLine]:
 
 def head(tx: Transaction) -> chain.Head:
     """Where the trail ends now."""
-    return chain.last(tx.db.conn)
+    return chain.last(tx.connection)
 
 
 def record_first(tx: Transaction, *, at: datetime, actor: str, act: str, ref: str) -> None:

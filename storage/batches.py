@@ -1,7 +1,6 @@
 """Batches: a file of applicants on its way from a message to checks. Rows of it are checks like any other."""
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from bot.domain.check.check import CONSENT_NOTICE
 from bot.domain.mentions.incoming import MessageIds
 from storage import leases
 from storage.engine.database import Transaction, from_text, load
+from storage.engine.sql import Row
 
 BATCHES = "batches"
 """Topic woken when a batch is due to be read or begun."""
@@ -31,7 +31,7 @@ _QUEUE = leases.Queue(
 
 
 def add(tx: Transaction, batch_id: str, message: MessageIds, files: Sequence[str], *, now: datetime) -> None:
-    """Store that a message holds applicants. An id or a message that is known raises sqlite3.IntegrityError."""
+    """Store that a message holds applicants. An id or a message that is known raises ConstraintFailed."""
     tx.run(
         """
         INSERT INTO batches (id, state, source, requester, team, channel, files, asked_at, due_at)
@@ -333,7 +333,7 @@ def is_under_way(tx: Transaction, batch_id: str) -> bool:
     return not altered.issuperset(tx.column(sql, id=batch_id, most=len(altered) + 1))
 
 
-def _batch(tx: Transaction, row: sqlite3.Row, *, sealed: bool) -> Batch:
+def _batch(tx: Transaction, row: Row, *, sealed: bool) -> Batch:
     preview = {}
     if sealed and row["reading_sealed"] is not None:
         preview = json.loads(tx.sealer.open(row["reading_sealed"], place=f"{_PLACE}:{row['id']}"))

@@ -32,7 +32,7 @@ def add(
     remind_at: datetime | None,
     now: datetime,
 ) -> CaptureLink:
-    """A new link of the check's round. Raises sqlite3.IntegrityError while another one of it is open."""
+    """A new link of the check's round. Raises ConstraintFailed while another one of it is open."""
     number = tx.value("SELECT COUNT(*) FROM capture_links WHERE ref = :ref", ref=ref) + 1
     row = f"{ref}:{number}"
     token_print, token_sha256_sealed = blind_index.make(tx.sealer, blind_index.LINK, _sha256(token), row=row)

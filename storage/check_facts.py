@@ -4,7 +4,6 @@ A row is written in the transaction that settles the check, so that figures neve
 What is still open is read from the checks themselves. Checks whose record was altered are in none of the figures.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from bot.domain.results.record_match import RecordMatch
 from storage import blind_index
 from storage.engine import macs
 from storage.engine.database import Transaction, any_moment, load
+from storage.engine.sql import Row
 
 MOST_EXAMINED = 1_000
 """As many rows have the whole record of their check examined too; of more each row's own MAC must do."""
@@ -168,11 +168,11 @@ def in_review(tx: Transaction) -> list[RoundFact]:
     return _intact(tx, rows)
 
 
-def _intact(tx: Transaction, rows: Sequence[sqlite3.Row]) -> list[RoundFact]:
+def _intact(tx: Transaction, rows: Sequence[Row]) -> list[RoundFact]:
     left_out = tx.altered({row["ref"] for row in rows})
     return [_fact(row) for row in rows if row["ref"] not in left_out]
 
 
-def _fact(row: sqlite3.Row) -> RoundFact:
+def _fact(row: Row) -> RoundFact:
     record = RecordMatch(row["record_match"] or RecordMatch.NOT_COMPARED)
     return load(RoundFact, row, paused=timedelta(seconds=row["paused_seconds"]), record=record)

@@ -1,7 +1,6 @@
 """Checks (table `verifications`), their photos, and the guarded moves between states."""
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from bot.errors import EditedMeanwhile, IllegalMove, RecordAltered
 from storage import audit, blind_index, check_facts, slack_removals
 from storage.engine import macs, record_versions
 from storage.engine.database import Transaction, any_moment, load, params
+from storage.engine.sql import Row
 
 SUBMISSION = "submission"
 """Topic woken when a check is due to be sent."""
@@ -36,7 +36,7 @@ _COLUMNS = """
 
 
 def add(tx: Transaction, request: Request, *, ref: str, now: datetime) -> None:
-    """Store a request. A `ref` or a form that is taken raises sqlite3.IntegrityError."""
+    """Store a request. A `ref` or a form that is taken raises ConstraintFailed."""
     tx.run(
         """
         INSERT INTO verifications (
@@ -271,9 +271,9 @@ def examine_after(tx: Transaction, last: str) -> str:
 
     Then all together are compared with their sum: a check that was taken away whole is looked at by nobody.
     """
-    refs = macs.refs_after(tx.db.conn, last)
+    refs = macs.refs_after(tx.connection, last)
     tx.altered(refs)
-    if not refs and tx.macs is not None and not record_versions.fit(tx.db.conn, tx.sealer):
+    if not refs and tx.macs is not None and not record_versions.fit(tx.connection, tx.sealer):
         tx.macs.note_older()
     return refs[-1] if refs else ""
 
@@ -454,7 +454,7 @@ def _set(tx: Transaction, ref: str, **columns: object) -> None:
     tx.update("verifications", "ref = :ref", {"ref": ref}, **columns)
 
 
-def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
+def _check(tx: Transaction, row: Row, *, sealed: bool = True) -> Check:
     if tx.altered([row["ref"]]):
         return _altered(row)
     applicant = {}
@@ -475,7 +475,7 @@ def _check(tx: Transaction, row: sqlite3.Row, *, sealed: bool = True) -> Check:
     )
 
 
-def _altered(row: sqlite3.Row) -> Check:
+def _altered(row: Row) -> Check:
     """Where an altered record belongs, and nothing that it says of the customer or of what has come of it.
 
     Built so that no builder can show it as approved, and none fails at a value that the bot would never have written.

@@ -7,13 +7,13 @@ is back (`storage.engine.kept_sums`), and whatever holds a check whose record pr
 """
 
 import json
-import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 
 from bot.domain.reporting.day_sums import FORM, TypeSums
 from bot.domain.reporting.periods import Span
 from storage.engine import kept_sums
 from storage.engine.record_versions import RecordSum
+from storage.engine.sql import Row
 from storage.engine.transaction import Transaction, from_text, to_text
 
 _PURPOSE = "day-sums"
@@ -37,10 +37,10 @@ def kept(tx: Transaction, days: Collection[Span]) -> dict[Span, list[TypeSums]]:
     return found
 
 
-def _rows(tx: Transaction, days: Collection[Span]) -> list[sqlite3.Row]:
+def _rows(tx: Transaction, days: Collection[Span]) -> list[Row]:
     """Between the first and the last of these days; none if what is kept is not what the bot has left there."""
-    sealed = RecordSum.read(tx.db.conn, tx.sealer)
-    if sealed is None or sealed.day_sums != kept_sums.digest(tx.db.conn):
+    sealed = RecordSum.read(tx.connection, tx.sealer)
+    if sealed is None or sealed.day_sums != kept_sums.digest(tx.connection):
         return []
     sql = """
         SELECT begins, ends, mac, sums FROM day_sums
@@ -49,7 +49,7 @@ def _rows(tx: Transaction, days: Collection[Span]) -> list[sqlite3.Row]:
     return tx.rows(sql, since=min(days)[0], until=max(end for _begin, end in days)) if days else []
 
 
-def _day(row: sqlite3.Row) -> Span:
+def _day(row: Row) -> Span:
     return from_text(row["begins"]), from_text(row["ends"])
 
 

@@ -5,13 +5,13 @@ so most statements need no guard but its id.
 """
 
 import json
-import sqlite3
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from bot.domain.outbox import UPDATES, Post
 from storage import leases
 from storage.engine.database import Transaction
+from storage.engine.sql import Row
 from storage.outbox import OUTBOX, post_of
 
 
@@ -63,7 +63,7 @@ def _free_lanes(tx: Transaction, *, now: datetime) -> list[str]:
     return tx.column(sql, now=now)
 
 
-def _post_or_none(tx: Transaction, row: sqlite3.Row, *, now: datetime) -> Post | None:
+def _post_or_none(tx: Transaction, row: Row, *, now: datetime) -> Post | None:
     """None for what the bot has not written: it becomes a dead letter, and all others are delivered."""
     try:
         return post_of(row)
@@ -73,7 +73,7 @@ def _post_or_none(tx: Transaction, row: sqlite3.Row, *, now: datetime) -> Post |
         return None
 
 
-def _next_in(tx: Transaction, destination: str, *, now: datetime, hold: timedelta) -> sqlite3.Row | None:
+def _next_in(tx: Transaction, destination: str, *, now: datetime, hold: timedelta) -> Row | None:
     """The next post of one conversation, found along the index `posts_due`.
 
     The `+` keeps the look at earlier posts of the same check on `posts_ref`: by destination it would read the whole

@@ -4,12 +4,12 @@ Read each second and after each check, on the one writer thread: every statement
 holds open checks alone (m0011), however many have ended.
 """
 
-import sqlite3
 from collections.abc import Collection
 from datetime import datetime
 
 from storage import attempts, leases
 from storage.engine.database import Transaction
+from storage.engine.sql import Row
 
 # The planner takes a partial index only where the statement repeats the index's own conditions, word for word.
 _UNSENT = "state IN ('requested', 'submitting') AND held IS NULL"
@@ -66,7 +66,7 @@ def lease(tx: Transaction, ref: str, *, now: datetime, until: datetime) -> None:
     tx.update("verifications", "ref = :ref AND state = 'submitting'", {"ref": ref}, due_at=now, leased_until=until)
 
 
-def _of_batches(tx: Transaction, *, now: datetime, limit: int) -> list[sqlite3.Row]:
+def _of_batches(tx: Transaction, *, now: datetime, limit: int) -> list[Row]:
     """Rows that go by themselves, and those of every batch that is being sent; of paused ones none is even read."""
     rows = leases.find_due(tx, _BY_THEMSELVES, now=now, limit=limit)
     for batch in tx.rows("SELECT id FROM batches WHERE state = 'sending'"):

@@ -5,7 +5,6 @@ backup from before is put back, `take_again` has them erased once more.
 """
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +13,7 @@ from bot.domain.privacy.erasures import Erased, Erasure, FoundBy
 from bot.errors import DatabaseFault
 from storage.engine.database import Transaction, from_text, to_text
 from storage.engine.erasure_lists import PLACE, WAITING, WAITING_PLACE, CarriedList
+from storage.engine.sql import Row
 
 
 def add(tx: Transaction, erasure: Erasure) -> None:
@@ -49,7 +49,7 @@ def of_check(tx: Transaction, ref: str) -> list[Erasure]:
     return [erasure for erasure in _readable(tx, rows) if ref in erasure.checks]
 
 
-def _readable(tx: Transaction, rows: Sequence[sqlite3.Row]) -> list[Erasure]:
+def _readable(tx: Transaction, rows: Sequence[Row]) -> list[Erasure]:
     found = []
     for row in rows:
         try:
@@ -126,7 +126,7 @@ def _sealed(tx: Transaction, erasure: Erasure) -> bytes:
     return tx.sealer.seal(json.dumps(content), place=f"{PLACE}:{erasure.id}")
 
 
-def _opened(tx: Transaction, row: sqlite3.Row) -> Erasure:
+def _opened(tx: Transaction, row: Row) -> Erasure:
     text = tx.sealer.open(row["list_sealed"], place=f"{PLACE}:{row['id']}")
     done_at = from_text(row["done_at"]) if row["done_at"] else None
     return _of_json(row["id"], row["asked_by"], from_text(row["asked_at"]), done_at, text)

@@ -3,13 +3,13 @@
 And the exports that managers asked for in Slack (table `exports`), until each has come to its end.
 """
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from bot.domain.reporting.exports import Export, ExportState
 from bot.domain.reporting.periods import period_of_days
 from storage.engine.database import Transaction, load, params
+from storage.engine.sql import Row
 
 PAGE = 500
 ALTERED = "altered"
@@ -91,7 +91,7 @@ def _where(wanted: ExportRange, beyond: str | None = None) -> str:
     return " AND ".join(filter(None, ("typeof(v.asked_at) = 'text'", since, until, beyond)))
 
 
-def _altered(row: sqlite3.Row) -> ExportLine:
+def _altered(row: Row) -> ExportLine:
     """Nothing that an altered record says of what has come of its check."""
     nothing = {"verdict": "", "decision": "", "ended_at": "", "record_match": "not_compared", "liveness": ""}
     # Past the schema, somebody may have put another type there.

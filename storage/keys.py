@@ -36,7 +36,7 @@ def require_all(tx: Transaction) -> frozenset[str]:
     known, configured = _known(tx), frozenset(tx.sealer.key_ids)
     used = known.used if known else None
     if used is None or not used <= configured:
-        made = sealed_values.key_ids(tx.db.conn)
+        made = sealed_values.key_ids(tx.connection)
         if missing := {key: what for key, what in made.items() if key not in configured}:
             raise WrongKey(lost(missing))
         used = frozenset(made)

@@ -3,13 +3,13 @@
 Each table whose rows are worked off names its `Queue` in its own module; how one is claimed is defined here.
 """
 
-import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from storage.engine.database import Transaction, any_moment
+from storage.engine.sql import Row
 
 FREE = "(leased_until IS NULL OR leased_until <= :now)"
 """Nobody is working on it, or its lease ran out: it was set longer than any worker takes."""
@@ -31,7 +31,7 @@ class Queue:
 
 def claim_due(
     tx: Transaction, queue: Queue, *, now: datetime, until: datetime, limit: int, under_way: Collection[str] = ()
-) -> list[sqlite3.Row]:
+) -> list[Row]:
     """Rows that are due, oldest first, ours until the lease ends; as they were before they were taken."""
     rows = may_be_taken(find_due(tx, queue, now=now, limit=limit), key=queue.key, under_way=under_way)
     keys = (row[queue.key] for row in rows)
@@ -39,13 +39,13 @@ def claim_due(
     return rows
 
 
-def find_due(tx: Transaction, queue: Queue, *, now: datetime, limit: int, **parameters: object) -> list[sqlite3.Row]:
+def find_due(tx: Transaction, queue: Queue, *, now: datetime, limit: int, **parameters: object) -> list[Row]:
     """Rows that are due, oldest first, which the caller may `take` in this transaction."""
     sql = f"SELECT {queue.columns} FROM {queue.table} WHERE {queue.due} ORDER BY {queue.order} LIMIT :limit"
     return tx.rows(sql, now=now, limit=limit, **parameters)
 
 
-def may_be_taken(rows: Iterable[sqlite3.Row], *, key: str, under_way: Collection[str]) -> list[sqlite3.Row]:
+def may_be_taken(rows: Iterable[Row], *, key: str, under_way: Collection[str]) -> list[Row]:
     """Without rows that this process works on and has given back: that worker is about to end.
 
     Leased now, such a row would wait for nobody until the lease ends: `UnderWay` begins no second work on it. The next

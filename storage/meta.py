@@ -2,13 +2,13 @@
 
 import json
 import re
-import sqlite3
 from dataclasses import asdict
 
 from bot.domain.installation import Installation
 from bot.errors import DatabaseFault, WrongKey
 from storage import keys
 from storage.engine.database import Transaction
+from storage.engine.sql import SqlConnection
 
 _PROOF = "kyc-bot"
 _PROOF_WITH_MACS = "kyc-bot macs"
@@ -107,7 +107,7 @@ def installation(tx: Transaction) -> Installation | None:
     return Installation(**json.loads(text)) if text else None
 
 
-def read_installation(connection: sqlite3.Connection) -> Installation | None:
-    """The same from a file that is only looked at. Raises sqlite3.Error where there is no such table yet."""
-    row = connection.execute("SELECT value FROM meta WHERE name = ?", (_INSTALLATION,)).fetchone()
-    return Installation(**json.loads(row[0])) if row and row[0] else None
+def read_installation(connection: SqlConnection) -> Installation | None:
+    """The same from a file that is only looked at. Raises the engine's own error where there is no such table yet."""
+    rows = connection.fetch("SELECT value FROM meta WHERE name = ?", (_INSTALLATION,))
+    return Installation(**json.loads(rows[0][0])) if rows and rows[0][0] else None

@@ -6,13 +6,13 @@ was lost can be found again. Delivery itself is in `deliveries`.
 """
 
 import json
-import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.outbox import UPDATES, URGENT, Post, PostKind
 from storage.engine.database import Transaction, from_text, load, moment_or_none
+from storage.engine.sql import Row
 
 OUTBOX = "outbox"
 """Topic woken when a post is added."""
@@ -273,6 +273,6 @@ def unconfirmed_post(tx: Transaction, job_id: str) -> Post | None:
     return post_of(row) if row is not None else None
 
 
-def post_of(row: sqlite3.Row) -> Post:
+def post_of(row: Row) -> Post:
     """The columns `lane`, `note` and `about` keep their old names: renaming them buys nothing and costs a migration."""
     return load(Post, row, destination=row["lane"], payload=json.loads(row["note"]), parent_id=row["about"])

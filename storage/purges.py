@@ -1,9 +1,7 @@
 """The report of each purge, counted in the transactions of what it erases: a kill loses no number."""
 
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import closing
 from datetime import datetime
 
 from bot.domain.privacy import purge
@@ -11,6 +9,7 @@ from bot.domain.privacy.clocks import Clock
 from bot.domain.privacy.purge import Purge
 from storage import audit
 from storage.engine.database import Transaction, load
+from storage.engine.sql import Row, SqlConnection
 
 _LAST = "SELECT * FROM purges WHERE ended_at IS NOT NULL ORDER BY seq DESC LIMIT 1"
 
@@ -53,12 +52,10 @@ def last(tx: Transaction) -> Purge | None:
     return _purge(row) if row is not None else None
 
 
-def read_last(connection: sqlite3.Connection) -> Purge | None:
-    """The same from a file that is only looked at. Raises sqlite3.Error where there is no such table yet."""
-    with closing(connection.cursor()) as cursor:
-        cursor.row_factory = sqlite3.Row
-        row = cursor.execute(_LAST).fetchone()
-    return _purge(row) if row is not None else None
+def read_last(connection: SqlConnection) -> Purge | None:
+    """The same from a file that is only looked at. Raises the engine's own error where there is no such table yet."""
+    rows = connection.fetch_rows(_LAST)
+    return _purge(rows[0]) if rows else None
 
 
 def has_erased(tx: Transaction) -> bool:
@@ -66,5 +63,5 @@ def has_erased(tx: Transaction) -> bool:
     return tx.exists("SELECT 1 FROM purges WHERE erases = 1 LIMIT 1")
 
 
-def _purge(row: sqlite3.Row) -> Purge:
+def _purge(row: Row) -> Purge:
     return load(Purge, row, counts=purge.load(row["report"]))

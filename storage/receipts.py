@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from bot.domain.results.attempt import Receipt
 from bot.domain.results.trust_rules import Disposition, Source
 from storage import blind_index
 from storage.engine.database import Transaction, load
+from storage.engine.sql import Row
 
 CALLBACKS = "callbacks"
 """Topic woken when a callback was kept that is to be settled."""
@@ -323,7 +323,7 @@ def told(tx: Transaction, job_id: str) -> list[Receipt]:
     return [_receipt(tx, row) for row in rows] if not _is_altered(tx, job_id) else []
 
 
-def _receipt(tx: Transaction, row: sqlite3.Row) -> Receipt:
+def _receipt(tx: Transaction, row: Row) -> Receipt:
     body = "{}"
     if row["body_sealed"] is not None:
         body = tx.sealer.open(row["body_sealed"], place=f"receipts.body:{row['id']}")

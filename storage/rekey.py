@@ -6,7 +6,6 @@ but of none whose record was altered: such a check stays altered, and keeps its 
 """
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from storage import attempts, audit, blind_index, keys, trail_people
 from storage.engine import macs, migrations, sealed_values
 from storage.engine.sealed_values import OF_CHECKS, OTHERS, SealedColumn
 from storage.engine.sealing import key_id_of
+from storage.engine.sql import Row
 from storage.engine.transaction import Transaction
 
 OPERATOR = "operator"
@@ -57,7 +57,7 @@ def begin(tx: Transaction) -> None:
 
     Raises DatabaseFault while an upgrade is not finished: what it has yet to key or to prove would be passed over.
     """
-    if migrations.is_unfinished(tx.db.conn):
+    if migrations.is_unfinished(tx.connection):
         raise DatabaseFault("the last upgrade of the database is not finished: start the bot once, then stop it")
     keys.pin_job_ids(tx)
     keys.note(tx, keys.require_all(tx))
@@ -65,7 +65,7 @@ def begin(tx: Transaction) -> None:
 
 def renew_checks(tx: Transaction, after: str, *, most: int) -> Step:
     """Renew what belongs to the next checks in the order of their references."""
-    refs = macs.refs_after(tx.db.conn, after, most=most)
+    refs = macs.refs_after(tx.connection, after, most=most)
     if not refs:
         return Step(last="", seen=0, renewed=0)
     intact = sorted(set(refs) - tx.altered(refs))
@@ -134,7 +134,7 @@ def forget(tx: Transaction, *, now: datetime) -> Remains:
     """Let the older keys go, unless something needs one; what remains. Looks and acts in one transaction."""
     found = remains(tx)
     if not found.needed:
-        older = set(sealed_values.key_ids(tx.db.conn)) | set(tx.sealer.key_ids)
+        older = set(sealed_values.key_ids(tx.connection)) | set(tx.sealer.key_ids)
         keys.let_go(tx, older)
         audit.record(tx, at=now, actor=OPERATOR, act="keys.let_go", detail=tx.sealer.key_id)
     return found
@@ -164,7 +164,7 @@ _PRINTS = {
 _LONGEST_LIST = 500
 
 
-def _older(tx: Transaction, column: SealedColumn, refs: Sequence[str] | None) -> Iterator[sqlite3.Row]:
+def _older(tx: Transaction, column: SealedColumn, refs: Sequence[str] | None) -> Iterator[Row]:
     """Rows of these checks, or of all, whose value or prints an older key has made."""
     prints = _PRINTS.get(column.name, ())
     older = " OR ".join(
@@ -223,7 +223,7 @@ def _lists(refs: Sequence[str]) -> Iterator[list[str]]:
         yield list(refs[start : start + _LONGEST_LIST])
 
 
-def _renew(tx: Transaction, column: SealedColumn, row: sqlite3.Row) -> int:
+def _renew(tx: Transaction, column: SealedColumn, row: Row) -> int:
     text = _open(tx, row)
     if text is None:
         return 0
@@ -233,7 +233,7 @@ def _renew(tx: Transaction, column: SealedColumn, row: sqlite3.Row) -> int:
     return 1
 
 
-def _prints(tx: Transaction, column: SealedColumn, row: sqlite3.Row, text: str) -> dict[str, object]:
+def _prints(tx: Transaction, column: SealedColumn, row: Row, text: str) -> dict[str, object]:
     """What the row is found by, made of the value that was sealed beside it."""
     match column.name:
         case "verifications.applicant_sealed":
@@ -256,7 +256,7 @@ def _prints(tx: Transaction, column: SealedColumn, row: sqlite3.Row, text: str) 
             return {}
 
 
-def _open(tx: Transaction, row: sqlite3.Row) -> str | None:
+def _open(tx: Transaction, row: Row) -> str | None:
     """None for what no key opens: it was altered beside the bot, and is worth nothing under any key."""
     if key_id_of(row["sealed"]) not in tx.sealer.key_ids:
         return None

@@ -1,9 +1,8 @@
 """What people asked of the reviewers, and why (table `review_requests`). What they write is sealed."""
 
-import sqlite3
-
 from bot.domain.review.requests import ReviewRequest
 from storage.engine.database import Transaction, load, params
+from storage.engine.sql import Row
 
 
 def add(tx: Transaction, request: ReviewRequest) -> bool:
@@ -26,7 +25,7 @@ def of_check(tx: Transaction, ref: str, round_: int | None = None) -> list[Revie
     return [_request(tx, row) for row in rows if round_ in (None, row["round"])]
 
 
-def _request(tx: Transaction, row: sqlite3.Row) -> ReviewRequest:
+def _request(tx: Transaction, row: Row) -> ReviewRequest:
     return load(ReviewRequest, row, words=tx.sealer.open(row["words_sealed"], place=_place(row["id"])))
 
 

@@ -4,7 +4,6 @@ Every change is guarded by the state it needs, and returns whether it took place
 changes follow a click or a message, and who is notified. What people write is sealed.
 """
 
-import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -21,6 +20,7 @@ from bot.domain.review.review import (
     WaitingReview,
 )
 from storage.engine.database import Transaction, any_moment, load, to_text
+from storage.engine.sql import Row
 
 _OF_ROUND = "ref = :ref AND round = :round"
 _CURRENT = "ref = :ref AND round = (SELECT round FROM verifications WHERE ref = :ref) AND state = 'open'"
@@ -275,7 +275,7 @@ def add_decision(
 ) -> None:
     """Keep a decision beside those before it, and have the replies below the cards read.
 
-    `number` counts within the round: a number that is taken raises sqlite3.IntegrityError.
+    `number` counts within the round: a number that is taken raises ConstraintFailed.
     """
     tx.insert(
         "decisions",
@@ -343,7 +343,7 @@ def _open_seal(tx: Transaction, sealed: bytes | None, place: str) -> str:
     return tx.sealer.open(sealed, place=place) if sealed is not None else ""
 
 
-def _review(tx: Transaction, row: sqlite3.Row, *, sealed: bool) -> Review:
+def _review(tx: Transaction, row: Row, *, sealed: bool) -> Review:
     proposal = None
     if row["proposed"] is not None:
         proposal = Proposal(

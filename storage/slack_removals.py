@@ -6,7 +6,6 @@ which clock, and does the work.
 """
 
 import json
-import sqlite3
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from bot.domain.privacy.slack_removals import TRY_AGAIN_AT_MOST, Removal, Remova
 from bot.errors import DatabaseFault
 from storage import leases
 from storage.engine.database import Transaction, load
+from storage.engine.sql import Row
 
 SLACK_REMOVALS = "slack_removals"
 """Topic woken when something is to be erased."""
@@ -213,7 +213,7 @@ def _sealed(tx: Transaction, id_: str, place: RemovalPlace, *, is_asked: bool) -
     return tx.sealer.seal(json.dumps(kept), place=f"slack_removals.place:{id_}")
 
 
-def _opened(tx: Transaction, row: sqlite3.Row) -> tuple[SlackRemoval, bool]:
+def _opened(tx: Transaction, row: Row) -> tuple[SlackRemoval, bool]:
     """And whether it was asked for in earnest; of a row that the bot did not write, nothing is known."""
     try:
         kept = json.loads(tx.sealer.open(row["place_sealed"], place=f"slack_removals.place:{row['id']}"))

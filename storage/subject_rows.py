@@ -4,13 +4,13 @@ By the same tables of code that say what is erased and what is sealed, so that n
 """
 
 import json
-import sqlite3
 from collections.abc import Mapping
 
 from bot.errors import DatabaseFault
 from storage.engine.database import Transaction
 from storage.engine.lifespans import LIFESPANS
 from storage.engine.sealed_values import OF_CHECKS, OTHERS, SealedColumn
+from storage.engine.sql import Row
 
 DOES_NOT_OPEN = "altered beside the bot: it does not open"
 _WHERE: Mapping[str, str] = {
@@ -43,7 +43,7 @@ def _rows(tx: Transaction, table: str, ref: str) -> list[dict[str, object]]:
     return [_told(tx, row, columns, sealed) for row in rows]
 
 
-def _told(tx: Transaction, row: sqlite3.Row, columns: list[str], sealed: list[SealedColumn]) -> dict[str, object]:
+def _told(tx: Transaction, row: Row, columns: list[str], sealed: list[SealedColumn]) -> dict[str, object]:
     told = {name: row[name] for name in columns if row[name] not in (None, "") and not name.endswith(_ENDINGS)}
     for one in sealed:
         if row[one.column] is not None and one.name not in _SECRETS:

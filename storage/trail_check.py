@@ -5,7 +5,6 @@ from what the line itself says: one changed line is one fault.
 """
 
 import hashlib
-import sqlite3
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
@@ -14,6 +13,7 @@ from storage.engine import chain
 from storage.engine.chain import ChainedLine, Head
 from storage.engine.database import Transaction
 from storage.engine.record_versions import RecordSum
+from storage.engine.sql import Row
 
 PAGE = 2_000
 """Lines on one snapshot: some hundredths of a second."""
@@ -118,7 +118,7 @@ class _Walk:
     older: "hashlib._Hash"
     faults: list[Fault] = field(default_factory=list)
 
-    def step(self, row: sqlite3.Row) -> None:
+    def step(self, row: Row) -> None:
         line = ChainedLine(*(row[name] for name in ChainedLine._fields))
         has = row["chain"] or ""
         # Older versions promised no numbers without a gap: of their lines, the digest tells that the chain began with.
@@ -159,7 +159,7 @@ def _before_first(tx: Transaction) -> list[int]:
 
 
 def _at_the_end(tx: Transaction, last: Head) -> list[Fault]:
-    kept = RecordSum.read(tx.db.conn, tx.sealer)
+    kept = RecordSum.read(tx.connection, tx.sealer)
     if kept is None:
         return [Fault(kind=FaultKind.NO_HEAD)] if last.seq else []
     if kept.head == last:
@@ -211,7 +211,7 @@ def compare_records(tx: Transaction, before: RecordProgress) -> RecordProgress:
     )
 
 
-def _record_fault(row: sqlite3.Row, altered: frozenset[str]) -> Fault | None:
+def _record_fault(row: Row, altered: frozenset[str]) -> Fault | None:
     """None also where the last line is from before there was a chain: it repeats no version."""
     if row["ref"] in altered:
         return Fault(kind=FaultKind.RECORD_ALTERED, ref=row["ref"], seq=row["seq"])

@@ -31,7 +31,7 @@ def make(
 
     `in_file`: it has no message and no reminder of its own; the caller has it sent with others (`link_files.made`).
 
-    Raises sqlite3.IntegrityError while another one is open, IllegalMove where nothing is waited for.
+    Raises ConstraintFailed while another one is open, IllegalMove where nothing is waited for.
     """
     if checks.get(tx, ref, sealed=False).state is not State.AWAITING_PHOTOS:
         raise IllegalMove(f"{ref} waits for no photos")

@@ -37,7 +37,7 @@ def accept(
 
     Its requester starts it with `budget`; None: it is a row of a file that was counted as a whole.
 
-    A repeat of the same form returns the first one's reference and changes nothing. Raises sqlite3.IntegrityError when
+    A repeat of the same form returns the first one's reference and changes nothing. Raises ConstraintFailed when
     `ref` is taken, Refused when the day has no room for one more.
     """
     known = checks.find_by_view(tx, request.view_id)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bot.errors import DatabaseFault
 from storage.engine import erasure_lists, owners, record_versions
-from storage.engine.connection import explain, is_damage, read_any_text, sync_folder, unusable_as_fault
+from storage.engine.connection import explain, is_damage, read_any_text, sql_of, sync_folder, unusable_as_fault
 from storage.engine.database import moment_or_none, to_text
 from storage.engine.inspect import examine_backup
 from storage.engine.lock import DatabaseLock
@@ -339,7 +339,9 @@ def _mark_in(db: sqlite3.Connection, sealer: Sealer, now: datetime) -> None:
         (to_text(now),),
     )
     db.execute("UPDATE attempts SET ask_at = ? WHERE step = 'sent' AND ask_at IS NOT NULL", (to_text(now),))
-    record_versions.add_line(db, sealer, at=to_text(now), actor="operator", act="database.restored", detail=known)
+    record_versions.add_line(
+        sql_of(db), sealer, at=to_text(now), actor="operator", act="database.restored", detail=known
+    )
 
 
 def _set_aside(database: Path, now: datetime) -> Path | None:

@@ -11,13 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from storage.engine.connection import executed, executed_for_each, fetched
+from storage.engine.sql import SqlConnection
 
 GENESIS = "0" * 64
 """Before the first line."""
@@ -47,6 +45,9 @@ class ChainedLine(NamedTuple):
 
 
 COLUMNS = ", ".join(ChainedLine._fields)
+_PAGE = 2_000
+_BEFORE_ALL = -(1 << 63)
+"""As low as a number can be, whoever has written the line."""
 _OLDER_COLUMNS = 6
 """`seq` to `detail`."""
 
@@ -79,31 +80,31 @@ def following(previous: str, line: ChainedLine) -> str:
     return hashlib.sha256(json.dumps([previous, *line], separators=(",", ":")).encode()).hexdigest()
 
 
-def is_due(connection: sqlite3.Connection) -> bool:
+def is_due(connection: SqlConnection) -> bool:
     """Whether the trail is an older one whose chain is still to be begun."""
-    return bool(fetched(connection, "SELECT 1 FROM meta WHERE name = ?", (DUE,)))
+    return bool(connection.fetch("SELECT 1 FROM meta WHERE name = ?", (DUE,)))
 
 
-def last(connection: sqlite3.Connection) -> Head:
+def last(connection: SqlConnection) -> Head:
     """As the lines themselves say; a line without a hash has an empty one."""
-    rows = fetched(connection, "SELECT seq, COALESCE(chain, '') FROM audit ORDER BY seq DESC LIMIT 1")
+    rows = connection.fetch("SELECT seq, COALESCE(chain, '') FROM audit ORDER BY seq DESC LIMIT 1")
     return Head(seq=rows[0][0], chain=rows[0][1]) if rows else NOWHERE
 
 
-def holds(connection: sqlite3.Connection, head: Head) -> bool:
+def holds(connection: SqlConnection, head: Head) -> bool:
     """Whether the line that was the last one once is still there, with its hash."""
     if head == NOWHERE:
         return True
-    return fetched(connection, "SELECT chain FROM audit WHERE seq = ?", (head.seq,)) == [(head.chain,)]
+    return connection.fetch("SELECT chain FROM audit WHERE seq = ?", (head.seq,)) == [(head.chain,)]
 
 
-def lines_after(connection: sqlite3.Connection, seq: int, *, most: int = -1) -> list[ChainedLine]:
+def lines_after(connection: SqlConnection, seq: int, *, most: int = -1) -> list[ChainedLine]:
     """In order; all of them unless `most` says how many."""
     sql = f"SELECT {COLUMNS} FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"
-    return [ChainedLine(*row) for row in fetched(connection, sql, (seq, most))]
+    return [ChainedLine(*row) for row in connection.fetch(sql, (seq, most))]
 
 
-def record_all(connection: sqlite3.Connection, refs: Collection[str], *, after: int) -> None:
+def record_all(connection: SqlConnection, refs: Collection[str], *, after: int) -> None:
     """Give each of these checks that has no line after `after` one of its own.
 
     Its time is that of the line before, if there is one: there is no clock here, and what is told is the version.
@@ -115,37 +116,37 @@ def record_all(connection: sqlite3.Connection, refs: Collection[str], *, after: 
         FROM verifications WHERE ref = ?
         """
     for ref in sorted(set(refs) - have):
-        executed(connection, sql, (ref,))
+        connection.run(sql, (ref,))
 
 
-def complete(connection: sqlite3.Connection, head: Head, *, after: int, versions: Mapping[str, int]) -> Head:
+def complete(connection: SqlConnection, head: Head, *, after: int, versions: Mapping[str, int]) -> Head:
     """Chain the lines after `after` to `head`, with the versions of the records that they name; the new head."""
     hashes: list[tuple[int | None, str, int]] = []
     for line in lines_after(connection, after):
         chained = line._replace(version=versions.get(line.ref or ""))
         head = Head(seq=line.seq, chain=following(head.chain, chained))
         hashes.append((chained.version, head.chain, head.seq))
-    executed_for_each(connection, "UPDATE audit SET version = ?, chain = ? WHERE seq = ?", hashes)
+    connection.run_for_each("UPDATE audit SET version = ?, chain = ? WHERE seq = ?", hashes)
     return head
 
 
-def append(connection: sqlite3.Connection, head: Head, *, at: str, actor: str, act: str, detail: str) -> Head:
+def append(connection: SqlConnection, head: Head, *, at: str, actor: str, act: str, detail: str) -> Head:
     """Add one line of the database itself to the chain, in the caller's transaction; the new head."""
     before = last(connection).seq
     sql = "INSERT INTO audit (at, actor, act, detail) VALUES (?, ?, ?, ?)"
-    executed(connection, sql, (at, actor, act, detail))
+    connection.run(sql, (at, actor, act, detail))
     return complete(connection, head, after=before, versions={})
 
 
-def begin(connection: sqlite3.Connection) -> Head:
+def begin(connection: SqlConnection) -> Head:
     """Chain a trail that has lines and no hashes, by one line that holds their digest."""
     newest = last(connection).seq
-    [(at,)] = fetched(connection, "SELECT at FROM audit WHERE seq = ?", (newest,))
+    [(at,)] = connection.fetch("SELECT at FROM audit WHERE seq = ?", (newest,))
     detail = digest_of_lines(connection, newest + 1)
     return append(connection, NOWHERE, at=at, actor=_BOT, act=BEGUN, detail=detail)
 
 
-def digest_of_lines(connection: sqlite3.Connection, before: int) -> str:
+def digest_of_lines(connection: SqlConnection, before: int) -> str:
     """Of all lines before this sequence number, as they stand, in hex: what a trail of older versions had."""
     digest = hashlib.sha256()
     for line in _older_lines(connection, before):
@@ -159,9 +160,9 @@ def add_older(digest: hashlib._Hash, line: Sequence[object]) -> None:
     digest.update(b"\n")
 
 
-def _older_lines(connection: sqlite3.Connection, before: int) -> Iterator[Sequence[object]]:
-    with closing(connection.cursor()) as cursor:
-        cursor.row_factory = None
-        yield from cursor.execute(
-            "SELECT seq, at, actor, act, ref, detail FROM audit WHERE seq < ? ORDER BY seq", [before]
-        )
+def _older_lines(connection: SqlConnection, before: int) -> Iterator[Sequence[object]]:
+    sql = "SELECT seq, at, actor, act, ref, detail FROM audit WHERE seq > ? AND seq < ? ORDER BY seq LIMIT ?"
+    last = _BEFORE_ALL
+    while page := connection.fetch(sql, (last, before, _PAGE)):
+        yield from page
+        last = page[-1][0]

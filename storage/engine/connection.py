@@ -1,4 +1,4 @@
-"""How a connection is set up, what storage functions may not do on it, and how SQLite's errors read.
+"""SQLite's connections: how one is set up, what storage functions may not do on it, and how SQLite's errors read.
 
 The rules that hold for the writer and the readers alike; what runs on them is `storage.engine.group`'s part.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from operator import methodcaller
 from pathlib import Path
@@ -17,8 +17,9 @@ from weakref import WeakSet
 
 import sqlite_utils
 
-from bot.errors import DatabaseFault, DatabaseUnusable
+from bot.errors import ConstraintFailed, DatabaseFault, DatabaseUnusable
 from storage.engine import owners
+from storage.engine.sql import Dialect, Parameters, Row, SpoiltValue, SqlConnection
 
 SAVEPOINT = "storage_function"
 """The savepoint that holds one storage function; functions may have others, with other names."""
@@ -50,6 +51,10 @@ _UNUSABLE = {
     sqlite3.SQLITE_NOTADB: "its file is not an SQLite database",
 }
 """Primary result codes that speak of the disk, the file or its lock, not of one statement."""
+
+
+_BLOB_FOR_TEXT = "JSON cannot hold BLOB values"
+"""What SQLite says of a blob where the schema (STRICT) lets only a text be: its bytes in the file were changed."""
 
 
 def create_private(path: Path) -> None:
@@ -138,7 +143,64 @@ def temporary_files_beside(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute(f"PRAGMA temp_store = {before}")
 
 
-class TrackedConnection(sqlite3.Connection):
+class _Statements:
+    """SQLite's `SqlConnection`: each statement has a cursor of its own, closed whatever happens."""
+
+    dialect = Dialect.SQLITE
+
+    def untracked_cursor(self) -> sqlite3.Cursor:
+        """For whoever closes it at once."""
+        raise NotImplementedError
+
+    def fetch(self, sql: str, parameters: Parameters = (), /) -> list[tuple[Any, ...]]:
+        """All rows of one statement, as plain tuples. Raises SpoiltValue."""
+        # No context managers here, and in the next ones: one costs as much as a short statement.
+        cursor = self.untracked_cursor()
+        try:
+            cursor.row_factory = None
+            return cursor.execute(sql, parameters).fetchall()
+        except sqlite3.OperationalError as error:
+            if str(error) != _BLOB_FOR_TEXT:
+                raise
+            raise SpoiltValue from error
+        except sqlite3.IntegrityError as error:
+            raise _refused(error) from error
+        finally:
+            cursor.close()
+
+    def fetch_rows(self, sql: str, parameters: Parameters = (), /) -> list[Row]:
+        """All rows of one statement."""
+        cursor = self.untracked_cursor()
+        try:
+            cursor.row_factory = sqlite3.Row
+            return cursor.execute(sql, parameters).fetchall()
+        except sqlite3.IntegrityError as error:
+            raise _refused(error) from error
+        finally:
+            cursor.close()
+
+    def run(self, sql: str, parameters: Parameters = (), /) -> int:
+        """Run one statement whose rows, if it gives any, nobody wants; how many it touched."""
+        cursor = self.untracked_cursor()
+        try:
+            return cursor.execute(sql, parameters).rowcount
+        except sqlite3.IntegrityError as error:
+            raise _refused(error) from error
+        finally:
+            cursor.close()
+
+    def run_for_each(self, sql: str, parameters: Iterable[Sequence[object]], /) -> None:
+        """Run one statement that gives no rows, for each of these."""
+        cursor = self.untracked_cursor()
+        try:
+            cursor.executemany(sql, parameters)
+        except sqlite3.IntegrityError as error:
+            raise _refused(error) from error
+        finally:
+            cursor.close()
+
+
+class TrackedConnection(_Statements, sqlite3.Connection):
     """Knows its living cursors, so that none outlives the function that made it.
 
     One kept in a traceback would do harm: an unread RETURNING blocks every later commit of the writer, an
@@ -167,32 +229,27 @@ class TrackedConnection(sqlite3.Connection):
                 cursor.close()
 
 
-def fetched(
-    connection: sqlite3.Connection, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
-) -> list[Any]:
-    """All rows of one statement, as plain tuples."""
-    with closing(untracked_cursor(connection)) as cursor:
-        cursor.row_factory = None
-        return cursor.execute(sql, parameters).fetchall()
+class _Plain(_Statements):
+    """A connection that is none of the house's."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._connection.in_transaction
+
+    def untracked_cursor(self) -> sqlite3.Cursor:
+        return self._connection.cursor()
 
 
-def executed(
-    connection: sqlite3.Connection, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
-) -> None:
-    """Run one statement that gives no rows."""
-    with closing(untracked_cursor(connection)) as cursor:
-        cursor.execute(sql, parameters)
+def sql_of(connection: sqlite3.Connection) -> SqlConnection:
+    """For what both engines share; the same connection where it is one of the house's own."""
+    return connection if isinstance(connection, TrackedConnection) else _Plain(connection)
 
 
-def executed_for_each(connection: sqlite3.Connection, sql: str, parameters: Iterable[Sequence[object]]) -> None:
-    """Run one statement that gives no rows, for each of these."""
-    with closing(untracked_cursor(connection)) as cursor:
-        cursor.executemany(sql, parameters)
-
-
-def untracked_cursor(connection: sqlite3.Connection) -> sqlite3.Cursor:
-    """For whoever closes it at once, whatever happens."""
-    return connection.untracked_cursor() if isinstance(connection, TrackedConnection) else connection.cursor()
+def _refused(error: sqlite3.IntegrityError) -> ConstraintFailed:
+    return ConstraintFailed(error.sqlite_errorname)
 
 
 class StatementGuard:
@@ -254,7 +311,7 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 def explain(error: BaseException) -> str:
     """What went wrong in words for the operator: never a statement or a value."""
-    if isinstance(error, DatabaseFault):
+    if isinstance(error, DatabaseFault | ConstraintFailed):
         return str(error)
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     trouble = _trouble(error)

@@ -7,28 +7,28 @@ reach outside the database: no network, no waiting. What the functions say in SQ
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+import secrets
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Concatenate, ParamSpec, TypeVar
 
-import sqlite_utils
 import structlog
 
 from bot.domain.privacy.erasures import Traces
 from bot.errors import DatabaseBusy, DatabaseFault
-from storage.engine import macs, record_versions, shape, traces
-from storage.engine.connection import connect, create_private, unusable_as_fault
-from storage.engine.group import CommitGroup, Connection, Records, WriteJob
+from storage.engine import record_versions
+from storage.engine.connections import Connections, Reader
+from storage.engine.group import CommitGroup, Identity, WriteJob
 from storage.engine.lanes import Lanes, is_behind
 from storage.engine.sealing import Sealer
+from storage.engine.shape import Migrate
+from storage.engine.sqlite import SqliteConnections
 from storage.engine.transaction import Transaction, any_moment, from_text, load, moment_or_none, params, to_text
-from storage.engine.writer_macs import WriterMacs
 
 __all__ = ["Database", "Transaction", "any_moment", "from_text", "load", "moment_or_none", "params", "to_text"]
 
@@ -51,11 +51,11 @@ _UNTIL_NEXT_TRY = 60.0
 
 
 class Database:
-    """The bot's SQLite file. Belongs to the event loop it was opened on; call it from there only."""
+    """The bot's database. Belongs to the event loop it was opened on; call it from there only."""
 
     def __init__(
         self,
-        connections: _Connections,
+        connections: Connections,
         writer_thread: ThreadPoolExecutor,
         on_commit: Callable[[int, float], None] | None,
         on_busy: Callable[[], None] | None,
@@ -87,6 +87,7 @@ class Database:
             self._learned = self._loop.run_in_executor(self._long_readers.threads, self._learn)
         else:
             self._learned.set_result(None)
+        connections.listen(self._hear)
 
     @classmethod
     async def open(
@@ -94,7 +95,7 @@ class Database:
         path: Path,
         *,
         sealer: Sealer,
-        migrate: Callable[[sqlite_utils.Database, Sealer], None],
+        migrate: Migrate,
         as_it_is: bool = False,
         readers: int = 2,
         busy_timeout: timedelta = timedelta(seconds=5),
@@ -103,6 +104,7 @@ class Database:
         group_seconds: float = GROUP_SECONDS,
         rest_seconds: float = REST_SECONDS,
         learn_at_once: int = record_versions.AT_ONCE,
+        instance: str | None = None,
     ) -> Database:
         """Open or create the file, and run `migrate` on the writer thread before anything else.
 
@@ -112,13 +114,20 @@ class Database:
 
         Of more than `learn_at_once` checks the versions are read afterwards (`learned`).
         `on_commit` hears, on the event loop, of each commit: how many functions it held, and its seconds; `on_busy` of
-        each function that is refused with DatabaseBusy.
+        each function that is refused with DatabaseBusy. `instance` is the id of this process, made if it is not given.
         Raises DatabaseFault if the file cannot be used, and whatever `migrate` raises.
         """
-        connections = _Connections(path=path, sealer=sealer, busy_timeout=busy_timeout, learn_at_once=learn_at_once)
+        connections = SqliteConnections(
+            path=path,
+            sealer=sealer,
+            identity=Identity(instance or f"i-{secrets.token_hex(6)}"),
+            busy_timeout=busy_timeout,
+            learn_at_once=learn_at_once,
+        )
         thread = ThreadPoolExecutor(1, "database-writer")
         try:
-            await asyncio.get_running_loop().run_in_executor(thread, connections.open, migrate, as_it_is, readers)
+            opening = partial(connections.open, migrate, as_it_is=as_it_is, readers=readers)
+            await asyncio.get_running_loop().run_in_executor(thread, opening)
             return cls(connections, thread, on_commit, on_busy, group_seconds, rest_seconds)
         except BaseException as error:
             thread.submit(connections.close)
@@ -185,6 +194,15 @@ class Database:
             self._tell_altered()
 
     @property
+    def instance(self) -> str:
+        """The id of this process, which each transaction has. Others follow when it begins anew under another id."""
+        return self._connections.identity.instance
+
+    @instance.setter
+    def instance(self, id_: str) -> None:
+        self._connections.identity.instance = id_
+
+    @property
     def altered(self) -> frozenset[str]:
         """Checks whose record proved not to be as the bot wrote it, since this process began."""
         return self._connections.records.found.known
@@ -218,13 +236,23 @@ class Database:
         A file of up to `traces.AT_ONCE_BYTES` is written anew for it, a larger one only where no bot works on it.
         """
         self._refuse_if_closed()
-        return await self._loop.run_in_executor(self._writer_thread, traces.clear, self._connections.path)
+        return await self._loop.run_in_executor(self._writer_thread, self._connections.clear_traces)
 
     async def close(self) -> None:
         """Answer all that was asked before, checkpoint, and end the threads. A repeat is harmless."""
         if self._closing is None:
             self._closing = self._loop.create_task(self._close())
         await asyncio.shield(self._closing)
+
+    def _wake(self, topics: Collection[str]) -> None:
+        for topic in dict.fromkeys(topics):
+            for callback in self._subscribers.get(topic, ()):
+                self._loop.call_soon(callback)
+
+    def _hear(self, topics: Collection[str]) -> None:
+        """Another instance's commit has woken these; called on any thread, also after the loop's end."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._wake, topics)
 
     def _tell_altered(self) -> None:
         if self._on_altered and (news := self._connections.records.found.take_news()):
@@ -247,7 +275,9 @@ class Database:
         records = self._connections.records
 
         def learn(transaction: Transaction) -> None:
-            records.learn(transaction.db.conn, transaction.sealer, go_on=lambda: not self._ending.wait(_BETWEEN_PAGES))
+            records.learn(
+                transaction.connection, transaction.sealer, go_on=lambda: not self._ending.wait(_BETWEEN_PAGES)
+            )
 
         while not self._ending.is_set():
             try:
@@ -287,9 +317,7 @@ class Database:
                 job.answered.exception()  # counts as heard: a caller that is cancelled by now cannot hear it
         for event, facts in group.told:
             log.info(event, **facts)
-        for topic in dict.fromkeys(group.topics):
-            for callback in self._subscribers.get(topic, ()):
-                self._loop.call_soon(callback)
+        self._wake(group.topics)
         self._tell_altered()
         if self._on_commit and group.committed:
             self._loop.call_soon(self._on_commit, len(group.jobs), group.seconds)
@@ -302,15 +330,6 @@ class Database:
             self._idle.set()
 
 
-@contextmanager
-def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        connection.execute("ROLLBACK")
-
-
 def _log_failure(done: asyncio.Future[T]) -> None:
     if not done.cancelled() and (error := done.exception()) is not None:
         log.error("database.not_written", exc_info=error)
@@ -319,87 +338,13 @@ def _log_failure(done: asyncio.Future[T]) -> None:
 class _Readers:
     """Connections that read, and as many threads."""
 
-    def __init__(self, connections: Sequence[Connection], name: str) -> None:
+    def __init__(self, connections: Sequence[Reader], name: str) -> None:
         self._free = list(connections)
         self.threads = ThreadPoolExecutor(len(self._free), name)
 
     def read(self, call: Callable[[Transaction], T]) -> T:
         reader = self._free.pop()  # as many connections as threads: one is always there
         try:
-            with unusable_as_fault():
-                return reader.read(call)
+            return reader.read(call)
         finally:
             self._free.append(reader)
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Connections:
-    """The writer's connection and the readers', opened and closed together on the writer thread."""
-
-    path: Path
-    sealer: Sealer
-    busy_timeout: timedelta
-    learn_at_once: int
-    records: Records = field(init=False, default_factory=Records)
-    writer: Connection = field(init=False)
-    readers: list[Connection] = field(init=False, default_factory=list)
-    long_readers: list[Connection] = field(init=False, default_factory=list)
-    has_much_to_learn: bool = field(init=False, default=False)
-    """So many records that their versions are to be read behind the start."""
-    _opened: list[sqlite_utils.Database] = field(init=False, default_factory=list)
-
-    def open(self, migrate: Callable[[sqlite_utils.Database, Sealer], None], as_it_is: bool, readers: int) -> None:
-        create_private(self.path)
-        with unusable_as_fault():
-            db = self._connect()
-            if not as_it_is:
-                migrate(db, self.sealer)
-            if db.conn.in_transaction:
-                raise RuntimeError("the migrations left a transaction open")
-            if not macs.exists(db.conn):
-                self.writer = Connection(db, self.sealer)
-                self.readers, self.long_readers = (
-                    [Connection(self._reader(), self.sealer) for _ in range(readers)] for _room in range(2)
-                )
-                return
-            guard = shape.ShapeGuard(db.conn, migrate)
-            guard.require()
-            self.writer = Connection(db, self.sealer, macs=self._writer_macs(db), shape=guard)
-            self.readers, self.long_readers = (
-                [self._guarded_reader(migrate) for _ in range(readers)] for _room in range(2)
-            )
-
-    def _guarded_reader(self, migrate: shape.Migrate) -> Connection:
-        db = self._reader()
-        guard = shape.ShapeGuard(db.conn, migrate)
-        return Connection(db, self.sealer, records=self.records, shape=guard)
-
-    def _reader(self) -> sqlite_utils.Database:
-        db = self._connect(any_thread=True)
-        db.conn.text_factory = str  # twice as fast as `read_any_text`, to which a reader turns that finds other text
-        db.conn.execute("PRAGMA query_only = ON")
-        return db
-
-    def _writer_macs(self, db: sqlite_utils.Database) -> WriterMacs:
-        witness = self._connect()
-        witness.conn.execute("PRAGMA query_only = ON")
-        found = WriterMacs(db.conn, witness.conn, self.sealer, versions=self.records.versions, found=self.records.found)
-        found.begin()
-        self.has_much_to_learn = not record_versions.are_at_most(db.conn, self.learn_at_once)
-        if not self.has_much_to_learn:
-            with _snapshot(witness.conn):
-                self.records.learn(witness.conn, self.sealer)
-        return found
-
-    def close(self) -> None:
-        while len(self._opened) > 1:
-            self._opened.pop().close()
-        for db in self._opened:
-            with suppress(sqlite3.Error):  # what stays in the write-ahead log is as safe as in the file
-                db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            db.close()
-
-    def _connect(self, *, any_thread: bool = False) -> sqlite_utils.Database:
-        db = connect(self.path, busy_timeout=self.busy_timeout, any_thread=any_thread)
-        self._opened.append(db)
-        return db

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 
 import structlog
 from sqlite_utils import Database
 
 from storage.engine import chain
+from storage.engine.connection import sql_of
 from storage.engine.record_versions import RecordSum, versions_in
 from storage.engine.sealing import Sealer
+from storage.engine.sql import SqlConnection
 
 log = structlog.get_logger(__name__)
 
@@ -21,17 +22,18 @@ def make(db: Database, sealer: Sealer) -> None:
     A trail with its hashes taken away looks like one from before. It has lost the sum of all records, too, or has one
     from before the upgrade, which fits no more: then its lines stay as they are, and are told apart for ever.
     """
+    connection = sql_of(db.conn)
     with db.atomic():
-        db.conn.execute("DELETE FROM meta WHERE name = ?", (chain.DUE,)).close()
-        kept = RecordSum.read(db.conn, sealer)
-        if not _may_begin(db.conn, kept):
+        connection.run("DELETE FROM meta WHERE name = ?", (chain.DUE,))
+        kept = RecordSum.read(connection, sealer)
+        if not _may_begin(connection, kept):
             log.error("database.chain_refused")
             return
         kept = kept or RecordSum.new()
-        replace(kept, head=chain.begin(db.conn), commits=kept.commits + 1).write(db.conn, sealer)
+        replace(kept, head=chain.begin(connection), commits=kept.commits + 1).write(connection, sealer)
 
 
-def _may_begin(connection: sqlite3.Connection, kept: RecordSum | None) -> bool:
+def _may_begin(connection: SqlConnection, kept: RecordSum | None) -> bool:
     if chain.last(connection) == chain.NOWHERE:
         return False
     if kept is None:

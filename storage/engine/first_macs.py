@@ -15,8 +15,10 @@ from sqlite_utils import Database
 
 from storage import meta
 from storage.engine import macs
+from storage.engine.connection import sql_of
 from storage.engine.record_versions import RecordSum
 from storage.engine.sealing import Sealer
+from storage.engine.sql import SqlConnection
 from storage.engine.transaction import Transaction
 from storage.engine.writer_macs import keep
 
@@ -29,10 +31,9 @@ MADE = "macs_made"
 any lies in every backup from before, and whoever puts it back has all that is in the file believed once more."""
 
 
-def left(connection: sqlite3.Connection) -> bool:
+def left(connection: SqlConnection) -> bool:
     """Whether they are still to be made, or some of them."""
-    with closing(connection.execute("SELECT 1 FROM meta WHERE name = ?", (DUE,))) as found:
-        return found.fetchone() is not None
+    return bool(connection.fetch("SELECT 1 FROM meta WHERE name = ?", (DUE,)))
 
 
 def make(db: Database, sealer: Sealer) -> int:
@@ -43,7 +44,7 @@ def make(db: Database, sealer: Sealer) -> int:
     """
     made = 0
     with db.atomic():
-        is_first = not meta.are_macs_made(Transaction(db, sealer, None))
+        is_first = not meta.are_macs_made(Transaction(sql_of(db.conn), sealer, None))
     if is_first:
         last = ""
         while refs := _without(db.conn, last):
@@ -54,7 +55,7 @@ def make(db: Database, sealer: Sealer) -> int:
     else:
         log.error("database.macs_refused")
     with db.atomic():
-        tx = Transaction(db, sealer, None)
+        tx = Transaction(sql_of(db.conn), sealer, None)
         if is_first and (count := tx.value("SELECT COUNT(*) FROM check_macs")):  # an earlier start may have made some
             meta.keep(tx, MADE, str(count))
         meta.note_macs_made(tx)
@@ -74,7 +75,8 @@ def _without(connection: sqlite3.Connection, last: str) -> list[str]:
 
 def make_page(connection: sqlite3.Connection, sealer: Sealer, refs: Sequence[str]) -> None:
     """Make those of some checks, in the caller's transaction."""
-    keep(connection, sealer, dict.fromkeys(refs, 1))
+    shared = sql_of(connection)
+    keep(shared, sealer, dict.fromkeys(refs, 1))
     # A kill between two pages leaves what the next start goes on with: the sum is of what is made.
-    kept = RecordSum.read(connection, sealer) or RecordSum.new()
-    kept.with_versions({}, dict.fromkeys(refs, 1)).write(connection, sealer)
+    kept = RecordSum.read(shared, sealer) or RecordSum.new()
+    kept.with_versions({}, dict.fromkeys(refs, 1)).write(shared, sealer)

@@ -1,5 +1,7 @@
 """Storage functions on a connection: one alone on a reader's snapshot, or a group in one commit.
 
+What both engines do. What each says for it to its database is in its own `Writer` (`storage.engine.sqlite`).
+
 Each function of a group has a savepoint, so that one that fails spoils no other. What fails all: a commit that
 fails (disk, or a *deferred* foreign key), and an error that ends the whole transaction inside a function.
 """
@@ -7,29 +9,17 @@ fails (disk, or a *deferred* foreign key), and an error that ends the whole tran
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import sqlite_utils
-
 from bot.errors import DatabaseUnusable
-from storage.engine.connection import (
-    SAVEPOINT,
-    StatementGuard,
-    TrackedConnection,
-    executed,
-    explain,
-    is_no_utf8,
-    read_any_text,
-    unusable_as_fault,
-)
 from storage.engine.record_versions import RecordVersions
 from storage.engine.sealing import Sealer
-from storage.engine.shape import ShapeGuard
+from storage.engine.sql import SqlConnection
 from storage.engine.transaction import LogEvent, Transaction
 from storage.engine.writer_macs import Alterations, SnapshotMacs, WriterMacs
 
@@ -65,6 +55,13 @@ class CommitGroup:
     committed: bool = False
     seconds: float = 0.0
 
+    def start_over(self) -> None:
+        """As if none of its functions had run."""
+        self.jobs, self.left = [*self.jobs, *self.left], []
+        self.topics, self.told = [], []
+        for job in self.jobs:
+            job.result = job.error = None
+
 
 @dataclass(slots=True, eq=False)
 class Records:
@@ -73,86 +70,92 @@ class Records:
     versions: RecordVersions = field(default_factory=RecordVersions)
     found: Alterations = field(default_factory=Alterations)
 
-    def learn(
-        self, connection: sqlite3.Connection, sealer: Sealer, *, go_on: Callable[[], bool] = lambda: True
-    ) -> None:
+    def learn(self, connection: SqlConnection, sealer: Sealer, *, go_on: Callable[[], bool] = lambda: True) -> None:
         """Read which versions one snapshot has, that of the caller, and find out whether some record is older."""
         if self.versions.learn(connection, sealer, go_on=go_on) is False:
             self.found.is_older = True
 
-    def of_snapshot(self, connection: sqlite3.Connection, sealer: Sealer) -> SnapshotMacs:
+    def of_snapshot(self, connection: SqlConnection, sealer: Sealer) -> SnapshotMacs:
         """For a snapshot that has yet to begin."""
         return SnapshotMacs(connection, sealer, versions=self.versions, found=self.found)
 
 
-class Connection:
-    """One connection of the house, with its guard. Stays with one thread at a time."""
+@dataclass(slots=True, eq=False)
+class Identity:
+    """Who works on the database here, for all its connections."""
+
+    instance: str
+
+
+class Writer(ABC):
+    """Commits groups of functions on the writer's connection. Stays with one thread at a time."""
 
     def __init__(
-        self,
-        db: sqlite_utils.Database,
-        sealer: Sealer,
-        *,
-        records: Records | None = None,
-        macs: WriterMacs | None = None,
-        shape: ShapeGuard | None = None,
+        self, connection: SqlConnection, sealer: Sealer, identity: Identity, *, macs: WriterMacs | None = None
     ) -> None:
-        """`macs` are the writer's; `records` what a reader compares with. None of them before there are any MACs."""
-        assert isinstance(db.conn, TrackedConnection)
-        self.db = db
+        """Without `macs` before there are any."""
+        self.connection = connection
         self._sealer = sealer
-        self._records = records
+        self._identity = identity
         self._macs = macs
-        self._shape = shape
-        self._guard = StatementGuard(db.conn)
 
-    def read(self, call: Callable[[Transaction], T]) -> T:
-        """Run one function on a snapshot of its own; RuntimeError if it tries to write."""
-        try:
-            return self._read(call)
-        except sqlite3.OperationalError as error:
-            if not is_no_utf8(error):
-                raise
-        # Something beside the bot wrote it. From now on this connection reads whatever there is, the slower way.
-        read_any_text(self.db.conn)
-        return self._read(call)
+    @abstractmethod
+    def _begin(self, group: CommitGroup) -> None:
+        """Begin the group's transaction, whatever was left of an earlier one."""
 
-    def _read(self, call: Callable[[Transaction], T]) -> T:
-        self._roll_back()
-        macs = self._records.of_snapshot(self.db.conn, self._sealer) if self._records else None
-        executed(self.db.conn, "BEGIN /* reader */")
-        try:
-            if self._shape:
-                self._shape.require()
-            return self._run(call, Transaction(self.db, self._sealer, None, macs=macs))
-        except sqlite3.OperationalError as error:
-            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY:
-                raise RuntimeError("only a function given to write() may change the database") from error
-            raise
-        finally:
-            self._roll_back()
+    @abstractmethod
+    def _end(self, group: CommitGroup) -> None:
+        """Commit. Raises if it is not stored; returns only if it is known to be."""
+
+    @abstractmethod
+    def _abandon(self) -> None:
+        """Roll back what there is to roll back. Raises nothing."""
+
+    @abstractmethod
+    def _savepoint(self) -> None:
+        """Before each function."""
+
+    @abstractmethod
+    def _release_savepoint(self) -> None:
+        """After each function that was right."""
+
+    @abstractmethod
+    def _return_to_savepoint(self) -> None:
+        """After each one that failed: take back all that it wrote, and give up the savepoint."""
+
+    @abstractmethod
+    def _guarded(self) -> AbstractContextManager[None]:
+        """Around each function: it may not begin or end the transaction, and leaves nothing open."""
+
+    @abstractmethod
+    def _faults_told(self) -> AbstractContextManager[None]:
+        """The engine's errors that mean an unusable database become DatabaseUnusable."""
+
+    @abstractmethod
+    def _explain(self, error: BaseException) -> str:
+        """What went wrong in words for the operator: never a statement or a value."""
 
     def commit(self, group: CommitGroup) -> CommitGroup:
         """Run the group's functions and commit them together. Raises nothing: errors are in the jobs."""
         started = time.perf_counter()
         try:
-            self._roll_back()
-            executed(self.db.conn, "BEGIN IMMEDIATE /* writer */")
-            if self._shape:
-                self._shape.require()
-            if self._macs:
-                self._macs.begin_group()
-            self._run_all(group)
-            if self._macs:
-                self._macs.make()
-            executed(self.db.conn, "COMMIT /* writer */")
-            group.committed = True
-            if self._macs:
-                self._macs.committed()
+            self._store(group)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
             self._give_up(group, error)
         group.seconds = time.perf_counter() - started
         return group
+
+    def _store(self, group: CommitGroup) -> None:
+        self._begin(group)
+        if self._macs:
+            self._macs.begin_group()
+        self._run_all(group)
+        if self._macs:
+            self._macs.make()
+        self._end(group)
+        group.committed = True
+        if self._macs:
+            self._macs.committed()
 
     def _run_all(self, group: CommitGroup) -> None:
         until = time.perf_counter() + group.patience
@@ -165,53 +168,52 @@ class Connection:
     def _write(self, job: WriteJob, group: CommitGroup) -> None:
         woken: list[str] = []
         told: list[LogEvent] = []
-        executed(self.db.conn, f"SAVEPOINT {SAVEPOINT} /* writer */")
+        self._savepoint()
         try:
-            with unusable_as_fault():
-                job.result = self._run(job.call, Transaction(self.db, self._sealer, woken, told, macs=self._macs))
-                if self._macs and self.db.conn.in_transaction:
+            with self._faults_told():
+                job.result = self._run(job.call, woken, told)
+                if self._macs and self.connection.in_transaction:
                     self._macs.require_intact()
         except BaseException as error:
-            if not self.db.conn.in_transaction:
-                raise _TransactionEnded(job) from error
-            executed(self.db.conn, f"ROLLBACK TO {SAVEPOINT} /* writer */")
-            executed(self.db.conn, f"RELEASE {SAVEPOINT} /* writer */")
+            if not self.connection.in_transaction:
+                raise TransactionEnded(job) from error
+            self._return_to_savepoint()
             job.error = error
             return
-        if not self.db.conn.in_transaction:
-            raise _TransactionEnded(job)
-        executed(self.db.conn, f"RELEASE {SAVEPOINT} /* writer */")
+        if not self.connection.in_transaction:
+            raise TransactionEnded(job)
+        self._release_savepoint()
         group.topics.extend(woken)
         group.told.extend(told)
+
+    def _run(self, call: Call, woken: list[str], told: list[LogEvent]) -> object:
+        transaction = Transaction(
+            self.connection, self._sealer, woken, told, macs=self._macs, instance=self._identity.instance
+        )
+        with self._guarded():
+            return run(call, transaction)
 
     def _give_up(self, group: CommitGroup, error: BaseException) -> None:
         """Nothing of the group is stored: a fresh error for each caller, but its own for the culprit's."""
         group.topics, group.told = [], []
         for job in group.jobs:
-            job.error = _nothing_stored(error)
-        if isinstance(error, _TransactionEnded) and error.__cause__ is not None:
+            job.error = self._nothing_stored(error)
+        if isinstance(error, TransactionEnded) and error.__cause__ is not None:
             error.culprit.error = error.__cause__
-        with suppress(sqlite3.Error):  # tried again before the next group, whose callers would hear of it
-            self._roll_back()
+        self._abandon()
 
-    def _run(self, call: Callable[[Transaction], T], transaction: Transaction) -> T:
-        with self._guard.watch():
-            try:
-                result = call(transaction)
-            except StopIteration as error:  # no future can carry it: its caller would wait for ever
-                raise RuntimeError("a storage function raised StopIteration") from error
-        if isinstance(result, Coroutine):
-            result.close()
-        if isinstance(result, sqlite3.Cursor | Iterator | Awaitable):
-            raise TypeError(f"a storage function must return plain values, not a {type(result).__name__}")
-        return result
-
-    def _roll_back(self) -> None:
-        if self.db.conn.in_transaction:
-            executed(self.db.conn, "ROLLBACK /* house */")
+    def _nothing_stored(self, error: BaseException) -> DatabaseUnusable:
+        words, cause = self._explain(error), error
+        if isinstance(error, TransactionEnded):
+            words = "another function, committed together with this one, ended the transaction"
+            if error.__cause__:
+                words, cause = f"{words}: {self._explain(error.__cause__)}", error.__cause__
+        fault = DatabaseUnusable(f"nothing was stored: {words}")
+        fault.__cause__ = cause
+        return fault
 
 
-class _TransactionEnded(Exception):
+class TransactionEnded(Exception):
     """The writer's transaction ended inside a function, and with it went what the group had written."""
 
     def __init__(self, culprit: WriteJob) -> None:
@@ -219,12 +221,14 @@ class _TransactionEnded(Exception):
         self.culprit = culprit
 
 
-def _nothing_stored(error: BaseException) -> DatabaseUnusable:
-    words = explain(error)
-    if isinstance(error, _TransactionEnded):
-        words = "another function, committed together with this one, ended the transaction"
-        if error.__cause__:
-            words += f": {explain(error.__cause__)}"
-    fault = DatabaseUnusable(f"nothing was stored: {words}")
-    fault.__cause__ = error.__cause__ or error
-    return fault
+def run(call: Callable[[Transaction], T], transaction: Transaction) -> T:
+    """What a function gives, which must be plain values."""
+    try:
+        result = call(transaction)
+    except StopIteration as error:  # no future can carry it: its caller would wait for ever
+        raise RuntimeError("a storage function raised StopIteration") from error
+    if isinstance(result, Coroutine):
+        result.close()
+    if isinstance(result, Iterator | Awaitable):
+        raise TypeError(f"a storage function must return plain values, not a {type(result).__name__}")
+    return result

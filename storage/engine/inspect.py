@@ -24,7 +24,7 @@ from bot.domain.privacy.purge import Purge
 from bot.errors import DatabaseFault
 from storage import meta, purges
 from storage.engine import macs, owners, record_versions, shape
-from storage.engine.connection import create_private, is_damage, read_any_text, unusable_as_fault
+from storage.engine.connection import create_private, is_damage, read_any_text, sql_of, unusable_as_fault
 from storage.engine.migrations import applied_known, is_unfinished, migrate, migrations
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction
@@ -126,7 +126,7 @@ def installation_in(path: Path) -> Installation | None:
         return None
     try:
         with closing(_connect(path, idle=_is_idle(path))) as connection:
-            return meta.read_installation(connection)
+            return meta.read_installation(sql_of(connection))
     except sqlite3.Error:
         return None
 
@@ -138,7 +138,7 @@ def last_purge_in(path: Path) -> Purge | None:
         return None
     try:
         with closing(_connect(path, idle=_is_idle(path))) as connection:
-            return purges.read_last(connection)
+            return purges.read_last(sql_of(connection))
     except (sqlite3.Error, ValueError):
         return None
 
@@ -270,12 +270,12 @@ def _read(
             raise DatabaseFault("the file is the database of another program")
         if applied and not pending:
             shape.require(connection, migrate)
-        unfinished = bool(applied) and is_unfinished(connection)
+        unfinished = bool(applied) and is_unfinished(sql_of(connection))
         proven = bool(applied) and sealer is not None and _key_opens(db, sealer)
         # An older version's are of another text.
         is_ready = proven and not pending and not unfinished and patience > timedelta(0)
         altered, older = 0, False
-        if sealer is not None and is_ready and macs.exists(connection):
+        if sealer is not None and is_ready and macs.exists(sql_of(connection)):
             altered, older = _examined(connection, sealer, patience, on_progress)
         return Inspection(
             exists=True,
@@ -306,7 +306,7 @@ def _key_opens(db: sqlite_utils.Database, sealer: Sealer) -> bool:
     """Raises WrongKey. Without a proof there is nothing to open: the next start stores one."""
     db.conn.execute("BEGIN")
     try:
-        transaction = Transaction(db, sealer, None)
+        transaction = Transaction(sql_of(db.conn), sealer, None)
         if transaction.row("SELECT name FROM meta WHERE name = 'key_proof'") is None:
             return False
         meta.check_key(transaction)
@@ -393,12 +393,13 @@ def _examined(
     connection.execute("BEGIN")
     try:
         (total,) = connection.execute("SELECT COUNT(*) FROM check_macs").fetchone()
-        older, refs = not record_versions.fit(connection, sealer), macs.refs_after(connection, "")
+        shared = sql_of(connection)
+        older, refs = not record_versions.fit(shared, sealer), macs.refs_after(shared, "")
         while refs and time.monotonic() < until:
-            altered += len(macs.examine(connection, sealer, refs).altered)
+            altered += len(macs.examine(shared, sealer, refs).altered)
             done += len(refs)
             on_progress(done, total)
-            refs = macs.refs_after(connection, refs[-1])
+            refs = macs.refs_after(shared, refs[-1])
     finally:
         connection.execute("ROLLBACK")
     return altered, older

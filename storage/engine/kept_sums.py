@@ -6,25 +6,24 @@ it fit, as everything does (`record_versions`).
 """
 
 import hashlib
-import sqlite3
 
-from storage.engine.connection import executed, fetched
+from storage.engine.sql import SqlConnection
 
 NONE = ""
 """Where none is kept."""
 
 
-def digest(connection: sqlite3.Connection) -> str:
+def digest(connection: SqlConnection) -> str:
     """Of the sums that are kept as this connection sees them."""
     sql = """
         SELECT json_group_array(json_array(begins, ends, mac)) FROM (
             SELECT begins, ends, mac FROM day_sums WHERE mac IS NOT NULL ORDER BY ends, begins)
         """
-    [(kept,)] = fetched(connection, sql)
+    [(kept,)] = connection.fetch(sql)
     return hashlib.sha256(kept.encode()).hexdigest() if kept != "[]" else NONE
 
 
-def note_changes(connection: sqlite3.Connection) -> None:
+def note_changes(connection: SqlConnection) -> None:
     """Have this connection note whenever it changes which are kept; its changes alone."""
     for statement in (
         "CREATE TEMP TABLE changed_sums (ends TEXT)",
@@ -32,20 +31,20 @@ def note_changes(connection: sqlite3.Connection) -> None:
         _trigger("others", "UPDATE", "NEW.mac IS NOT NULL OR OLD.mac IS NOT NULL", "NEW"),
         _trigger("gone", "DELETE", "OLD.mac IS NOT NULL", "OLD"),
     ):
-        executed(connection, statement)
+        connection.run(statement)
 
 
-def take_changes(connection: sqlite3.Connection) -> bool:
+def take_changes(connection: SqlConnection) -> bool:
     """Whether a change was noted since the last time."""
-    if not fetched(connection, "SELECT 1 FROM temp.changed_sums LIMIT 1"):
+    if not connection.fetch("SELECT 1 FROM temp.changed_sums LIMIT 1"):
         return False
-    executed(connection, "DELETE FROM temp.changed_sums")
+    connection.run("DELETE FROM temp.changed_sums")
     return True
 
 
-def forget_all(connection: sqlite3.Connection) -> None:
+def forget_all(connection: SqlConnection) -> None:
     """Keep none of them."""
-    executed(connection, "DELETE FROM day_sums WHERE mac IS NOT NULL")
+    connection.run("DELETE FROM day_sums WHERE mac IS NOT NULL")
 
 
 def _trigger(name: str, event: str, condition: str, row: str) -> str:

@@ -11,16 +11,15 @@ five times the work in Python, and at each row a thread lets go of Python's lock
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from storage.engine.connection import fetched
 from storage.engine.covered import COVERED, FRACTIONS, LAST_ACT, CoveredTable
 from storage.engine.record_versions import RecordVersions
 from storage.engine.sealing import Sealer
+from storage.engine.sql import Row, SpoiltValue, SqlConnection
 
 if TYPE_CHECKING:
     from storage.engine.transaction import Transaction
@@ -31,7 +30,7 @@ PAGE = 500
 _RECORD, _FACT = "record-mac", "fact-mac"
 """MACs of one text are never equal across purposes."""
 
-Row = Sequence[object]
+CoveredValues = Sequence[object]
 """What a MAC covers of one row, in the order of `CoveredTable.columns`; NULLs at the end are left out."""
 
 
@@ -56,7 +55,7 @@ class Examined:
 
 
 def examine(
-    connection: sqlite3.Connection,
+    connection: SqlConnection,
     sealer: Sealer,
     refs: Collection[str],
     *,
@@ -83,20 +82,18 @@ def examine(
     return found
 
 
-def texts_of(connection: sqlite3.Connection, refs: Collection[str]) -> Mapping[str, bytes]:
+def texts_of(connection: SqlConnection, refs: Collection[str]) -> Mapping[str, bytes]:
     """What the MACs of these checks cover, of those alone that exist."""
     found = {ref: stored.text for page in pages(refs) for ref, stored in _stored(connection, page).items()}
     return {ref: text for ref, text in found.items() if text is not None}
 
 
-def _stored(connection: sqlite3.Connection, refs: Sequence[str]) -> Mapping[str, Stored]:
+def _stored(connection: SqlConnection, refs: Sequence[str]) -> Mapping[str, Stored]:
     """Of at most `PAGE` checks."""
     try:
         table, parameters = table_of(refs)
-        rows = fetched(connection, _of_checks(table), parameters)
-    except sqlite3.OperationalError as error:
-        if str(error) != _BLOB_FOR_TEXT:
-            raise
+        rows = connection.fetch(_of_checks(table), parameters)
+    except SpoiltValue:
         if len(refs) > 1:
             # One record that somebody has spoilt must not stop the list that it stands in.
             return {ref: stored for one in refs for ref, stored in _stored(connection, [one]).items()}
@@ -118,12 +115,12 @@ def mac_of(sealer: Sealer, version: int, text: bytes) -> str:
     return sealer.mac(_message(version, text), purpose=_RECORD)
 
 
-def fact_mac_of(sealer: Sealer, ref: str, row: Row) -> str:
+def fact_mac_of(sealer: Sealer, ref: str, row: CoveredValues) -> str:
     """What belongs into `facts.mac`: figures are summed from these rows alone, of half a million checks at once."""
     return sealer.mac(_fact_message(ref, row), purpose=_FACT)
 
 
-def is_fact(sealer: Sealer, row: sqlite3.Row) -> bool:
+def is_fact(sealer: Sealer, row: Row) -> bool:
     """Whether a row of `facts`, with all its columns, is as the bot wrote it."""
     covered = [row[column] for column in FACTS.columns]
     if not isinstance(row["mac"], str) or any(isinstance(value, bytes) for value in covered):
@@ -131,12 +128,12 @@ def is_fact(sealer: Sealer, row: sqlite3.Row) -> bool:
     return sealer.is_mac(row["mac"], _fact_message(row["ref"], covered), purpose=_FACT)
 
 
-def exists(connection: sqlite3.Connection) -> bool:
+def exists(connection: SqlConnection) -> bool:
     """Whether this is a database with MACs."""
-    return bool(fetched(connection, "SELECT 1 FROM sqlite_schema WHERE name = 'check_macs'"))
+    return bool(connection.fetch("SELECT 1 FROM sqlite_schema WHERE name = 'check_macs'"))
 
 
-def refs_after(connection: sqlite3.Connection, last: str, *, most: int = PAGE) -> list[str]:
+def refs_after(connection: SqlConnection, last: str, *, most: int = PAGE) -> list[str]:
     """The next checks in the order of their references, with or without a record."""
     sql = """
         SELECT ref FROM (
@@ -144,7 +141,7 @@ def refs_after(connection: sqlite3.Connection, last: str, *, most: int = PAGE) -
             UNION SELECT * FROM (SELECT ref FROM check_macs WHERE ref > :last ORDER BY ref LIMIT :most))
         ORDER BY ref LIMIT :most
         """
-    refs = [ref for (ref,) in fetched(connection, sql, {"last": last, "most": most})]
+    refs = [ref for (ref,) in connection.fetch(sql, {"last": last, "most": most})]
     # What is no UTF-8 sorts otherwise than it reads: it must not be the next page for ever.
     return refs if not refs or refs[-1] > last else []
 
@@ -179,8 +176,6 @@ def _of_newest(tx: Transaction) -> dict[str, str]:
 
 FACTS = next(table for table in COVERED if table.name == "facts")
 _NOTHING = Stored(None, None, None)
-_BLOB_FOR_TEXT = "JSON cannot hold BLOB values"
-"""What SQLite says of a blob where the schema (STRICT) lets only a text be: its bytes in the file were changed."""
 
 
 @cache
@@ -252,7 +247,7 @@ def _message(version: int, text: bytes) -> bytes:
     return f"{version}:".encode() + text
 
 
-def _fact_message(ref: str, row: Row) -> str:
+def _fact_message(ref: str, row: CoveredValues) -> str:
     covered = list(row)
     while covered and covered[-1] is None:
         covered.pop()

@@ -5,7 +5,6 @@ end in `_sealed` hold personal data or secrets, sealed with table, column and ro
 end in `_print` hold keyed hashes for look-ups. Times are UTC text of fixed width, so that they sort.
 """
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -14,8 +13,9 @@ from sqlite_utils import Database, Migrations
 from bot.errors import DatabaseFault, DatabaseNewer
 from storage import meta
 from storage.engine import chain, first_chain, first_macs, older_macs, upkeep
-from storage.engine.connection import temporary_files_beside
+from storage.engine.connection import sql_of, temporary_files_beside
 from storage.engine.sealing import Sealer
+from storage.engine.sql import SqlConnection
 from storage.engine.transaction import Transaction
 
 migrations = Migrations("kyc-bot")
@@ -42,20 +42,20 @@ def migrate(db: Database, sealer: Sealer) -> None:
         return
     with db.atomic():
         # Before anything is keyed anew: under another key it would be lost.
-        meta.begin(Transaction(db, sealer, None))
-    if migrations.pending(db) or is_unfinished(db.conn):
+        meta.begin(Transaction(sql_of(db.conn), sealer, None))
+    if migrations.pending(db) or is_unfinished(sql_of(db.conn)):
         with temporary_files_beside(db.conn):
             migrations.apply(db)
             upkeep.finish(db, sealer)
-            if older_macs.left(db.conn):
+            if older_macs.left(sql_of(db.conn)):
                 older_macs.renew_all(db, sealer)
-            if first_macs.left(db.conn):  # last: they cover what came before
+            if first_macs.left(sql_of(db.conn)):  # last: they cover what came before
                 first_macs.make(db, sealer)
-            if chain.is_due(db.conn):
+            if chain.is_due(sql_of(db.conn)):
                 first_chain.make(db, sealer)
 
 
-def is_unfinished(connection: sqlite3.Connection) -> bool:
+def is_unfinished(connection: SqlConnection) -> bool:
     """Whether an upgrade has left something that the next start goes on with."""
     macs_left = older_macs.left(connection) or first_macs.left(connection)
     return macs_left or upkeep.left(connection) is not None or chain.is_due(connection)
@@ -640,7 +640,7 @@ def m0012_prints(db: Database) -> None:
         "UPDATE homes SET view_print = ''",
     ):
         db.execute(statement)
-    if upkeep.left(db.conn) is None:
+    if upkeep.left(sql_of(db.conn)) is None:
         db.execute(upkeep.SELFIES)  # else once its rows are keyed, which then need not find their place in it
 
 

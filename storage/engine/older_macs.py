@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 
 import structlog
 from sqlite_utils import Database
 
 from storage.engine import macs
-from storage.engine.connection import executed, executed_for_each, fetched
+from storage.engine.connection import sql_of
 from storage.engine.covered import COVERED, LAST_ACT, CoveredTable
 from storage.engine.sealing import Sealer
+from storage.engine.sql import SqlConnection
 
 log = structlog.get_logger(__name__)
 
@@ -32,41 +32,42 @@ Rows = Mapping[str, Sequence[Sequence[object]]]
 """What an old MAC covers, by table: the rows by their key, without the NULLs at their ends."""
 
 
-def left(connection: sqlite3.Connection) -> bool:
+def left(connection: SqlConnection) -> bool:
     """Whether some may still be to renew."""
-    return bool(fetched(connection, "SELECT 1 FROM meta WHERE name = ?", (DUE,)))
+    return bool(connection.fetch("SELECT 1 FROM meta WHERE name = ?", (DUE,)))
 
 
 def renew_all(db: Database, sealer: Sealer) -> None:
     """Go on until all are renewed, in the order in which the checks were stored: their rows lie together."""
-    ((noted,),) = fetched(db.conn, "SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?", (DUE,))
+    connection = sql_of(db.conn)
+    ((noted,),) = connection.fetch("SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?", (DUE,))
     last, done = noted or 0, 0
     sql = "SELECT rowid, ref FROM verifications WHERE rowid > ? ORDER BY rowid LIMIT ?"
-    while page := fetched(db.conn, sql, (last, macs.PAGE)):
+    while page := connection.fetch(sql, (last, macs.PAGE)):
         last, done = page[-1][0], done + len(page)
         with db.atomic():
-            renew_page(db.conn, sealer, [ref for _rowid, ref in page])
-            executed(db.conn, "UPDATE meta SET value = ? WHERE name = ?", (str(last), DUE))
+            renew_page(connection, sealer, [ref for _rowid, ref in page])
+            connection.run("UPDATE meta SET value = ? WHERE name = ?", (str(last), DUE))
         if done % _TOLD_EACH == 0:
             log.info("database.macs_renewed", checks=done)
-    executed(db.conn, "DELETE FROM meta WHERE name = ?", (DUE,))
+    connection.run("DELETE FROM meta WHERE name = ?", (DUE,))
 
 
-def renew_page(connection: sqlite3.Connection, sealer: Sealer, refs: Sequence[str]) -> None:
+def renew_page(connection: SqlConnection, sealer: Sealer, refs: Sequence[str]) -> None:
     """Renew those of these checks that fit, in the caller's transaction."""
     sql = "SELECT ref, version, mac FROM check_macs WHERE ref IN (SELECT value FROM json_each(?))"
     versions = {
         ref: version
-        for ref, version, mac in fetched(connection, sql, [json.dumps(refs)])
+        for ref, version, mac in connection.fetch(sql, [json.dumps(refs)])
         if sealer.is_mac(mac, _message(ref, version, _rows_of(connection, ref)), purpose=_PURPOSE)
     }
     made = [
         (macs.mac_of(sealer, versions[ref], text), ref) for ref, text in macs.texts_of(connection, versions).items()
     ]
-    executed_for_each(connection, "UPDATE check_macs SET mac = ? WHERE ref = ?", made)
+    connection.run_for_each("UPDATE check_macs SET mac = ? WHERE ref = ?", made)
 
 
-def mac_of(connection: sqlite3.Connection, sealer: Sealer, ref: str, version: int) -> str:
+def mac_of(connection: SqlConnection, sealer: Sealer, ref: str, version: int) -> str:
     """What stood in `check_macs` for this version of a record."""
     return sealer.mac(_message(ref, version, _rows_of(connection, ref)), purpose=_PURPOSE)
 
@@ -79,13 +80,13 @@ def _digest(blob: bytes) -> str:
     return hashlib.sha256(blob).hexdigest()
 
 
-def _rows_of(connection: sqlite3.Connection, ref: str) -> Rows:
+def _rows_of(connection: SqlConnection, ref: str) -> Rows:
     found = {
         table.name: [_trimmed(row) for row in rows]
         for table in COVERED
-        if (rows := fetched(connection, _statement(table), (ref,)))
+        if (rows := connection.fetch(_statement(table), (ref,)))
     }
-    acts = fetched(connection, "SELECT COUNT(*), MAX(seq) FROM audit WHERE ref = ?", (ref,))
+    acts = connection.fetch("SELECT COUNT(*), MAX(seq) FROM audit WHERE ref = ?", (ref,))
     return found | ({LAST_ACT: acts} if acts[0][0] else {})
 
 

@@ -13,19 +13,17 @@ import hashlib
 import hmac
 import json
 import secrets
-import sqlite3
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Self
 
 from bot.errors import DatabaseFault
 from storage.engine import chain, kept_sums
 from storage.engine.chain import GENESIS, NOWHERE, Head
-from storage.engine.connection import executed, fetched
 from storage.engine.sealing import Sealer
+from storage.engine.sql import SqlConnection
 
 AT_ONCE = 20_000
 """Records whose versions a start reads before it is ready: a tenth of a second. More are read behind it."""
@@ -48,7 +46,7 @@ class RecordVersions:
         """Counts this process' commits: a snapshot from before one still shows the version before it."""
 
     def learn(
-        self, connection: sqlite3.Connection, sealer: Sealer, *, go_on: Callable[[], bool] = lambda: True
+        self, connection: SqlConnection, sealer: Sealer, *, go_on: Callable[[], bool] = lambda: True
     ) -> bool | None:
         """Read all versions of one snapshot, that of the caller; whether they fit the sum that lies with them.
 
@@ -110,10 +108,10 @@ class RecordSum:
         return cls(key=secrets.token_bytes(32), total=0, commits=0)
 
     @classmethod
-    def read(cls, connection: sqlite3.Connection, sealer: Sealer) -> Self | None:
+    def read(cls, connection: SqlConnection, sealer: Sealer) -> Self | None:
         """As it is kept; None if it is gone, or was altered."""
         sql = "SELECT value_sealed FROM meta WHERE name = ?"
-        rows = fetched(connection, sql, (_NAME,))
+        rows = connection.fetch(sql, (_NAME,))
         try:
             kept = json.loads(sealer.open(rows[0][0] or b"", place=_PLACE)) if rows else None
         except DatabaseFault:
@@ -128,7 +126,7 @@ class RecordSum:
             day_sums=kept.get("day_sums", kept_sums.NONE),
         )
 
-    def write(self, connection: sqlite3.Connection, sealer: Sealer) -> None:
+    def write(self, connection: SqlConnection, sealer: Sealer) -> None:
         """Keep it in place of the one before."""
         text = json.dumps(
             {
@@ -144,7 +142,7 @@ class RecordSum:
             INSERT INTO meta (name, value_sealed) VALUES (:name, :sealed)
             ON CONFLICT (name) DO UPDATE SET value_sealed = excluded.value_sealed
             """
-        executed(connection, sql, {"name": _NAME, "sealed": sealer.seal(text, place=_PLACE)})
+        connection.run(sql, {"name": _NAME, "sealed": sealer.seal(text, place=_PLACE)})
 
     def with_versions(self, before: Mapping[str, int], after: Mapping[str, int], *, head: Head | None = None) -> Self:
         """After a commit that has made the versions `after` of those `before`, and perhaps added lines to the trail."""
@@ -164,37 +162,35 @@ class RecordSum:
         return int.from_bytes(hmac.digest(self.key, f"{version}:{ref}".encode(), "sha256"))
 
 
-def add_line(connection: sqlite3.Connection, sealer: Sealer, *, at: str, actor: str, act: str, detail: str) -> None:
+def add_line(connection: SqlConnection, sealer: Sealer, *, at: str, actor: str, act: str, detail: str) -> None:
     """Add a line to the trail of a database that no bot works on, in the caller's transaction; `at` as it is stored.
 
     One from before there was a chain, or whose upgrade a kill has ended before the chain was begun, gets the bare line:
     the next start chains it with all others.
     """
     line = {"at": at, "actor": actor, "act": act, "detail": detail}
-    with closing(connection.execute("SELECT 1 FROM pragma_table_info('audit') WHERE name = 'chain'")) as found:
-        is_chained = found.fetchone() is not None and not chain.is_due(connection)
-    if not is_chained:
-        connection.execute("INSERT INTO audit (at, actor, act, detail) VALUES (:at, :actor, :act, :detail)", line)
+    found = connection.fetch("SELECT 1 FROM pragma_table_info('audit') WHERE name = 'chain'")
+    if not found or chain.is_due(connection):
+        connection.run("INSERT INTO audit (at, actor, act, detail) VALUES (:at, :actor, :act, :detail)", line)
         return
     kept = RecordSum.read(connection, sealer) or RecordSum.new()
     head = chain.append(connection, kept.head, **line)
     replace(kept, head=head, commits=kept.commits + 1).write(connection, sealer)
 
 
-def versions_in(connection: sqlite3.Connection) -> Iterator[tuple[str, int]]:
+def versions_in(connection: SqlConnection) -> Iterator[tuple[str, int]]:
     """Every check that has a MAC, and the version of its record; of one snapshot where the caller holds one."""
     for page in _pages_of_versions(connection):
         yield from page
 
 
-def are_at_most(connection: sqlite3.Connection, most: int) -> bool:
+def are_at_most(connection: SqlConnection, most: int) -> bool:
     """Whether no more than `most` checks have a MAC."""
     sql = "SELECT 1 FROM check_macs LIMIT 1 OFFSET ?"
-    with closing(connection.execute(sql, (most,))) as cursor:
-        return cursor.fetchone() is None
+    return not connection.fetch(sql, (most,))
 
 
-def _pages_of_versions(connection: sqlite3.Connection) -> Iterator[list[tuple[str, int]]]:
+def _pages_of_versions(connection: SqlConnection) -> Iterator[list[tuple[str, int]]]:
     # One row of JSON for each page: at each row SQLite lets go of Python's lock, and beside a busy loop a thread waits
     # some milliseconds until it has it again.
     # The end of a page goes back as bytes: what is no UTF-8 would sort otherwise than it reads.
@@ -207,16 +203,14 @@ def _pages_of_versions(connection: sqlite3.Connection) -> Iterator[list[tuple[st
     first, next_one = sql.format(where=""), sql.format(where="WHERE ref > CAST(:last AS TEXT)")
     last: bytes | None = None
     while True:
-        with closing(connection.cursor()) as cursor:
-            cursor.row_factory = None
-            parameters = {"most": _PAGE} if last is None else {"most": _PAGE, "last": last}
-            page, last = cursor.execute(first if last is None else next_one, parameters).fetchone()
+        parameters = {"most": _PAGE} if last is None else {"most": _PAGE, "last": last}
+        [(page, last)] = connection.fetch(first if last is None else next_one, parameters)
         if last is None:
             return
         yield [(ref, version) for ref, version in json.loads(page)]
 
 
-def fit(connection: sqlite3.Connection, sealer: Sealer) -> bool:
+def fit(connection: SqlConnection, sealer: Sealer) -> bool:
     """Whether all checks of a file have the versions that their sum was made of, as one snapshot has them."""
     kept = RecordSum.read(connection, sealer)
     return kept.fits(versions_in(connection)) if kept is not None else next(versions_in(connection), None) is None

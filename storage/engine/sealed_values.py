@@ -3,11 +3,11 @@
 A test compares it with the schema: a new column that ends in `_sealed`, `_print` or `mac` must stand here.
 """
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
+
+from storage.engine.sql import SqlConnection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,26 +163,22 @@ KEYED = (
 )
 
 
-def key_ids(connection: sqlite3.Connection) -> dict[str, Counter[str]]:
+def key_ids(connection: SqlConnection) -> dict[str, Counter[str]]:
     """Which keys made what is in a database, of whichever version: by key, how many of what. Reads all of it."""
     found: dict[str, Counter[str]] = {}
     for kind, sql in _counts(connection):
-        with closing(connection.cursor()) as cursor:
-            cursor.row_factory = None
-            for key_id, rows in cursor.execute(sql).fetchall():
-                found.setdefault(key_id, Counter())[kind.what] += rows
+        for key_id, rows in connection.fetch(sql):
+            found.setdefault(key_id, Counter())[kind.what] += rows
     return found
 
 
-def _counts(connection: sqlite3.Connection) -> Iterator[tuple[SealedColumn | KeyedColumn, str]]:
-    with closing(connection.cursor()) as cursor:
-        cursor.row_factory = None
-        columns = {
-            f"{table}.{column}"
-            for table, column in cursor.execute(
-                "SELECT s.name, c.name FROM sqlite_schema s, pragma_table_info(s.name) c WHERE s.type = 'table'"
-            ).fetchall()
-        }
+def _counts(connection: SqlConnection) -> Iterator[tuple[SealedColumn | KeyedColumn, str]]:
+    columns = {
+        f"{table}.{column}"
+        for table, column in connection.fetch(
+            "SELECT s.name, c.name FROM sqlite_schema s, pragma_table_info(s.name) c WHERE s.type = 'table'"
+        )
+    }
     for sealed in (*OF_CHECKS, *OTHERS):
         if sealed.name in columns:
             yield (

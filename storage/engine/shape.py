@@ -17,7 +17,7 @@ from typing import Any
 import sqlite_utils
 
 from bot.errors import DatabaseFault
-from storage.engine.connection import fetched
+from storage.engine.connection import sql_of
 from storage.engine.sealing import Sealer
 
 Shape = dict[str, frozenset[tuple[Any, ...]]]
@@ -54,19 +54,20 @@ _INDEX = "index "
 
 def of(connection: sqlite3.Connection) -> Shape:
     """As this connection sees it now."""
+    shared = sql_of(connection)
     found: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
-    found["triggers"] = {(name, table, " ".join(sql.split())) for name, table, sql in fetched(connection, _TRIGGERS)}
+    found["triggers"] = {(name, table, " ".join(sql.split())) for name, table, sql in shared.fetch(_TRIGGERS)}
     for kind, statement in (("table", _TABLES), ("column", _COLUMNS), ("reference", _REFERENCES)):
-        for name, *said in fetched(connection, statement):
+        for name, *said in shared.fetch(statement):
             found[f"table {name}"].add((kind, *said))
-    for name, table, sql in fetched(connection, _INDEXES):
+    for name, table, sql in shared.fetch(_INDEXES):
         if (of_table := found.get(f"table {table}")) is None:
             continue  # a table of others, or SQLite's
-        said = " ".join(sql.split())
-        if not said or said.startswith("CREATE UNIQUE INDEX"):
-            of_table.add(("unique", name, said))
+        written = " ".join(sql.split())
+        if not written or written.startswith("CREATE UNIQUE INDEX"):
+            of_table.add(("unique", name, written))
         else:
-            found[f"{_INDEX}{name}"].add((table, said))
+            found[f"{_INDEX}{name}"].add((table, written))
     return {what: frozenset(said) for what, said in found.items()}
 
 
@@ -123,7 +124,7 @@ class ShapeGuard:
     def require(self) -> None:
         """At the beginning of each snapshot. Raises DatabaseFault."""
         # Others may set the number back: then the connection itself goes on with the schema that was compared.
-        [(version,)] = fetched(self._connection, "PRAGMA schema_version")
+        [(version,)] = sql_of(self._connection).fetch("PRAGMA schema_version")
         if version == self._compared:
             return
         require(self._connection, self._migrate)

@@ -1,11 +1,9 @@
-"""What a storage function works with: its statements, its sealer, its wake-ups, and values as SQLite holds them."""
+"""What a storage function works with: its statements, its sealer, its wake-ups, and values as they are stored."""
 
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Callable, Collection, Mapping
-from contextlib import closing
 from dataclasses import fields
 from datetime import UTC, datetime
 from enum import Enum
@@ -13,11 +11,9 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, get_args, get_type_hints
 
-import sqlite_utils
-
 from bot.errors import DatabaseFault
-from storage.engine.connection import untracked_cursor
 from storage.engine.sealing import Sealer
+from storage.engine.sql import Dialect, Row, SqlConnection
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -60,7 +56,7 @@ def moment_or_none(text: str | None) -> datetime | None:
     return any_moment(text) if text is not None else None
 
 
-def load(cls: type[T], row: sqlite3.Row, **given: Any) -> T:
+def load(cls: type[T], row: Row, **given: Any) -> T:
     """A `cls` from the columns named like its fields; those `given` need no column.
 
     Times, enums and booleans are read as the field's type says, NULL as None. KeyError if a column is missing,
@@ -119,37 +115,42 @@ class Transaction:
     Worth nothing once the function that got it has returned.
     """
 
-    __slots__ = ("_told", "_topics", "db", "macs", "sealer")
+    __slots__ = ("_told", "_topics", "connection", "instance", "macs", "sealer")
 
     def __init__(
         self,
-        db: sqlite_utils.Database,
+        connection: SqlConnection,
         sealer: Sealer,
         topics: list[str] | None,
         told: list[LogEvent] | None = None,
         *,
         macs: RecordMacs | None = None,
+        instance: str = "",
     ) -> None:
-        self.db = db
+        self.connection = connection
         self.sealer = sealer
         self.macs = macs  # none while the database is brought up to date
+        self.instance = instance  # the id of this process; empty while the database is brought up to date
         self._topics = topics  # what is woken; a reader has none
         self._told = told  # what is logged after the commit
 
-    def rows(self, sql: str, /, **params: object) -> list[sqlite3.Row]:
+    @property
+    def dialect(self) -> Dialect:
+        return self.connection.dialect
+
+    def rows(self, sql: str, /, **params: object) -> list[Row]:
         """All rows of one statement.
 
         Parameters are named: a datetime is stored as `to_text` writes it, an enum member as its value, a bool as 0/1.
         """
-        with self._executed(sql, params) as cursor:
-            return cursor.fetchall()
+        return self.connection.fetch_rows(sql, self._stored(params))
 
-    def row(self, sql: str, /, **params: object) -> sqlite3.Row | None:
+    def row(self, sql: str, /, **params: object) -> Row | None:
         """The first row of one statement, if there is any."""
         rows = self.rows(sql, **params)
         return rows[0] if rows else None
 
-    def one(self, sql: str, /, **ids: object) -> sqlite3.Row:
+    def one(self, sql: str, /, **ids: object) -> Row:
         """The first row, which must exist: LookupError, which names the ids, otherwise."""
         row = self.row(sql, **ids)
         if row is None:
@@ -169,7 +170,7 @@ class Transaction:
         return self.row(sql, **params) is not None
 
     def insert(self, table: str, /, **columns: object) -> None:
-        """Store one new row. sqlite3.IntegrityError if the schema refuses it."""
+        """Store one new row. Raises ConstraintFailed if the schema refuses it."""
         self.run(_insert(table, columns), **columns)
 
     def insert_once(self, table: str, /, **columns: object) -> bool:
@@ -191,8 +192,7 @@ class Transaction:
 
     def run(self, sql: str, /, **params: object) -> int:
         """How many rows one INSERT, UPDATE or DELETE touched (with RETURNING use `rows`)."""
-        with self._executed(sql, params) as cursor:
-            return cursor.rowcount
+        return self.connection.run(sql, self._stored(params))
 
     def altered(self, refs: Collection[str], *, or_gone: bool = False) -> frozenset[str]:
         """Those of these checks whose record is not as the bot wrote it; asked before anything of it is told.
@@ -221,18 +221,11 @@ class Transaction:
         if self._told is not None:
             self._told.append(LogEvent(event, facts))
 
-    def _executed(self, sql: str, params: dict[str, object]) -> closing[sqlite3.Cursor]:
+    def _stored(self, params: dict[str, object]) -> dict[str, object]:
         # After an `INSERT OR ROLLBACK` whose failure was forgiven, a statement would commit by itself.
-        if not self.db.conn.in_transaction:
+        if not self.connection.in_transaction:
             raise DatabaseFault("the transaction has ended: nothing more can be read or stored in it")
-        stored = {name: to_text(value) if isinstance(value, datetime) else value for name, value in params.items()}
-        cursor = untracked_cursor(self.db.conn)
-        try:
-            cursor.row_factory = sqlite3.Row
-            return closing(cursor.execute(sql, stored))
-        except BaseException:
-            cursor.close()
-            raise
+        return {name: to_text(value) if isinstance(value, datetime) else value for name, value in params.items()}
 
 
 def _insert(table: str, columns: Collection[str]) -> str:

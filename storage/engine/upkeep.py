@@ -6,7 +6,6 @@ stage that was under way, and the next start goes on.
 """
 
 import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,7 +13,9 @@ import structlog
 from sqlite_utils import Database
 
 from storage import blind_index
+from storage.engine.connection import sql_of
 from storage.engine.sealing import Sealer
+from storage.engine.sql import SqlConnection
 
 log = structlog.get_logger(__name__)
 
@@ -54,27 +55,26 @@ _COLUMNS = (
 )
 
 
-def left(connection: sqlite3.Connection) -> UpkeepStage | None:
+def left(connection: SqlConnection) -> UpkeepStage | None:
     """The stage that the next start goes on with."""
-    with closing(connection.execute("SELECT value FROM meta WHERE name = 'upkeep'")) as found:
-        row = found.fetchone()
-    return UpkeepStage(row[0]) if row is not None else None
+    rows = connection.fetch("SELECT value FROM meta WHERE name = 'upkeep'")
+    return UpkeepStage(rows[0][0]) if rows else None
 
 
 def finish(db: Database, sealer: Sealer) -> None:
     """Go on until all is done. A log that somebody else is reading stays noted, and is emptied at a later start."""
-    connection = db.conn
-    if left(connection) is UpkeepStage.ROWS:
+    connection, shared = db.conn, sql_of(db.conn)
+    if left(shared) is UpkeepStage.ROWS:
         log.info("database.upkeep", step=UpkeepStage.ROWS.value)
         for column in _COLUMNS:
             _key_rows(db, sealer, column)
         connection.execute(SELFIES)
         _note(connection, UpkeepStage.FILE)
-    if left(connection) is UpkeepStage.FILE:
+    if left(shared) is UpkeepStage.FILE:
         log.info("database.upkeep", step=UpkeepStage.FILE.value)
         connection.execute("VACUUM")
         _note(connection, UpkeepStage.LOG)
-    if left(connection) is UpkeepStage.LOG and _empty_log(connection):
+    if left(shared) is UpkeepStage.LOG and _empty_log(connection):
         connection.execute("DELETE FROM meta WHERE name = 'upkeep'")
         log.info("database.upkeep", step="done")
 

@@ -7,17 +7,16 @@ that was altered never gets another one: neither from a change beside the altera
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 
 from bot.errors import RecordAltered
 from storage.engine import chain, kept_sums, macs
-from storage.engine.connection import executed, executed_for_each, fetched
 from storage.engine.covered import COVERED, LAST_ACT, CoveredTable
 from storage.engine.record_versions import RecordSum, RecordVersions, versions_in
 from storage.engine.sealing import Sealer
+from storage.engine.sql import SqlConnection
 
 
 class Alterations:
@@ -57,7 +56,7 @@ class SnapshotMacs:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        connection: SqlConnection,
         sealer: Sealer,
         *,
         versions: RecordVersions | None = None,
@@ -105,8 +104,8 @@ class WriterMacs:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
-        witness: sqlite3.Connection,
+        connection: SqlConnection,
+        witness: SqlConnection,
         sealer: Sealer,
         *,
         versions: RecordVersions,
@@ -133,7 +132,7 @@ class WriterMacs:
             self._found.is_older = True
         self._found.is_cut = self._sum.head != chain.last(self._connection)
         for statement in _note_touched():
-            executed(self._connection, statement)
+            self._connection.run(statement)
         kept_sums.note_changes(self._connection)
 
     def begin_group(self) -> None:
@@ -184,13 +183,13 @@ class WriterMacs:
             return
         intact = sorted(set(touched) - self.altered(touched))
         chain.record_all(self._connection, intact, after=before)
-        executed(self._connection, "DELETE FROM temp.touched_checks")
+        self._connection.run("DELETE FROM temp.touched_checks")
         next_ones = {ref: self._before.versions.get(ref, 0) + 1 for ref in intact}
         self._written = keep(self._connection, self._sealer, next_ones)
         replaced = {ref: known for ref in intact if (known := self._before.versions.get(ref)) is not None}
         for ref in replaced.keys() - self._written.keys():
             # The bot itself has deleted it.
-            executed(self._connection, "DELETE FROM check_macs WHERE ref = ?", [ref])
+            self._connection.run("DELETE FROM check_macs WHERE ref = ?", [ref])
         kept = self._latest_sum()
         last = kept.head
         if not chain.holds(self._connection, self._sum.head):
@@ -230,10 +229,10 @@ class WriterMacs:
         return kept
 
     def _touched(self, where: str = "") -> list[str]:
-        return [ref for (ref,) in fetched(self._connection, f"SELECT DISTINCT ref FROM temp.touched_checks {where}")]
+        return [ref for (ref,) in self._connection.fetch(f"SELECT DISTINCT ref FROM temp.touched_checks {where}")]
 
 
-def keep(connection: sqlite3.Connection, sealer: Sealer, versions: Mapping[str, int]) -> dict[str, int]:
+def keep(connection: SqlConnection, sealer: Sealer, versions: Mapping[str, int]) -> dict[str, int]:
     """Store the MACs of these versions of records, and of their rows that figures are summed from.
 
     Of the records that exist: these are returned.
@@ -244,13 +243,13 @@ def keep(connection: sqlite3.Connection, sealer: Sealer, versions: Mapping[str, 
         """
     texts = macs.texts_of(connection, versions)
     made = [(ref, versions[ref], macs.mac_of(sealer, versions[ref], text)) for ref, text in texts.items()]
-    executed_for_each(connection, sql, made)
+    connection.run_for_each(sql, made)
     for page in macs.pages(texts):
         _keep_facts(connection, sealer, page)
     return {ref: version for ref, version, _mac in made}
 
 
-def _keep_facts(connection: sqlite3.Connection, sealer: Sealer, refs: Sequence[str]) -> None:
+def _keep_facts(connection: SqlConnection, sealer: Sealer, refs: Sequence[str]) -> None:
     table, parameters = macs.table_of(refs)
     sql = f"""
         SELECT f.ref, f.mac, {", ".join(f"f.{column}" for column in macs.FACTS.columns)} FROM {table} r
@@ -258,10 +257,10 @@ def _keep_facts(connection: sqlite3.Connection, sealer: Sealer, refs: Sequence[s
         """
     changed = [
         (new, ref, row[0])
-        for ref, mac, *row in fetched(connection, sql, parameters)
+        for ref, mac, *row in connection.fetch(sql, parameters)
         if (new := macs.fact_mac_of(sealer, ref, row)) != mac
     ]
-    executed_for_each(connection, "UPDATE facts SET mac = ? WHERE ref = ? AND round = ?", changed)
+    connection.run_for_each("UPDATE facts SET mac = ? WHERE ref = ? AND round = ?", changed)
 
 
 def _note_touched() -> list[str]:

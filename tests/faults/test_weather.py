@@ -15,6 +15,7 @@ from storage.engine.database import Transaction
 from tests.faults.counts import Counts
 from tests.faults.weather import HANG_SECONDS, Weather, weather
 from tests.patience import GIVE_UP_SECONDS
+from tests.raw_sqlite import raw
 
 pytestmark = pytest.mark.anyio
 
@@ -106,12 +107,12 @@ async def test_slack_failing_at_every_third_request_loses_nothing_and_doubles_no
 
 
 def _full(tx: Transaction) -> None:
-    (pages,) = tx.db.conn.execute("PRAGMA page_count").fetchone()
-    tx.db.conn.execute(f"PRAGMA max_page_count = {pages}")
+    (pages,) = raw(tx).execute("PRAGMA page_count").fetchone()
+    raw(tx).execute(f"PRAGMA max_page_count = {pages}")
 
 
 def _roomy(tx: Transaction) -> None:
-    tx.db.conn.execute("PRAGMA max_page_count = 1000000")
+    raw(tx).execute("PRAGMA max_page_count = 1000000")
 
 
 async def _fill(it: Weather) -> None:

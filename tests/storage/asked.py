@@ -19,8 +19,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import sqlite_utils
-
 import storage
 from bot.domain.applicants.batch import BatchState
 from bot.domain.capture.links import CaptureLink, LinkEnding
@@ -79,7 +77,7 @@ SINCE = NOW - timedelta(days=30)
 LONG_AGO = NOW - timedelta(days=720)
 """Since when there are more checks than a page holds, however few there are in a file of three years."""
 
-_EXPECTED = (KycError, LookupError, ValueError, sqlite3.IntegrityError)
+_EXPECTED = (KycError, LookupError, ValueError)
 """What a function says of a row that is not what it wants; it has asked by then."""
 
 
@@ -144,7 +142,6 @@ def _is_ours(file: str) -> bool:
 class Asking:
     """One filled file, with a writer's MACs, that nothing is ever committed to."""
 
-    db: sqlite_utils.Database
     connection: NotingConnection
     macs: WriterMacs
     sealer: Sealer
@@ -156,7 +153,7 @@ class Asking:
         """What one function asks, with the commit that would follow it; all of it is rolled back."""
         self.connection.execute("BEGIN")
         self.macs.begin_group()
-        tx = Transaction(self.db, self.sealer, [], macs=self.macs)
+        tx = Transaction(self.connection, self.sealer, [], macs=self.macs)
         sent: list[Statement] = []
         self.connection.sent = sent
         try:
@@ -191,7 +188,7 @@ def asking(path: Path, sealer: Sealer) -> Iterator[Asking]:
         versions, found = RecordVersions(), Alterations()
         macs = WriterMacs(writer, witness, sealer, versions=versions, found=found)
         macs.begin()
-        asking = Asking(sqlite_utils.Database(writer, execute_plugins=False), writer, macs, sealer)
+        asking = Asking(writer, macs, sealer)
         asking.known = _known(writer)
         yield asking
     finally:
@@ -614,8 +611,8 @@ def stories(known: Mapping[str, Any]) -> dict[str, Callable[[Transaction], objec
     def summed(tx: Transaction) -> None:
         day_sums.begin(tx, [(SINCE, NOW)], making="invented")
         day_sums.keep(tx, {(SINCE, NOW): "[]"}, making="invented")
-        sealed = replace(record_versions.RecordSum.new(), day_sums=kept_sums.digest(tx.db.conn))
-        sealed.write(tx.db.conn, tx.sealer)
+        sealed = replace(record_versions.RecordSum.new(), day_sums=kept_sums.digest(tx.connection))
+        sealed.write(tx.connection, tx.sealer)
         day_sums.kept(tx, [(SINCE, NOW)])
 
     def moved(tx: Transaction) -> None:
@@ -643,7 +640,10 @@ def _of_a_link(ref: str) -> Callable[[Transaction], object]:
 # What there is to be reached
 
 _WAYS_TO_SEND = frozenset(
-    {"rows", "row", "one", "value", "column", "exists", "change", "run", "update", "insert", "insert_once", "execute"}
+    {
+        *("rows", "row", "one", "value", "column", "exists", "change", "run", "update", "insert", "insert_once"),
+        *("fetch", "fetch_rows", "run_for_each", "execute"),
+    }
 )
 _UNTRACED = frozenset(
     {
@@ -658,6 +658,7 @@ _UNTRACED = frozenset(
         "engine/migrations.py",
         "engine/older_macs.py",
         "engine/shape.py",
+        "engine/sqlite.py",
         "engine/transaction.py",
         "engine/upkeep.py",
     }
@@ -682,11 +683,9 @@ def sites() -> dict[tuple[str, str], list[range]]:
 
 
 def _sends(node: ast.AST) -> bool:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return node.func.id in {"fetched", "executed", "executed_for_each"}
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return False
     owner = ast.unparse(node.func.value)
     return node.func.attr in _WAYS_TO_SEND and bool(
-        re.fullmatch(r"(self\.)?(tx|_?connection|cursor|tx\.db\.conn)", owner)
+        re.fullmatch(r"(self\.)?(tx|_?connection|cursor|tx\.connection)", owner)
     )

@@ -10,6 +10,7 @@ from bot.slack.blocks.refusals import stored_sentence
 from storage import audit
 from storage.engine import older_macs
 from storage.engine.chain import RECORDED
+from storage.engine.connection import sql_of
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction, from_text
 
@@ -86,7 +87,7 @@ def before_day_sums(db: sqlite3.Connection) -> None:
 def before_macs_of_records(db: sqlite3.Connection, sealer: Sealer) -> None:
     """Before migration m0032: the same versions of the same records, with MACs of another text."""
     stored = db.execute("SELECT ref, version FROM check_macs").fetchall()
-    made = [(older_macs.mac_of(db, sealer, ref, version), ref) for ref, version in stored]
+    made = [(older_macs.mac_of(sql_of(db), sealer, ref, version), ref) for ref, version in stored]
     db.executemany("UPDATE check_macs SET mac = ? WHERE ref = ?", made)
     db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm0032_macs_of_records'")
 

@@ -19,7 +19,7 @@ import pytest
 
 from bot.domain.check.check import PhotoKind, PhotoRef, Request
 from bot.domain.results.trust_rules import Disposition, Source
-from bot.errors import WrongKey
+from bot.errors import ConstraintFailed, WrongKey
 from bot.submission import lifecycle
 from storage import (
     attempts,
@@ -425,7 +425,7 @@ async def test_the_schema_refuses_the_same_message_twice_under_one_key(tmp_path:
                 """
             )
 
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(ConstraintFailed):
             await database.write(twice)
 
 

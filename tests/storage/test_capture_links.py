@@ -13,7 +13,7 @@ from bot.domain.capture.links import CaptureLink, LinkEnding, LinkStep
 from bot.domain.check.check import CUSTOMER, PhotosBy, Request, SearchFilter
 from bot.domain.check.states import State
 from bot.domain.reporting.durations import LinkFigures, LinkTimes
-from bot.errors import DatabaseFault
+from bot.errors import ConstraintFailed, DatabaseFault
 from bot.runtime.metrics import read_gauges
 from storage import audit, capture_links, checks, due, retention, search, subject_rows
 from storage.engine import shape
@@ -105,7 +105,7 @@ async def test_the_token_is_in_the_file_only_sealed_and_only_until_its_message_i
 
 async def test_a_check_has_one_open_link_and_the_next_is_another_one(tmp_path: Path) -> None:
     async with asked(tmp_path / "kyc.db") as (database, _link):
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(ConstraintFailed):
             await database.write(link, "u" * 43)
         ended = await database.write(capture_links.end, "K-1", LinkEnding.REPLACED, by="U1", now=NOON)
         assert ended is not None

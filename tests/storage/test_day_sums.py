@@ -307,7 +307,7 @@ async def test_sums_of_older_keys_go_with_them(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with summed(path) as world:
         assert await world.kept()
-        assert await world.database.read(lambda tx: kept_sums.digest(tx.db.conn)) != kept_sums.NONE
+        assert await world.database.read(lambda tx: kept_sums.digest(tx.connection)) != kept_sums.NONE
     database = await Database.open(path, sealer=Sealer([b"n" * 32, b"k" * 32]), migrate=migrate)
     try:
         again = Office(database, now=MONDAY + timedelta(days=3))

@@ -10,6 +10,7 @@ import pytest
 from bot.domain.outbox import PostKind
 from storage import deliveries, outbox
 from storage.engine.database import Transaction
+from tests.raw_sqlite import raw
 from tests.storage.older import before_posts_leased
 from tests.storage.test_blind_index import opened
 
@@ -83,11 +84,11 @@ async def test_a_claim_does_not_read_all_that_waits(tmp_path: Path) -> None:
 
         def steps_of_a_claim(tx: Transaction) -> int:
             steps: list[None] = []
-            tx.db.conn.set_progress_handler(lambda: steps.append(None), 1)
+            raw(tx).set_progress_handler(lambda: steps.append(None), 1)
             try:
                 (post,) = deliveries.claim_due(tx, now=NOON, until=NOON + timedelta(minutes=5), limit=8)
             finally:
-                tx.db.conn.set_progress_handler(None, 0)
+                raw(tx).set_progress_handler(None, 0)
             deliveries.done(tx, post.id, channel="D1", ts="1.1", now=NOON)
             return len(steps)
 

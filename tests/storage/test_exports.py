@@ -1,6 +1,5 @@
 """Exports that were asked for: one of each kind at a time for one person."""
 
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.reporting.exports import Export, ExportFormat, ExportState
+from bot.errors import ConstraintFailed
 from storage import exports
 from storage.engine.database import Database
 from storage.engine.migrations import migrate
@@ -55,5 +55,5 @@ async def test_the_same_export_is_prepared_once_at_a_time(tmp_path: Path) -> Non
 async def test_an_id_that_is_taken_does_not_read_as_the_same_export(tmp_path: Path) -> None:
     async with opened(tmp_path) as database:
         await database.write(exports.add, EXPORT, now=NOW)
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(ConstraintFailed):
             await database.write(exports.add, replace(EXPORT, person="U0OTHER0001"), now=NOW)

@@ -42,6 +42,7 @@ from storage import (
     trail_people,
 )
 from storage.engine import backup, sealed_values
+from storage.engine.connection import sql_of
 from storage.engine.database import Database, Transaction
 from storage.engine.migrations import migrate
 from storage.engine.sealed_values import KEYED, OF_CHECKS, OTHERS
@@ -105,7 +106,7 @@ async def renewed(path: Path, *, forget_old: bool = False) -> key_renewal.Renewa
 
 def used(path: Path) -> set[str]:
     with closing(sqlite3.connect(path)) as db:
-        return set(sealed_values.key_ids(db))
+        return set(sealed_values.key_ids(sql_of(db)))
 
 
 async def as_before(database: Database) -> None:
@@ -168,7 +169,7 @@ async def test_every_column_that_a_key_makes_is_known_and_has_a_value_here(path:
         keyed = {name for name in columns if name.endswith(("_sealed", "_print", ".print", ".mac", "_mac"))}
         known = {column.name for column in (*OF_CHECKS, *OTHERS, *KEYED)}
         assert keyed == known
-        made = sealed_values.key_ids(db)[Sealer([OLD]).key_id]
+        made = sealed_values.key_ids(sql_of(db))[Sealer([OLD]).key_id]
     assert set(made) == {column.what for column in (*OF_CHECKS, *OTHERS, *KEYED)}
 
 

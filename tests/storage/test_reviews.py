@@ -8,6 +8,7 @@ import pytest
 import sqlite_utils
 
 from bot.domain.review.review import ReviewState
+from bot.errors import ConstraintFailed
 from bot.review import transitions
 from storage import audit, reviews
 from storage.engine import backup
@@ -84,7 +85,7 @@ async def test_one_person_alone_can_never_be_both_in_a_decision(tmp_path: Path) 
                 ref=ref,
             )
 
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(ConstraintFailed):
             await world.bot.database.write(twice)
 
 

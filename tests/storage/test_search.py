@@ -1,6 +1,7 @@
 """Pages of checks: along whichever index they are read, they hold what a look at every row finds."""
 
 import random
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -12,9 +13,11 @@ import sqlite_utils
 from bot.domain.check.check import Check, Cursor, SearchFilter
 from bot.domain.check.states import FINAL, State
 from storage import exports, search
+from storage.engine.connection import TrackedConnection
 from storage.engine.database import Transaction, to_text
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
+from tests.raw_sqlite import raw
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 PEOPLE = ("U0AMINA0001", "U0BELLO0002")
@@ -30,11 +33,11 @@ def times(n: int) -> datetime:
 @pytest.fixture(scope="module")
 def tx() -> Iterator[Transaction]:
     sealer = Sealer([bytes(range(32))])
-    with closing(sqlite_utils.Database(memory=True)) as db:
-        migrate(db, sealer)
-        db.conn.execute("PRAGMA foreign_keys = OFF")
-        db.conn.execute("BEGIN")
-        tx = Transaction(db, sealer, None)
+    with closing(sqlite3.connect(":memory:", isolation_level=None, factory=TrackedConnection)) as connection:
+        migrate(sqlite_utils.Database(connection), sealer)
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("BEGIN")
+        tx = Transaction(connection, sealer, None)
         fill(tx, random.Random(28))
         yield tx
 
@@ -132,11 +135,11 @@ def test_a_page_of_a_span_reads_nothing_of_the_pages_before_it(
 def steps(tx: Transaction, wanted: SearchFilter, cursor: Cursor) -> int:
     """Of SQLite's machine, for a page."""
     taken: list[None] = []
-    tx.db.conn.set_progress_handler(lambda: taken.append(None), 1)
+    raw(tx).set_progress_handler(lambda: taken.append(None), 1)
     try:
         assert len(search.page(tx, wanted, size=SIZE, cursor=cursor).checks) == SIZE
     finally:
-        tx.db.conn.set_progress_handler(None, 1)
+        raw(tx).set_progress_handler(None, 1)
     return len(taken)
 
 

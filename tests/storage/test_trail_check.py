@@ -13,6 +13,7 @@ import sqlite_utils
 from storage import audit, checks, retention, trail_check
 from storage.engine import backup, chain, macs
 from storage.engine.chain import ChainedLine, Head
+from storage.engine.connection import sql_of
 from storage.engine.database import Database
 from storage.engine.migrations import migrations
 from storage.engine.record_versions import RecordSum
@@ -110,10 +111,10 @@ def renumber(removed: int) -> Tamper:
 
 def add(chained: bool) -> Tamper:
     def change(db: sqlite3.Connection) -> None:
-        last = chain.last(db)
+        last = chain.last(sql_of(db))
         db.execute("INSERT INTO audit (at, actor, act) VALUES ('2026-11-22T12:00:00.000000Z', 'U9', 'check.moved')")
         if chained:
-            chain.complete(db, last, after=last.seq, versions={})
+            chain.complete(sql_of(db), last, after=last.seq, versions={})
 
     return change
 
@@ -122,7 +123,7 @@ def make_anew(db: sqlite3.Connection) -> None:
     """Everything from a changed line on, as whoever has no key can."""
     db.execute("UPDATE audit SET actor = 'U9' WHERE seq = 2")
     head = chain.NOWHERE
-    for line in chain.lines_after(db, 0):
+    for line in chain.lines_after(sql_of(db), 0):
         head = Head(seq=line.seq, chain=chain.following(head.chain, line))
         db.execute("UPDATE audit SET chain = ? WHERE seq = ?", [head.chain, line.seq])
 
@@ -185,11 +186,11 @@ def lines_among(faults: list[Fault]) -> list[Fault]:
 async def of_before(path: Path) -> bytes:
     """The sealed sum of all records as an upgrade finds it, which knows no head."""
     async with opened(path) as database:
-        kept = await database.read(lambda tx: RecordSum.read(tx.db.conn, SEALER))
+        kept = await database.read(lambda tx: RecordSum.read(tx.connection, SEALER))
     assert kept is not None
     with closing(sqlite3.connect(":memory:")) as db:
         db.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value_sealed BLOB)")
-        replace(kept, head=chain.NOWHERE, commits=1).write(db, SEALER)
+        replace(kept, head=chain.NOWHERE, commits=1).write(sql_of(db), SEALER)
         return bytes(db.execute("SELECT value_sealed FROM meta").fetchone()[0])
 
 
@@ -304,7 +305,7 @@ async def test_a_record_that_does_not_fit_its_last_line_is_found(tmp_path: Path)
             if name not in {"audit", "receipts"}:
                 db.execute(f"DELETE FROM {name} WHERE ref = 'K-3'")  # noqa: S608 - names from the schema
         # By somebody who has the key, and not the trail.
-        mac = macs.mac_of(SEALER, 9, macs.texts_of(db, ["K-4"])["K-4"])
+        mac = macs.mac_of(SEALER, 9, macs.texts_of(sql_of(db), ["K-4"])["K-4"])
         db.execute("UPDATE check_macs SET version = 9, mac = ? WHERE ref = 'K-4'", [mac])
     async with opened(path) as database:
         kinds = {fault.ref: fault.kind for fault in await found(database)}
@@ -342,12 +343,12 @@ async def test_a_trail_of_an_earlier_hour_with_its_own_head_is_found_by_the_bot_
     await trail(path)
     async with opened(path) as bot:
         with closing(beside(path)) as db:
-            older, end = RecordSum.read(db, SEALER), chain.last(db)
+            older, end = RecordSum.read(sql_of(db), SEALER), chain.last(sql_of(db))
             assert older is not None
         await look(bot, "U1", times=2)
         with closing(beside(path)) as db, unguarded_trail(db):
             db.execute("DELETE FROM audit WHERE seq > ?", [end.seq])
-            older.write(db, SEALER)
+            older.write(sql_of(db), SEALER)
         # A command beside it has no memory: by its lines the sum counts as many commits as the bot's own, and more.
         async with opened(path) as command:
             await look(command, "operator", times=3)
@@ -372,7 +373,7 @@ async def test_a_trail_from_before_is_chained_by_the_digest_of_all_of_it(tmp_pat
         before_chain(db, SEALER)
         lines = db.execute("SELECT COUNT(*), MAX(seq) FROM audit").fetchone()
     async with opened(path) as database:
-        begun = chain.last(sqlite3.connect(path))
+        begun = chain.last(sql_of(sqlite3.connect(path)))
         assert begun.seq == lines[1] + 1
         assert await found(database) == []
         await database.write(audit.record, at=NOON, actor="U1", act="details.opened", ref="K-1")

@@ -23,10 +23,11 @@ import sqlite_utils
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.errors import DatabaseFault
+from bot.errors import ConstraintFailed, DatabaseFault
 from storage.engine.database import GROUP_LIMIT, Database, Transaction, from_text, to_text
 from storage.engine.sealing import Sealer
 from tests.patience import GIVE_UP_SECONDS
+from tests.raw_sqlite import raw
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +49,10 @@ def migrate(db: sqlite_utils.Database, _sealer: Sealer) -> None:
 
 def add(tx: Transaction, body: str) -> int:
     return tx.run("INSERT INTO notes (body) VALUES (:body)", body=body)
+
+
+def house(tx: Transaction) -> sqlite_utils.Database:
+    return sqlite_utils.Database(raw(tx), execute_plugins=False)
 
 
 def names_in(folder: Path) -> set[str]:
@@ -149,22 +154,22 @@ async def test_a_function_that_fails_is_undone_alone_and_its_caller_told(databas
 async def test_a_broken_rule_of_the_schema_reaches_its_caller_as_it_is(database: Database) -> None:
     first, second = await together(database, lambda tx: add(tx, "same"), lambda tx: add(tx, "same"))
     assert first == 1
-    assert isinstance(second, sqlite3.IntegrityError)
-    assert second.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE"
+    assert isinstance(second, ConstraintFailed)
+    assert str(second) == "SQLITE_CONSTRAINT_UNIQUE"
 
 
 async def test_foreign_keys_are_enforced(database: Database) -> None:
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(ConstraintFailed):
         await database.write(lambda tx: tx.run("INSERT INTO at_once VALUES (404)"))
 
 
 async def test_what_sqlite_utils_inserts_is_undone_with_its_function_alone(database: Database) -> None:
     def insert_then_fail(tx: Transaction) -> None:
-        tx.db.table("notes").insert_all([{"body": "x"}, {"body": "y"}])
+        house(tx).table("notes").insert_all([{"body": "x"}, {"body": "y"}])
         raise LookupError
 
     def insert(tx: Transaction) -> None:
-        tx.db.table("notes").insert({"body": "z"})
+        house(tx).table("notes").insert({"body": "z"})
 
     results = await together(database, lambda tx: add(tx, "a"), insert_then_fail, insert)
     assert isinstance(results[1], LookupError)
@@ -174,9 +179,9 @@ async def test_what_sqlite_utils_inserts_is_undone_with_its_function_alone(datab
 async def test_an_inner_savepoint_of_a_function_can_fail_without_the_function(database: Database) -> None:
     def try_twice(tx: Transaction) -> None:
         for body in ("a", "b"):
-            with pytest.raises(LookupError), tx.db.atomic():
+            with pytest.raises(LookupError), house(tx).atomic():
                 add_then_fail(tx, body)
-        with tx.db.atomic():
+        with house(tx).atomic():
             add(tx, "c")
 
     await database.write(try_twice)
@@ -212,16 +217,16 @@ async def test_results_that_would_outlive_the_transaction_are_refused(database: 
     async def coroutine() -> None: ...
 
     unfit: list[Callable[[Transaction], object]] = [
-        lambda tx: tx.db.execute("INSERT INTO notes (body) VALUES ('a')"),
+        lambda tx: raw(tx).execute("INSERT INTO notes (body) VALUES ('a')"),
         lambda tx: (add(tx, body) for body in "ab"),
-        lambda tx: tx.db.query("SELECT * FROM notes"),
+        lambda tx: house(tx).query("SELECT * FROM notes"),
         lambda tx: coroutine(),
     ]
     for fn in unfit:
         with pytest.raises(TypeError, match="plain values"):
             await database.write(fn)
     with pytest.raises(TypeError, match="plain values"):
-        await database.read(lambda tx: tx.db.query("SELECT * FROM notes"))
+        await database.read(lambda tx: house(tx).query("SELECT * FROM notes"))
     assert await database.read(bodies) == []
 
 
@@ -230,14 +235,14 @@ async def test_no_cursor_outlives_the_function_that_made_it(database: Database) 
 
     def keep(tx: Transaction, *values: str) -> None:
         sql = "INSERT INTO notes (body) VALUES (?), (? || '!') RETURNING id"
-        kept.extend(tx.db.execute(sql, [value, value]) for value in values)
+        kept.extend(raw(tx).execute(sql, [value, value]) for value in values)
 
     def keep_then_fail(tx: Transaction) -> None:
         keep(tx, "lost")
         raise LookupError
 
     def look(tx: Transaction) -> None:
-        kept.append(tx.db.execute("SELECT * FROM notes"))
+        kept.append(raw(tx).execute("SELECT * FROM notes"))
         assert kept[-1].fetchone()
 
     results = await together(database, lambda tx: add(tx, "a"), lambda tx: keep(tx, "x", "y"), keep_then_fail)
@@ -254,23 +259,23 @@ async def test_no_cursor_outlives_the_function_that_made_it(database: Database) 
 
 
 def _with_connection(tx: Transaction) -> None:
-    with tx.db.conn:
+    with raw(tx):
         add(tx, "inside")
 
 
 CONTROL: dict[str, Callable[[Transaction], object]] = {
-    "commit()": lambda tx: tx.db.conn.commit(),
-    "rollback()": lambda tx: tx.db.conn.rollback(),
+    "commit()": lambda tx: raw(tx).commit(),
+    "rollback()": lambda tx: raw(tx).rollback(),
     "with conn": _with_connection,
-    "executescript": lambda tx: tx.db.conn.executescript("SELECT 1;"),
-    "db.commit()": lambda tx: tx.db.commit(),
-    "BEGIN": lambda tx: tx.db.execute("BEGIN").close(),
-    "COMMIT": lambda tx: tx.db.execute("COMMIT").close(),
+    "executescript": lambda tx: raw(tx).executescript("SELECT 1;"),
+    "db.commit()": lambda tx: house(tx).commit(),
+    "BEGIN": lambda tx: raw(tx).execute("BEGIN").close(),
+    "COMMIT": lambda tx: raw(tx).execute("COMMIT").close(),
     "commit in words": lambda tx: tx.run("/* sly */ END TRANSACTION"),
     "ROLLBACK": lambda tx: tx.run("ROLLBACK"),
     "our savepoint": lambda tx: tx.run("RELEASE Storage_Function"),
     "back to our savepoint": lambda tx: tx.run("ROLLBACK TO storage_function"),
-    "isolation level": lambda tx: setattr(tx.db.conn, "isolation_level", None),
+    "isolation level": lambda tx: setattr(raw(tx), "isolation_level", None),
 }
 
 
@@ -293,7 +298,7 @@ async def test_hiding_the_refusal_does_not_help(database: Database) -> None:
     def control(tx: Transaction) -> None:
         add(tx, "lost")
         with pytest.raises(sqlite3.DatabaseError):
-            tx.db.conn.commit()
+            raw(tx).commit()
 
     for _ in range(2):
         with pytest.raises(RuntimeError, match="may not begin or end"):
@@ -308,7 +313,7 @@ async def test_a_failing_commit_stores_nothing_and_tells_every_caller(database: 
     errors = await together(database, lambda tx: add(tx, "a"), add_orphan_later, lambda tx: add_then_fail(tx, "b"))
     assert all(isinstance(error, DatabaseFault) for error in errors)
     assert all("SQLITE_CONSTRAINT_FOREIGNKEY" in str(error) for error in errors)
-    assert all(isinstance(error.__cause__, sqlite3.IntegrityError) for error in errors)
+    assert all(isinstance(error.__cause__, ConstraintFailed) for error in errors)
     assert len({id(error) for error in errors}) == 3
     assert await database.read(bodies) == []
     assert await database.write(add, "next") == 1
@@ -330,7 +335,7 @@ async def test_an_error_that_ends_the_transaction_fails_the_whole_group(database
     def clash(tx: Transaction) -> None:
         try:
             tx.run("INSERT OR ROLLBACK INTO notes (body) VALUES ('taken')")
-        except sqlite3.IntegrityError:
+        except ConstraintFailed:
             if not forgiven:
                 raise
 
@@ -338,7 +343,7 @@ async def test_an_error_that_ends_the_transaction_fails_the_whole_group(database
     for error in (before, after):
         assert isinstance(error, DatabaseFault)
         assert "ended the transaction" in str(error)
-    assert isinstance(culprit, DatabaseFault if forgiven else sqlite3.IntegrityError)
+    assert isinstance(culprit, DatabaseFault if forgiven else ConstraintFailed)
     assert await database.read(bodies) == ["taken"]
     assert await database.write(add, "next") == 1
 
@@ -347,7 +352,7 @@ async def test_after_the_transaction_ended_a_function_can_store_nothing(database
     await database.write(add, "taken")
 
     def go_on(tx: Transaction) -> None:
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(ConstraintFailed):
             tx.run("INSERT OR ROLLBACK INTO notes (body) VALUES ('taken')")
         add(tx, "by itself")
 

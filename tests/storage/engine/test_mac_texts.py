@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.engine import macs
+from storage.engine.connection import sql_of
 from storage.engine.covered import COVERED, FRACTIONS, CoveredTable
 from storage.engine.sealing import Sealer
 
@@ -62,7 +63,7 @@ def stored(rows: Rows) -> Iterator[sqlite3.Connection]:
 
 def text_of(rows: Rows) -> bytes:
     with stored(rows) as db:
-        return macs.texts_of(db, ["K-1"])["K-1"]
+        return macs.texts_of(sql_of(db), ["K-1"])["K-1"]
 
 
 def read(text: bytes) -> Rows:
@@ -162,9 +163,9 @@ def test_a_value_of_another_type_than_the_schema_lets_in_spoils_its_own_record_a
     with stored({"verifications": [["K-1", b"1"]]}) as db:
         db.execute("INSERT INTO verifications (ref) VALUES ('K-2')")
         for ref in ("K-1", "K-2"):
-            mac = macs.mac_of(SEALER, 1, macs.texts_of(db, [ref])[ref])
+            mac = macs.mac_of(SEALER, 1, macs.texts_of(sql_of(db), [ref])[ref])
             db.execute("INSERT INTO check_macs VALUES (?, 1, ?)", (ref, mac))
-        examined = macs.examine(db, SEALER, ["K-1", "K-2", "K-3"])
+        examined = macs.examine(sql_of(db), SEALER, ["K-1", "K-2", "K-3"])
     assert (examined.altered, examined.versions, examined.unknown) == ({"K-1"}, {"K-2": 1}, {"K-3"})
 
 

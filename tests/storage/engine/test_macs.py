@@ -35,6 +35,7 @@ from storage import (
     reviews,
 )
 from storage.engine import backup, first_macs, inspect, macs, older_macs
+from storage.engine.connection import sql_of
 from storage.engine.covered import COVERED, ELSEWHERE, FRACTIONS
 from storage.engine.database import Database, Transaction
 from storage.engine.migrations import migrate, migrations
@@ -427,7 +428,7 @@ async def test_checks_from_before_get_their_macs_once_and_a_kill_costs_a_page(tm
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         before_macs(db, SEALER)
         migrations.apply(sqlite_utils.Database(db))
-        assert first_macs.left(db)
+        assert first_macs.left(sql_of(db))
         # Killed after the first page: some have theirs.
         with sqlite_utils.Database(db).atomic():
             first_macs.make_page(db, SEALER, ["K-0", "K-1"])
@@ -437,7 +438,7 @@ async def test_checks_from_before_get_their_macs_once_and_a_kill_costs_a_page(tm
             assert not (await database.read(checks.get, f"K-{number}")).is_altered
         assert database.altered == set()
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        assert not first_macs.left(db)
+        assert not first_macs.left(sql_of(db))
         assert [version for (version,) in db.execute("SELECT version FROM check_macs")] == [1] * 7
 
 
@@ -456,10 +457,10 @@ async def test_older_macs_are_renewed_once_and_what_does_not_fit_stays_altered(t
         seen = inspect.examine(path, SEALER, patience=timedelta(seconds=5))
         assert (seen.altered, seen.pending) == (0, ("m0032_macs_of_records",))  # not examined before it is renewed
         migrations.apply(sqlite_utils.Database(db))
-        assert older_macs.left(db)
+        assert older_macs.left(sql_of(db))
         # Killed after the first page: some have theirs.
         with sqlite_utils.Database(db).atomic():
-            older_macs.renew_page(db, SEALER, ["K-0", "K-1"])
+            older_macs.renew_page(sql_of(db), SEALER, ["K-0", "K-1"])
         assert inspect.examine(path, SEALER, patience=timedelta(seconds=5)).unfinished
     for put_back in (False, True):
         if put_back:
@@ -471,7 +472,7 @@ async def test_older_macs_are_renewed_once_and_what_does_not_fit_stays_altered(t
             whole = {ref for ref, _ in versions if not (await database.read(checks.get, ref)).is_altered}
             assert whole == {"K-0", "K-2", "K-3", "K-4"} - ({"K-2"} if put_back else set())
         with closing(beside(path)) as db:
-            assert not older_macs.left(db)
+            assert not older_macs.left(sql_of(db))
             after = dict(db.execute("SELECT ref, version FROM check_macs"))
             assert after == dict(versions) | {"K-5": 1}
 

@@ -1,0 +1,58 @@
+"""What the shared parts of storage ask of a connection, whichever engine is behind it.
+
+A statement is written once, in SQLite's spelling: with `:name` and a mapping, or with `?` and a sequence. What cannot
+be said so that both engines understand it is said by the `Dialect`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import Enum
+from typing import Any, Protocol
+
+Parameters = Sequence[object] | Mapping[str, object]
+"""Texts, numbers, bytes, None; a member of an enum as its value, a bool as 0 or 1."""
+
+
+class Dialect(Enum):
+    """The engine that a statement is for."""
+
+    SQLITE = "sqlite"
+    POSTGRESQL = "postgresql"
+
+
+class Row(Protocol):
+    """One row of a result, by the names of its columns and by their numbers."""
+
+    def __getitem__(self, key: int | str, /) -> Any: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def __len__(self) -> int: ...
+    def keys(self) -> list[str]: ...
+
+
+class SqlConnection(Protocol):
+    """One connection. All that a statement opens is closed when its method returns.
+
+    Every method raises ConstraintFailed for what the schema refuses, and the engine's own errors for the rest.
+    """
+
+    @property
+    def dialect(self) -> Dialect: ...
+    @property
+    def in_transaction(self) -> bool: ...
+
+    def fetch(self, sql: str, parameters: Parameters = (), /) -> list[tuple[Any, ...]]:
+        """All rows of one statement, as plain tuples. Raises SpoiltValue."""
+
+    def fetch_rows(self, sql: str, parameters: Parameters = (), /) -> list[Row]:
+        """All rows of one statement."""
+
+    def run(self, sql: str, parameters: Parameters = (), /) -> int:
+        """Run one statement whose rows, if there are any, nobody wants; how many it touched."""
+
+    def run_for_each(self, sql: str, parameters: Iterable[Sequence[object]], /) -> None:
+        """Run one statement that gives no rows, for each of these."""
+
+
+class SpoiltValue(Exception):
+    """A value has another type than its column: somebody has changed bytes of the file."""
