@@ -6,14 +6,15 @@ NEW_ENOUGH := import sys; sys.exit("kyc-bot needs Python 3.11 or newer, and " + 
   sys.version.split()[0] + ". Name another, as in: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)
 VERSION := import sys; print(sys.version_info[:2])
 
-# Where `make install` puts the bot, and what it installs there: `LOCK=requirements.lock` leaves the charts out.
+# Where `make install` puts the bot, and what it installs there: `LOCK=requirements.lock` leaves the charts out,
+# `LOCK=requirements-postgresql.lock` adds what a database on a PostgreSQL server needs.
 # SUDO=sudo installs into a folder of root's, so that the bot cannot change its own code.
 PREFIX ?= production
 LOCK ?= requirements-charts.lock
 SUDO ?=
 
 .PHONY: demo install wheel quick test slow format lint types unit journeys processes faults-sample installation endurance
-.PHONY: coverage node browser screenshots faults bounds bench bench-growth bench-guard lock clean soak pictures docs sbom audit
+.PHONY: coverage node browser postgresql screenshots faults bounds bench bench-growth bench-guard lock clean soak pictures docs sbom audit
 
 demo: .venv/ready
 	$(BIN)/kyc-bot demo $(if $(ONCE),--once)
@@ -76,10 +77,12 @@ types: .venv/ready
 	$(BIN)/mypy
 
 # Compiled once, not by every worker and every process of a test, whatever the shell says.
-unit journeys quick processes faults-sample installation endurance browser node coverage: export PYTHONDONTWRITEBYTECODE =
+unit journeys quick processes faults-sample installation endurance browser node postgresql coverage: export PYTHONDONTWRITEBYTECODE =
 # More workers than cores: the tests wait for disk and sockets half of their time.
 PYTEST := $(BIN)/pytest -n 6 --dist worksteal -rs
-IN_ONE_PROCESS := not faults and not installation and not endurance and not node and not browser and not processes
+# What needs a PostgreSQL server is in no group but its own.
+SERVERLESS := not postgresql
+IN_ONE_PROCESS := $(SERVERLESS) and not faults and not installation and not endurance and not node and not browser and not processes
 unit: .venv/ready
 	$(PYTEST) --hypothesis-profile=quarter -m "$(IN_ONE_PROCESS) and not journeys"
 
@@ -87,11 +90,16 @@ journeys: .venv/ready
 	$(PYTEST) --hypothesis-profile=quarter -m "$(IN_ONE_PROCESS) and journeys"
 
 processes faults-sample installation: .venv/ready
-	$(PYTEST) -m $(subst -sample,,$@)
+	$(PYTEST) -m "$(subst -sample,,$@) and $(SERVERLESS)"
 
 # With all examples of each property, of which `unit` and `journeys` have played a quarter.
 endurance: .venv/ready
-	$(PYTEST) -m "endurance or hypothesis"
+	$(PYTEST) -m "(endurance or hypothesis) and $(SERVERLESS)"
+
+# On a server of their own, which the tests start on the loopback as an ordinary user, and stop. Where there is none to
+# be started they are skipped, and with NEEDS_POSTGRESQL set they fail.
+postgresql: .venv/ready
+	$(PYTEST) -n 2 -m postgresql
 
 # The demo's page and the customer's in the distribution's Chromium, which is installed where that is possible.
 browser: .venv/ready
@@ -142,7 +150,8 @@ bench-guard: .venv/ready
 # made under the constraint of the one for development.
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml
 lock:
-	$(COMPILE) --extra charts --extra dev -o requirements-dev.lock
+	$(COMPILE) --extra charts --extra postgresql --extra dev -o requirements-dev.lock
+	$(COMPILE) --no-annotate -c requirements-dev.lock --extra charts --extra postgresql -o requirements-postgresql.lock
 	$(COMPILE) --no-annotate -c requirements-dev.lock --extra charts -o requirements-charts.lock
 	$(COMPILE) --no-annotate -c requirements-dev.lock -o requirements.lock
 	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(subst pyproject.toml,-,$(COMPILE)) --no-annotate -c requirements-dev.lock -o requirements-build.lock

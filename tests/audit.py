@@ -23,7 +23,7 @@ OFFLINE = (
     "Is this machine offline, or behind a mirror without advisories? Ask again where PyPI itself can be reached, "
     "or give the bill of materials (make sbom) to a scanner that has them."
 )
-PRODUCTION = ROOT / "requirements-charts.lock"
+PRODUCTION = ROOT / "requirements-postgresql.lock"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import re
 import sys
 import tomllib
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
@@ -22,8 +22,9 @@ from bot import __version__
 from tests import locks
 from tests.locks import ROOT, Locked
 
-WHOLE, LEAST = ROOT / "requirements-charts.lock", ROOT / "requirements.lock"
-"""What `make install` installs, and what is left of it without the charts."""
+WHOLE, LEAST = ROOT / "requirements-postgresql.lock", ROOT / "requirements.lock"
+"""The most that `make install` installs, and what is left of it without the charts and PostgreSQL."""
+EXTRAS = ("charts", "postgresql")
 
 LOCKED_FOR = {
     "implementation_name": "cpython",
@@ -55,12 +56,13 @@ def made(environ: Mapping[str, str]) -> str:
     """The bill as JSON text. ValueError if the installed libraries are not those of the lock."""
     whole, least = locks.read(WHOLE), locks.read(LEAST)
     there = {name: installed(locked) for name, locked in whole.items()}
+    extras: dict[str, Collection[str]] = {canonicalize_name(each.name): each.extras for each in _asked_for()}
     body = {
         "components": [_component(locked, there[name], name in least) for name, locked in whole.items()],
         "dependencies": [
             {"ref": _ours(), "dependsOn": _refs(_asked_for(), whole)},
             *(
-                {"ref": _purl(locked), "dependsOn": _refs(_wanted(there[name]), whole)}
+                {"ref": _purl(locked), "dependsOn": _refs(_wanted(there[name]), whole, extras.get(name, ()))}
                 for name, locked in whole.items()
             ),
         ],
@@ -138,20 +140,21 @@ def _licences(found: Distribution) -> list[dict[str, Any]]:
 
 def _asked_for() -> Iterator[Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for line in (*project["dependencies"], *project["optional-dependencies"]["charts"]):
-        yield Requirement(line)
+    yield from map(Requirement, project["dependencies"])
+    for extra in EXTRAS:
+        yield from map(Requirement, project["optional-dependencies"][extra])
 
 
 def _wanted(found: Distribution) -> Iterator[Requirement]:
     return (Requirement(line) for line in found.requires or ())
 
 
-def _refs(wanted: Iterator[Requirement], whole: Mapping[str, Locked]) -> list[str]:
-    """Of those that apply to what the lock is made for and stand in it, in order."""
+def _refs(wanted: Iterator[Requirement], whole: Mapping[str, Locked], extras: Collection[str] = ()) -> list[str]:
+    """Of those that apply to what the lock is made for and stand in it, in order; also of what wants these `extras`."""
     names = {
         canonicalize_name(each.name)
         for each in wanted
-        if each.marker is None or each.marker.evaluate({**LOCKED_FOR, "extra": ""})
+        if each.marker is None or any(each.marker.evaluate({**LOCKED_FOR, "extra": extra}) for extra in {"", *extras})
     }
     return [_purl(whole[name]) for name in sorted(names) if name in whole]
 

@@ -89,7 +89,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         folder = item.path.relative_to(HERE).parts[0]
         if folder in MARKED_FOLDERS:
             item.add_marker(folder)
-        if folder in SLOW_FOLDERS or (isinstance(item, pytest.Function) and _borrows_a_world(item.module)):
+        starts_a_server = item.get_closest_marker("postgresql") is not None
+        is_in_a_world = isinstance(item, pytest.Function) and _borrows_a_world(item.module)
+        if folder in SLOW_FOLDERS or starts_a_server or is_in_a_world:
             item.add_marker(pytest.mark.slow)
     if config.getoption("--bounds"):
         left_out = [item for item in items if "took" not in getattr(item, "fixturenames", ())]

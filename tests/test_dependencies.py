@@ -51,17 +51,22 @@ def _imported() -> dict[str, str]:
 
 def test_every_library_that_is_imported_is_named() -> None:
     """One that only comes along with another goes with it, in a version that nobody chose."""
-    charts = {canonicalize_name(Requirement(line).name) for line in EXTRAS["charts"]}
+    extras = {canonicalize_name(Requirement(line).name) for name in ("charts", "postgresql") for line in EXTRAS[name]}
     of_module = packages_distributions()
     imported = {module: {canonicalize_name(name) for name in of_module[module]} for module in _imported()}
-    unnamed = {module: _imported()[module] for module, names in imported.items() if not names & (NAMED | charts)}
+    unnamed = {module: _imported()[module] for module, names in imported.items() if not names & (NAMED | extras)}
     assert unnamed == {}
     unused = NAMED - set().union(*imported.values())
     assert unused == set(NEVER_IMPORTED)
 
 
 @pytest.mark.parametrize(
-    "line", [*PROJECT["dependencies"], *EXTRAS["charts"], *EXTRAS["dev"], *PYPROJECT["build-system"]["requires"]]
+    "line",
+    [
+        *PROJECT["dependencies"],
+        *(line for extra in ("charts", "postgresql", "dev") for line in EXTRAS[extra]),
+        *PYPROJECT["build-system"]["requires"],
+    ],
 )
 def test_what_is_locked_is_no_older_than_what_is_asked_for(line: str) -> None:
     wanted = Requirement(line)

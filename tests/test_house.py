@@ -605,7 +605,12 @@ def _written_by_us() -> Iterator[Path]:
 # The locks
 
 
-PRODUCTION, CHARTS, DEVELOPMENT = LOCKS = ("requirements.lock", "requirements-charts.lock", "requirements-dev.lock")
+PRODUCTION, CHARTS, POSTGRESQL, DEVELOPMENT = LOCKS = (
+    "requirements.lock",
+    "requirements-charts.lock",
+    "requirements-postgresql.lock",
+    "requirements-dev.lock",
+)
 """Each holds the ones before it."""
 
 BUILD = "requirements-build.lock"
@@ -656,9 +661,9 @@ def test_every_requirement_has_hashes(lock: str, least: int) -> None:
 def test_everything_the_project_names_is_locked() -> None:
     extras = PROJECT["optional-dependencies"]
     needed = _names(PROJECT["dependencies"])
-    assert needed <= set(_locked(PRODUCTION))
-    assert needed | _names(extras["charts"]) <= set(_locked(CHARTS))
-    assert needed | _names(extras["charts"]) | _names(extras["dev"]) <= set(_locked(DEVELOPMENT))
+    for lock, extra in zip(LOCKS, ("", "charts", "postgresql", "dev"), strict=True):
+        needed |= _names(extras.get(extra, ()))
+        assert needed <= set(_locked(lock))
 
 
 def test_the_wheel_is_made_by_what_the_project_names_and_development_has() -> None:
@@ -672,13 +677,17 @@ def test_the_wheel_is_made_by_what_the_project_names_and_development_has() -> No
 def test_production_is_locked_without_the_tools_of_development() -> None:
     extras = PROJECT["optional-dependencies"]
     tools = _names(extras["dev"]) - _names(["anyio"])
-    assert set(_locked(CHARTS)) & tools == set()
-    assert set(_locked(PRODUCTION)) & (tools | _names(extras["charts"])) == set()
+    postgresql, charts = _names(extras["postgresql"]), _names(extras["charts"])
+    assert set(_locked(POSTGRESQL)) & tools == set()
+    assert set(_locked(CHARTS)) & (tools | postgresql) == set()
+    assert set(_locked(PRODUCTION)) & (tools | postgresql | charts) == set()
 
 
 def test_all_locks_pin_the_same_versions() -> None:
-    plain, charts, everything = ({name: line.split()[0] for name, line in _locked(lock).items()} for lock in LOCKS)
-    assert plain.items() < charts.items() < everything.items()
+    plain, charts, postgresql, everything = (
+        {name: line.split()[0] for name, line in _locked(lock).items()} for lock in LOCKS
+    )
+    assert plain.items() < charts.items() < postgresql.items() < everything.items()
     auditing = {name: line.split()[0] for name, line in _locked(AUDIT).items()}
     shared = auditing.keys() & everything.keys()
     assert {name: auditing[name] for name in shared} == {name: everything[name] for name in shared}
