@@ -149,7 +149,7 @@ def take_backup(file: Path) -> None:
     unrecorded = record_if_possible(settings, "backup.asked")
     with exit_on_fault():
         sealer = Sealer.from_text(settings.sealing_keys)
-        contents = backup.take(settings.database, file, sealer, on_progress=backups.Progress().tell)
+        contents = backup.take(settings.database_file, file, sealer, on_progress=backups.Progress().tell)
     until = f", until {contents.newest:%Y-%m-%d %H:%M:%S} UTC" if contents.newest else ""
     click.echo(f"{file}: whole, the key opens it, {contents.checks} checks{until}")
     backups.tell_altered(contents)
@@ -173,9 +173,9 @@ def restore(file: Path, *, force: bool) -> None:
     with exit_on_fault():
         sealer = Sealer.from_text(settings.sealing_keys)
         aside = backup.restore(
-            file, settings.database, sealer, now=datetime.now(UTC), force=force, on_verified=backups.tell_altered
+            file, settings.database_file, sealer, now=datetime.now(UTC), force=force, on_verified=backups.tell_altered
         )
-    click.echo(f"{settings.database} is now what {file} holds")
+    click.echo(f"{settings.database_file} is now what {file} holds")
     if aside is not None:
         click.echo(f"the old database lies in {aside}")
     with exit_on_fault():
@@ -207,7 +207,7 @@ def rekey(*, forget_old: bool) -> None:
                 on_page=lambda done: bar.update(done - bar.pos),
             )
 
-    with exit_on_fault(), DatabaseLock(settings.database):
+    with exit_on_fault(), DatabaseLock(settings.database_file):
         renewal = in_database(settings, renew)
     for line in renewal.lines(key_count=len(settings.sealing_keys)):
         click.echo(line)
@@ -282,7 +282,7 @@ def export_checks(*, form: str, first: datetime | None, last: datetime | None, t
     from storage.exports import ExportRange, count
 
     settings = load_settings(ReportSettings)
-    if target is not None and target.resolve().name.startswith(settings.database.resolve().name):
+    if target is not None and target.resolve().name.startswith(settings.database_file.resolve().name):
         raise click.BadParameter("that is the database", param_hint="'--output'")
     zone = settings.zone
     wanted = ExportRange(

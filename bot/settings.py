@@ -7,6 +7,7 @@ Nothing else reads the environment.
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import time, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -14,16 +15,18 @@ from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.domain import database_address
+from bot.domain.database_address import DatabaseAddress
 from bot.domain.hosts import HostKind, is_entry
 from bot.domain.privacy.clocks import LONGEST_DAYS, Period, Periods, Retention
 from bot.domain.results.assurance import LivenessRule, RecordRule
 from bot.domain.results.codes import ResultStory
 from bot.domain.review.review import SECOND_PERSON_STORIES, WorkingHours
 from bot.domain.spending import DailyLimits
-from bot.errors import SettingsFault
+from bot.errors import DatabaseFault, SettingsFault
 
 SMILE_ID_URLS = {
     "sandbox": "https://testapi.smileidentity.com/v1",
@@ -160,6 +163,18 @@ def _web_page(text: str) -> str | None:
     return text
 
 
+_NO_FILE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.*|.*\b(?:host|dbname|password)\s*=.*", re.DOTALL)
+
+
+def _database(text: str) -> Path | DatabaseAddress:
+    """A file, or a server's address; the value itself, which may hold a password by mistake, is never in a fault."""
+    if database_address.is_address(text):
+        return database_address.parse(text)
+    if _NO_FILE.fullmatch(text.strip()):
+        raise ValueError("must be the path of a file, or the address of a PostgreSQL server: postgresql://…")
+    return Path(text)
+
+
 def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
     try:
         return tuple(ipaddress.ip_network(part) for part in _list(text))
@@ -211,6 +226,14 @@ def _copied_whole(value: Any) -> Any:
     return value
 
 
+def _one_line(password: SecretStr | None) -> SecretStr | None:
+    """Any sign may be part of a password; one that nobody sees at its end came along by mistake."""
+    text = password.get_secret_value() if password else ""
+    if text != text.strip() or not all(letter.isprintable() for letter in text):
+        raise ValueError("has a blank at its beginning or its end, or a sign that nobody sees: take it away")
+    return password
+
+
 def _of_a_person(token: SecretStr | None) -> SecretStr | None:
     """Another kind of token would be refused only when the first photo is to be deleted, a month later."""
     if token is not None and not token.get_secret_value().startswith("xoxp-"):
@@ -237,6 +260,7 @@ Channels = Annotated[tuple[str, ...], NoDecode, _read_by(_list), _IS_CHANNEL]
 OptionalChannel = Annotated[str | None, _EMPTY_IS_UNSET, _IS_CHANNEL]
 Secret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_copied_whole)]
 OptionalSecret = Annotated[SecretStr | None, _EMPTY_IS_UNSET, AfterValidator(_copied_whole)]
+OptionalPassword = Annotated[SecretStr | None, _EMPTY_IS_UNSET, AfterValidator(_one_line)]
 OptionalUserToken = Annotated[OptionalSecret, AfterValidator(_of_a_person)]
 PartnerId = Annotated[str, Field(min_length=1), AfterValidator(_copied_whole)]
 SlackBase = Annotated[str, _require(lambda url: url.endswith("/api/"), "must end in /api/")]
@@ -252,7 +276,9 @@ OptionalName = Annotated[
 OptionalWebPage = Annotated[str | None, _read_by(_web_page)]
 OptionalLimits = Annotated[DailyLimits | None, _read_by(lambda text: DailyLimits.parse(text) if text.strip() else None)]
 RetentionPeriods = Annotated[Periods, _read_by(Periods.parse)]
-DatabaseFile = Annotated[Path, _require(lambda path: path.name, "must name a file")]
+DatabasePlace = Annotated[
+    Path | InstanceOf[DatabaseAddress], _read_by(_database), _require(lambda place: place.name, "must name a file")
+]
 OptionalPath = Annotated[Path | None, _EMPTY_IS_UNSET]
 OptionalProxy = Annotated[SecretStr | None, _read_by(_proxy)]
 """Secret, since it may hold a user name and a password."""
@@ -302,6 +328,8 @@ class _FromEnvironment(BaseSettings):
             faults += [_fault(error, values) for error in invalid.errors(include_input=False, include_url=False)]
         given = {name: value for name, value in values.items() if value.strip()}
         faults += _address_faults(given)
+        if "backup_dir" in cls.model_fields:
+            faults += _backup_faults(given)
         if "slack_app_token" in cls.model_fields and not given.keys() & {"SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"}:
             faults.append(("SLACK_SIGNING_SECRET", "is required without SLACK_APP_TOKEN"))
         if faults or settings is None:
@@ -391,9 +419,40 @@ class NetworkSettings(_FromEnvironment):
 class DatabaseSettings(_FromEnvironment):
     """Where the checks are kept, and what opens them: all that is needed to copy them or put them back."""
 
-    database: DatabaseFile = _setting("KYC_DATABASE", Path("kyc.db"), example="/var/lib/kyc-bot/kyc.db")
+    database_place: DatabasePlace = _setting("KYC_DATABASE", Path("kyc.db"), example="/var/lib/kyc-bot/kyc.db")
+    """An SQLite file, or a PostgreSQL server's address without a password; `database` has that."""
+    database_password: OptionalPassword = _setting("KYC_DATABASE_PASSWORD", None, example="…")
+    """Of the server's user."""
+    database_password_file: OptionalPath = _setting("PGPASSFILE", None, example="/etc/kyc-bot/pgpass")
+    """Where libpq finds it by host, port, database and user."""
     encryption_keys: Secret = _setting("KYC_ENCRYPTION_KEYS", example="what `kyc-bot check --new-key` prints")
     """One or more 32-byte keys in URL-safe base64, newest first."""
+
+    @property
+    def database(self) -> Path | DatabaseAddress:
+        """Where it is, with all that opens the way to it."""
+        place = self.database_place
+        return self.with_password(place) if isinstance(place, DatabaseAddress) else place
+
+    def with_password(self, address: DatabaseAddress) -> DatabaseAddress:
+        """The same for an address that was given otherwise."""
+        file, password = self.database_password_file, self.database_password
+        return replace(
+            address,
+            password=password.get_secret_value() if password else None,
+            password_file=str(file) if file else None,
+        )
+
+    @property
+    def database_file(self) -> Path:
+        """For what there is for SQLite alone. Raises DatabaseFault, which says what to do instead."""
+        if isinstance(self.database_place, DatabaseAddress):
+            raise DatabaseFault(
+                "KYC_DATABASE is a PostgreSQL server, and this is for an SQLite file. Back the server up with "
+                "pg_basebackup and an archive of its WAL; once it was taken back to an earlier state, run "
+                "kyc-bot mark-restored. See *A site that stays up* in docs/operations.md"
+            )
+        return self.database_place
 
     @property
     def sealing_keys(self) -> list[str]:
@@ -638,6 +697,17 @@ def _address_faults(values: Mapping[str, str]) -> list[tuple[str, str]]:
         for name in ("KYC_PUBLIC_URL", "SLACK_API_URL", "SMILE_ID_API_URL")
         if name in values and (fault := _url_fault(values[name], production=production))
     ]
+
+
+def _backup_faults(values: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Whoever believes that copies are taken must hear that there are none."""
+    if "KYC_BACKUP_DIR" not in values or not database_address.is_address(values.get("KYC_DATABASE", "")):
+        return []
+    words = (
+        "is for copies of an SQLite file: unset it, and back up the PostgreSQL server of KYC_DATABASE by its own means "
+        "(pg_basebackup, an archive of its WAL)"
+    )
+    return [("KYC_BACKUP_DIR", words)]
 
 
 def _url_fault(url: str, *, production: bool) -> str | None:

@@ -115,7 +115,7 @@ async def _templates(path: Path) -> None:
                 await world.settle()
             world.smile_id.story = "approved"
             await _one_file(world)
-            backup.take(world.bot.settings.database, path, world.sealer)
+            backup.take(world.bot.settings.database_file, path, world.sealer)
 
 
 async def _one_file(world: Journey) -> None:

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
-from bot.errors import SettingsFault
+from bot.domain.database_address import DatabaseAddress
+from bot.errors import DatabaseFault, SettingsFault
+from bot.runtime import starts
 from bot.settings import DatabaseSettings, Environment, LogFormat, ReportSettings, ReviewNotify, Settings
 from bot.slack.blocks.text import foreign
 
@@ -21,6 +23,7 @@ SECRETS = {
     "SMILE_ID_API_KEY": "very-secret-4",
     "KYC_ENCRYPTION_KEYS": "dmVyeS1zZWNyZXQtNXZlcnktc2VjcmV0LTV2ZXJ5ISE=",
 }
+PASSWORD = "very-secret-6"
 ENOUGH = {
     **{name: SECRETS[name] for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SMILE_ID_API_KEY")},
     "SMILE_ID_PARTNER_ID": "0421",
@@ -313,6 +316,78 @@ def test_a_fault_carries_nothing_that_holds_the_values() -> None:
 def test_settings_do_not_change_under_way() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load().port = 1
+
+
+# Where the database is
+
+
+SERVER = "postgresql://kyc@db1.example.com,db2.example.com/kyc?sslrootcert=/etc/kyc-bot/postgresql-ca.pem"
+
+
+def test_a_database_is_a_file_or_an_address() -> None:
+    assert load(KYC_DATABASE="/srv/kyc.db").database == Path("/srv/kyc.db")
+    assert load(KYC_DATABASE="/srv/kyc.db").database_file == Path("/srv/kyc.db")
+    address = load(KYC_DATABASE=f" {SERVER} ", KYC_DATABASE_PASSWORD=PASSWORD, PGPASSFILE="/etc/pgpass").database
+    assert isinstance(address, DatabaseAddress)
+    assert str(address) == SERVER
+    assert (address.conninfo["password"], address.conninfo["passfile"]) == (PASSWORD, "/etc/pgpass")
+
+
+def test_the_password_of_the_database_may_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(f"{PASSWORD}\n", encoding="utf-8")
+    address = load(KYC_DATABASE=SERVER, KYC_DATABASE_PASSWORD_FILE=str(tmp_path / "password")).database
+    assert isinstance(address, DatabaseAddress)
+    assert address.conninfo["password"] == PASSWORD
+
+
+@pytest.mark.parametrize("password", ["ä", "'quoted'", "with blanks within", "€%@:/"])
+def test_any_sign_may_be_part_of_the_databases_password(password: str) -> None:
+    assert load(KYC_DATABASE=SERVER, KYC_DATABASE_PASSWORD=password).database != load(KYC_DATABASE=SERVER).database
+
+
+@pytest.mark.parametrize("password", ["x ", "\tx", "x\u200b", "x\ny"])
+def test_an_unseen_sign_of_the_databases_password_is_told(password: str) -> None:
+    told = fault(KYC_DATABASE=SERVER, KYC_DATABASE_PASSWORD=password)
+    assert told.startswith("KYC_DATABASE_PASSWORD: has a blank at its beginning or its end, or a sign that nobody sees")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"mysql://kyc:{PASSWORD}@localhost/kyc",
+        f"sqlite:///{PASSWORD}",
+        f"host=localhost dbname=kyc password={PASSWORD}",
+    ],
+)
+def test_what_is_neither_a_file_nor_an_address_is_told_and_not_repeated(text: str) -> None:
+    told = fault(KYC_DATABASE=text)
+    assert told.startswith("KYC_DATABASE: must be the path of a file, or the address of a PostgreSQL server")
+    assert PASSWORD not in told
+
+
+def test_no_part_of_an_address_is_told_where_it_does_not_fit() -> None:
+    told = fault(KYC_DATABASE=f"postgresql://kyc:{PASSWORD}@localhost/kyc")
+    assert told.startswith("KYC_DATABASE: must not hold a password")
+    assert PASSWORD not in told
+
+
+def test_what_is_for_a_file_alone_says_so_for_a_server() -> None:
+    with pytest.raises(DatabaseFault, match="KYC_DATABASE is a PostgreSQL server, and this is for an SQLite file"):
+        _ = load(KYC_DATABASE=SERVER).database_file
+
+
+def test_nobody_believes_that_a_server_is_copied_into_the_folder_of_backups() -> None:
+    told = fault(KYC_DATABASE=SERVER, KYC_BACKUP_DIR="/var/backups/kyc-bot")
+    assert told.startswith("KYC_BACKUP_DIR: is for copies of an SQLite file: unset it")
+    assert load(KYC_DATABASE=SERVER, KYC_BACKUP_DIR="").backup_dir is None
+
+
+def test_the_databases_password_shows_nowhere() -> None:
+    settings = load(KYC_DATABASE=SERVER, KYC_DATABASE_PASSWORD=PASSWORD)
+    shown = (repr(settings), str(settings), settings.model_dump_json(), repr(settings.database), str(settings.database))
+    assert [text for text in shown if PASSWORD in text] == []
+    assert starts.used(settings)["KYC_DATABASE"] == SERVER
+    assert starts.used(settings)["KYC_DATABASE_PASSWORD"] == starts.SECRET
 
 
 # How long what is known of customers is kept

@@ -93,11 +93,11 @@ def _in_database(settings: DatabaseSettings, work: Callable[[Database], Awaitabl
 
     async def run() -> T:
         sealer = Sealer.from_text(settings.sealing_keys)
-        seen = await asyncio.to_thread(inspect.examine, settings.database, sealer, patience=timedelta(0))
+        seen = await asyncio.to_thread(inspect.examine, settings.database_file, sealer, patience=timedelta(0))
         if not seen.exists or seen.pending:
             what = "is not up to date" if seen.exists else "does not exist"
-            raise DatabaseFault(f"the database {settings.database} {what}: start the bot once")
-        database = await Database.open(settings.database, sealer=sealer, migrate=migrate, as_it_is=True, readers=1)
+            raise DatabaseFault(f"the database {settings.database_file} {what}: start the bot once")
+        database = await Database.open(settings.database_file, sealer=sealer, migrate=migrate, as_it_is=True, readers=1)
         try:
             return await work(database)
         finally:

@@ -213,10 +213,10 @@ def erase_again(settings: ErasureSettings) -> None:
     from storage.engine import erasure_lists, inspect
     from storage.engine.sealing import Sealer
 
-    if not erasure_lists.waits_in(settings.database):
+    if not erasure_lists.waits_in(settings.database_file):
         return
     sealer = Sealer.from_text(settings.sealing_keys)
-    if inspect.examine(settings.database, sealer, patience=timedelta(0)).pending:
+    if inspect.examine(settings.database_file, sealer, patience=timedelta(0)).pending:
         click.echo("it is of an older version: whoever was erased since is erased again when the bot starts")
         return
     places = erasure.Places.of(settings)

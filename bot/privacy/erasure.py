@@ -169,7 +169,7 @@ class Places:
     @classmethod
     def of(cls, settings: BackupSettings) -> Self:
         return cls(
-            database=settings.database,
+            database=settings.database_file,
             backup_dir=settings.backup_dir,
             backup_every=settings.backup_every,
             backup_keep=settings.backup_keep,

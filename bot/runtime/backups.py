@@ -54,7 +54,7 @@ class Backups(Process):
             )
 
     def _take_if_due(self, now: datetime) -> bool:
-        folder, database = self.settings.backup_dir, self.settings.database
+        folder, database = self.settings.backup_dir, self.settings.database_file
         assert folder is not None
         try:
             owners.make_folder(folder, owners.wanted(database))

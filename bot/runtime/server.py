@@ -90,8 +90,8 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with DatabaseLock(settings.database):
-        is_whole = inspect.require_whole(settings.database, patience=DAMAGE_SCAN)
+    with DatabaseLock(settings.database_file):
+        is_whole = inspect.require_whole(settings.database_file, patience=DAMAGE_SCAN)
         async with AsyncExitStack() as stack:
             bot = await build(settings, stack, clock=clock or Clock())
             if bot.watch is not None:
@@ -129,7 +129,7 @@ async def serve(
             if settings.retention_note:
                 log.warning("settings.older_name", note=settings.retention_note)
             if not is_whole:
-                await stack.enter_async_context(swept_behind(settings.database, on_damage=stop.set))
+                await stack.enter_async_context(swept_behind(settings.database_file, on_damage=stop.set))
             on_started()
             await stop.wait()
             log.info("bot.stopping")

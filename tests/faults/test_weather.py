@@ -157,7 +157,7 @@ async def test_a_database_that_another_program_locks_loses_nothing_and_doubles_n
             if not locked.is_set():
                 locked.set()
                 it.faults += 1
-                stack.enter_context(closing(await asyncio.to_thread(_hold, it.world.bot.settings.database)))
+                stack.enter_context(closing(await asyncio.to_thread(_hold, it.world.bot.settings.database_file)))
 
         it.world.slack.fault = lambda name, _number: SlackFault.call(after=lock) if name == call else None
         it.world.smile_id.fault = lambda name, _number: Fault.call(after=lock) if name == call else None

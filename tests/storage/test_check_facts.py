@@ -115,7 +115,7 @@ async def test_a_database_of_before_is_filled_in_as_it_would_have_been_noted(tmp
         await every_kind(world)
         before = await noted(world)
         copy = tmp_path / "copy.db"
-        backup.take(world.bot.settings.database, copy, world.sealer)
+        backup.take(world.bot.settings.database_file, copy, world.sealer)
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         before_macs(connection, world.sealer)
         before_day_sums(connection)

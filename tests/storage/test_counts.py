@@ -78,7 +78,7 @@ async def test_an_upgraded_database_begins_with_what_it_holds(tmp_path: Path) ->
     async with journey(tmp_path) as world:
         await every_kind(world)
         before, _counted = await both(world)
-        backup.take(world.bot.settings.database, tmp_path / "today.db", world.sealer)
+        backup.take(world.bot.settings.database_file, tmp_path / "today.db", world.sealer)
     connection = sqlite3.connect(tmp_path / "older.db", isolation_level=None)
     with closing(sqlite_utils.Database(connection)) as older:
         migrations.apply(older, stop_before="m0011_open_work")

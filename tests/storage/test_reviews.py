@@ -28,7 +28,7 @@ async def test_what_waited_for_a_person_before_the_update_has_an_open_review_aft
         world.smile_id.stories_by_id_number.update(STORIES)
         refs = {story: await world.ask(id_number=number) for number, story in STORIES.items()}
         await world.settle()
-        backup.take(world.bot.settings.database, copy, world.sealer)
+        backup.take(world.bot.settings.database_file, copy, world.sealer)
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         before_batch_counts(connection)
         before_macs(connection, world.sealer)
@@ -59,7 +59,7 @@ async def test_who_had_run_a_check_again_before_the_update_is_known_after_it(tmp
             await world.bot.database.write(
                 audit.record, at=world.clock(), actor=actor, act="check.run_again", ref=refs[0]
             )
-        backup.take(world.bot.settings.database, copy, world.sealer)
+        backup.take(world.bot.settings.database_file, copy, world.sealer)
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         before_batch_counts(connection)
         before_macs(connection, world.sealer)

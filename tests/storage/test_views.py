@@ -135,7 +135,7 @@ async def test_beside_a_running_bot_they_show_the_record_and_nobodys_data(tmp_pa
         await world.bot.database.write(
             capture_links.add, linked, "token-4711", by=ANALYST, expires_at=now, remind_at=None, now=now
         )
-        database = world.bot.settings.database
+        database = world.bot.settings.database_file
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as beside:
             names = [name for (name,) in beside.execute("SELECT name FROM sqlite_schema WHERE type = 'view'")]
             shown = {name: beside.execute(f"SELECT * FROM {name}").fetchall() for name in names}  # noqa: S608 - above

@@ -48,7 +48,7 @@ async def probe(
     limits = limits or DoctorTimeouts()
     found, id_types, sealer = _own_means(settings)
     outbound, trusted = ways.outbound_of(settings, now())
-    known = await asyncio.to_thread(inspect.installation_in, settings.database)
+    known = await asyncio.to_thread(inspect.installation_in, settings.database_file)
     async with outbound.http(timeout=httpx.Timeout(limits.call, connect=limits.connect)) as http:
         probes = await asyncio.gather(
             within(limits.probe, "machine", machine.probe(settings, around or Surroundings(), http, limits)),
@@ -152,11 +152,11 @@ async def _clock(
 
 
 async def _retention(settings: Settings) -> list[Finding]:
-    return about_retention(settings, await asyncio.to_thread(inspect.last_purge_in, settings.database))
+    return about_retention(settings, await asyncio.to_thread(inspect.last_purge_in, settings.database_file))
 
 
 async def _database(settings: Settings, sealer: Sealer | None) -> list[Finding]:
-    subject, path = "database", settings.database.resolve()
+    subject, path = "database", settings.database_file.resolve()
     try:
         seen = await asyncio.to_thread(inspect.examine, path, sealer, patience=SWEEP)
     except WrongKey as fault:

@@ -152,7 +152,7 @@ def _head_file(settings: Settings) -> Iterator[Finding]:
         yield fail(subject, f"{place} does not exist. {_remedy(place, who)}")
     elif not _may(place, who, rights):
         yield fail(subject, f"{place} cannot be written to by {_called(who)}. {_remedy(place, who)}")
-    elif file.parent.resolve() == settings.database.resolve().parent:
+    elif file.parent.resolve() == settings.database_file.resolve().parent:
         yield note(
             subject, f"{file} lies beside the database: whoever changes one can change both. Name another place."
         )
@@ -162,7 +162,7 @@ def _head_file(settings: Settings) -> Iterator[Finding]:
 
 def _owners(settings: Settings) -> Iterator[Finding]:
     """Whether the bot's user can open what the bot has to open; asked as root, that is the database's owner."""
-    who, database = _service_user(settings), settings.database.resolve()
+    who, database = _service_user(settings), settings.database_file.resolve()
     # Of the database itself its own line tells, except to root, who opens everything.
     ends = _BESIDE_THE_DATABASE if who else _BESIDE_THE_DATABASE[1:]
     beside = [database.with_name(f"{database.name}{end}") for end in ends]
@@ -176,7 +176,7 @@ def _owners(settings: Settings) -> Iterator[Finding]:
 
 def _service_user(settings: Settings) -> Owner | None:
     """The user that the bot runs as, where root asks; None for whoever asks otherwise, and where root runs the bot."""
-    wanted = owners.wanted(settings.database.resolve()) if os.geteuid() == 0 else None
+    wanted = owners.wanted(settings.database_file.resolve()) if os.geteuid() == 0 else None
     return None if wanted is None or wanted.uid == 0 else wanted
 
 

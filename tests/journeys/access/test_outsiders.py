@@ -439,7 +439,7 @@ async def begin(world: Journey) -> Walk:
 def state_of(world: Journey) -> JSON:
     """What an outsider must not change: rows about checks, channels, views, and what Smile ID was asked."""
     opened = ("views.open", "views.push", "views.update")
-    with closing(sqlite3.connect(f"file:{world.bot.settings.database}?mode=ro", uri=True)) as db:
+    with closing(sqlite3.connect(f"file:{world.bot.settings.database_file}?mode=ro", uri=True)) as db:
         # That somebody with another role was refused is on record, and nothing else.
         whole = {table: db.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES}  # noqa: S608
         rows = [(table, *row) for table, found in whole.items() for row in found if "act.refused" not in row]

@@ -180,7 +180,7 @@ async def test_an_event_makes_memory_old_without_a_write_and_without_a_call(
 
 
 def everything(world: Journey) -> list[str]:
-    with closing(sqlite3.connect(f"file:{world.bot.settings.database}?mode=ro", uri=True)) as db:
+    with closing(sqlite3.connect(f"file:{world.bot.settings.database_file}?mode=ro", uri=True)) as db:
         return list(db.iterdump())
 
 
@@ -400,7 +400,7 @@ async def test_a_result_is_not_sent_directly_to_who_lost_access_and_the_admins_h
         assert world.direct(ANALYST) == before
         (alert,) = [text for text in world.direct(ADMIN) if "no longer has access" in text]
         assert ref in alert
-        with closing(sqlite3.connect(f"file:{world.bot.settings.database}?mode=ro", uri=True)) as db:
+        with closing(sqlite3.connect(f"file:{world.bot.settings.database_file}?mode=ro", uri=True)) as db:
             (state,) = db.execute("SELECT state FROM posts WHERE kind = 'result'").fetchone()
         assert state == "failed", "receipts list shows it, and receipts release sends it once they have access again"
 

@@ -499,7 +499,7 @@ async def test_whoever_writes_the_database_is_not_sent_the_results(tmp_path: Pat
         thief = reviewer.direct_channel_id
         first = await reviewer.write("hello")
         await world.work()
-        with closing(sqlite3.connect(world.bot.settings.database)) as db, db:
+        with closing(sqlite3.connect(world.bot.settings.database_file)) as db, db:
             db.execute("UPDATE batches SET channel = ?, message_ts = ?", [thief, first.ts])
             columns = "kind, lane, priority, note, state, due_at, created_at"
             db.execute(
@@ -527,7 +527,7 @@ async def test_whoever_writes_the_database_is_not_sent_what_is_in_a_file(
         thief = REVIEWER if "requester" in beside else reviewer.direct_channel_id
         first = await reviewer.write("hello")
         await world.work()
-        with closing(sqlite3.connect(world.bot.settings.database)) as db, db:
+        with closing(sqlite3.connect(world.bot.settings.database_file)) as db, db:
             db.execute(f"UPDATE batches SET message_ts = :ts, {beside}", {"thief": thief, "ts": first.ts})  # noqa: S608 - above
             columns = "kind, lane, priority, note, state, due_at, created_at"
             put = f"""
@@ -548,7 +548,7 @@ async def test_a_file_does_not_become_checks_of_whoever_writes_the_database(tmp_
         world.has_thief = True
         await drop(world, {"people.csv": csv_of([person(0)]), **photos(1)})
         assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
-        with closing(sqlite3.connect(world.bot.settings.database)) as db, db:
+        with closing(sqlite3.connect(world.bot.settings.database_file)) as db, db:
             assert db.execute("UPDATE batches SET requester = ?", [REVIEWER]).rowcount == 1
         await world.settle()
         assert world.smile_id.jobs == {}
@@ -567,7 +567,7 @@ async def test_a_file_is_done_although_one_of_its_rows_was_altered(tmp_path: Pat
         assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
         for batch_id in await world.bot.batches.claim(1):
             await world.bot.batches.work(batch_id)
-        with closing(sqlite3.connect(world.bot.settings.database)) as db, db:
+        with closing(sqlite3.connect(world.bot.settings.database_file)) as db, db:
             altered = db.execute("UPDATE verifications SET channel = 'C0OTHER0001' WHERE batch_row = 3").rowcount
         assert altered == 1
         if is_found_before:
@@ -657,7 +657,7 @@ async def test_a_number_that_was_written_beside_the_bot_is_no_approval_in_a_file
         await drop(world, {"people.csv": csv_of([person(0)]), **photos(1)})
         await send(world)
         assert "1 rejected." in world.slack.plain(batch_message(world))
-        with closing(sqlite3.connect(world.bot.settings.database)) as db, db:
+        with closing(sqlite3.connect(world.bot.settings.database_file)) as db, db:
             assert db.execute("UPDATE batch_counts SET what = 'approved' WHERE what = 'rejected'").rowcount == 1
         ref = await world.newest()
         await world.bot.database.write(refresh.check_changed, ref, now=world.clock())
@@ -692,7 +692,7 @@ async def test_a_file_that_was_confirmed_in_the_database_alone_is_not_sent(
         if not beside:
             (batch_id,) = await world.bot.database.read(lambda tx: tx.column("SELECT id FROM batches"))
             await world.bot.batches.cancel(ANALYST, batch_id)
-        with closing(sqlite3.connect(world.bot.settings.database)) as db, db:
+        with closing(sqlite3.connect(world.bot.settings.database_file)) as db, db:
             assert db.execute(CONFIRMED + beside).rowcount == 1
         for _round in range(3):
             await world.settle()

@@ -136,7 +136,7 @@ async def test_an_event_that_cannot_be_stored_is_left_to_slack_to_repeat(tmp_pat
         ts = "1795000000.000100"
         event = {"type": "app_mention", "user": ANALYST, "text": f"{MENTION} hello", "ts": ts, "event_ts": ts}
         payload = event_callback(event | {"channel": CHANNEL, "team": TEAM_ID}, event_id="EvFULL00001")
-        with full(world.bot.settings.database):
+        with full(world.bot.settings.database_file):
             assert not (await world.slack.deliver("events_api", payload)).ok
         assert not world.slack.ephemerals(ANALYST)
         assert (await world.slack.deliver("events_api", payload, retry_num=1)).ok
@@ -147,7 +147,7 @@ async def test_an_event_that_cannot_be_stored_is_left_to_slack_to_repeat(tmp_pat
 async def test_an_answer_that_was_shown_before_its_commit_failed_is_not_shown_again(tmp_path: Path) -> None:
     """As after a kill at that instant, one direct message says it."""
     async with journey(tmp_path, timeouts=HASTY) as world:
-        with closing(sqlite3.connect(world.bot.settings.database)) as db:
+        with closing(sqlite3.connect(world.bot.settings.database_file)) as db:
             db.execute("CREATE TABLE kept (id TEXT REFERENCES inbox (id))")
 
             def keep(_method: str, _n: int) -> None:
@@ -222,7 +222,7 @@ async def test_a_click_that_cannot_be_stored_says_so_and_the_next_one_sends(tmp_
     async with journey(tmp_path, timeouts=HASTY) as world:
         await write(world, WHOLE, "selfie.jpg")
         shown = await said_directly(world)
-        with full(world.bot.settings.database):
+        with full(world.bot.settings.database_file):
             await world.analyst.click(shown, ids.SEND_MESSAGE)
             await world.answered()
         (told,) = world.slack.ephemerals(ANALYST)

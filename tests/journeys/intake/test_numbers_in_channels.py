@@ -29,7 +29,7 @@ EVERYBODY = f"{ANALYST},{REVIEWER}"
 
 
 def database_of(world: Journey) -> str:
-    with closing(sqlite3.connect(f"file:{world.bot.settings.database}?mode=ro", uri=True)) as db:
+    with closing(sqlite3.connect(f"file:{world.bot.settings.database_file}?mode=ro", uri=True)) as db:
         return "\n".join(db.iterdump())
 
 

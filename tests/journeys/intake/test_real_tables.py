@@ -186,7 +186,7 @@ async def test_no_file_from_before_the_update_counts_as_chosen_with_its_hidden_r
     copy = tmp_path / "old.db"
     async with journey(tmp_path) as world:
         await case(world, "filtered-row.xlsx")
-        backup.take(world.bot.settings.database, copy, world.sealer)
+        backup.take(world.bot.settings.database_file, copy, world.sealer)
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         before_macs(connection, world.sealer)
         connection.execute("ALTER TABLE batches DROP COLUMN with_hidden")

@@ -65,7 +65,7 @@ async def test_reviewers_see_it_at_once_and_going_on_needs_a_reason(tmp_path: Pa
         assert len(world.smile_id.jobs) == 2
         shown = text(world)
         assert f"@amina sends the check anyway: the same customer, with another ID type: {WORDS}" in shown
-        with closing(sqlite3.connect(f"file:{world.bot.settings.database}?mode=ro", uri=True)) as db:
+        with closing(sqlite3.connect(f"file:{world.bot.settings.database_file}?mode=ro", uri=True)) as db:
             assert db.execute("SELECT kind, reason FROM review_requests").fetchall() == [
                 ("send_anyway", "other_id_type")
             ]

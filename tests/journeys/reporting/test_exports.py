@@ -130,7 +130,7 @@ async def test_the_command_line_writes_the_file_to_its_output(tmp_path: Path) ->
             "SMILE_ID_PARTNER_ID": "0421",
             "SMILE_ID_API_KEY": "sandbox-api-key",
             "KYC_REQUESTERS": "*",
-            "KYC_DATABASE": str(settings.database),
+            "KYC_DATABASE": str(settings.database_file),
             "KYC_ENCRYPTION_KEYS": settings.encryption_keys.get_secret_value(),
         }
         span = ["--from", "2020-01-01", "--to", "2100-01-01"]

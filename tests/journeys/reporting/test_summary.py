@@ -501,7 +501,7 @@ async def kyc_bot(world: Journey, *arguments: str) -> str:
         "SMILE_ID_PARTNER_ID": "0421",
         "SMILE_ID_API_KEY": "sandbox-api-key",
         "KYC_REQUESTERS": "*",
-        "KYC_DATABASE": str(settings.database),
+        "KYC_DATABASE": str(settings.database_file),
         "KYC_ENCRYPTION_KEYS": settings.encryption_keys.get_secret_value(),
     }
     ran: Any = await asyncio.to_thread(

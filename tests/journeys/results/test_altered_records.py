@@ -138,7 +138,7 @@ async def test_an_approval_that_was_written_into_the_file_is_shown_nowhere(tmp_p
     async with journey(tmp_path, **PEOPLE) as world:
         world.has_thief = True
         ref = await rejected(world)
-        database = world.bot.settings.database
+        database = world.bot.settings.database_file
         assert "Rejected" in world.slack.plain(world.root())
         steal(database)
         # Nobody looks: the round through all checks finds it, and what stands in Slack is built anew.
@@ -246,7 +246,7 @@ async def test_each_column_that_is_altered_leaves_an_approved_check_approved_now
         first,
     ):
         world.has_thief = True
-        database, shown, silent = world.bot.settings.database, [], []
+        database, shown, silent = world.bot.settings.database_file, [], []
         refs: dict[str, str] = {}
         columns: list[str] = []
         with closing(beside(database)) as db:
@@ -284,7 +284,7 @@ async def test_a_reviewer_cannot_decide_a_check_whose_record_was_altered_while_t
         await press(world, REVIEWER, f"{ids.REVIEW_DECIDE}:approved")
         form = await world.slack.person(REVIEWER).modal()
         older = card(world)
-        with closing(beside(world.bot.settings.database)) as db:
+        with closing(beside(world.bot.settings.database_file)) as db:
             # Whoever asked would decide: they are not the requester any more, says the file.
             db.execute("UPDATE verifications SET requester = 'U0ZOE000001'")
         await form.choose(ids.REASON, "same_person")
@@ -315,14 +315,14 @@ async def test_an_altered_check_that_waits_is_not_sent(tmp_path: Path) -> None:
     async with journey(tmp_path, **PEOPLE) as world:
         world.has_thief = True
         ref = await world.ask(id_number=NUMBER)
-        with closing(beside(world.bot.settings.database)) as db:
+        with closing(beside(world.bot.settings.database_file)) as db:
             db.execute("UPDATE photos SET file_id = 'F0OTHER0001'")
         await world.work()
         world.clock.move(hours=3)
         await world.work()
         assert world.smile_id.jobs == {}
         assert (await world.check(ref)).is_altered
-        with closing(beside(world.bot.settings.database)) as db:
+        with closing(beside(world.bot.settings.database_file)) as db:
             assert db.execute("SELECT COUNT(*) FROM attempts").fetchone() == (0,)
 
 
@@ -338,7 +338,7 @@ async def test_an_older_copy_put_back_while_the_bot_runs_is_shown_nowhere_as_app
         await world.smile_id.wait_for(lambda: bool(world.smile_id.callbacks))
         await world.work()
         assert (await world.check(ref)).state == "approved"
-        database = world.bot.settings.database
+        database = world.bot.settings.database_file
         older = rows(database, ref)
         put_on_record(world, "0811")
         await call_back(world, "0811")
@@ -362,7 +362,7 @@ async def test_a_thief_neither_silences_the_alert_nor_has_the_bot_say_it_in_a_ch
     async with journey(tmp_path, **PEOPLE) as world:
         world.has_thief = True
         ref = await rejected(world)
-        database = world.bot.settings.database
+        database = world.bot.settings.database_file
         silent = (f"alert:altered:{ref}:1:{ADMIN}", ADMIN, "{}", "done")
         loud = ("alert:thief", CHANNEL, json.dumps({"words": f"{ref} was approved by compliance", "once": "1"}), "due")
         with closing(beside(database)) as db:
@@ -391,7 +391,7 @@ async def test_a_thief_is_not_sent_what_somebody_wrote_to_the_bot(tmp_path: Path
         await world.analyst.write(f"NG BVN {NUMBER} Ada-Clearly-Invented Person 1990-01-02")
         await world.answered()
         await world.work()
-        with closing(beside(world.bot.settings.database)) as db:
+        with closing(beside(world.bot.settings.database_file)) as db:
             put = "UPDATE posts SET lane = ?, due_at = created_at, tries = 0 WHERE kind = 'answer' AND state = 'due'"
             assert db.execute(put, [REVIEWER]).rowcount == 1
         world.slack.fault = None
@@ -407,7 +407,7 @@ async def test_a_trail_that_is_cut_between_two_rounds_is_told_with_the_next_comm
     async with journey(tmp_path, **PEOPLE) as world:
         world.has_thief = True
         await rejected(world)
-        database = world.bot.settings.database
+        database = world.bot.settings.database_file
         await world.bot.records.look_on()
         assert await told(world) == []
         with closing(beside(database)) as db, unguarded_trail(db):
@@ -433,7 +433,7 @@ async def test_admins_are_told_when_all_that_is_stored_is_believed_once_more(tmp
     async with journey(tmp_path, **PEOPLE) as world:
         world.has_thief = True
         ref = await rejected(world)
-        database, environment = world.bot.settings.database, world.bot.settings.encryption_keys.get_secret_value()
+        database, environment = world.bot.settings.database_file, world.bot.settings.encryption_keys.get_secret_value()
         await world.bot.records.look_on()
         assert await told(world) == []
         await world.bot.database.close()

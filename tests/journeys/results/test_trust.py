@@ -342,7 +342,7 @@ async def test_what_came_with_a_known_token_is_kept_sealed_and_without_pictures(
             assert "portrait" not in body
         # Nobody has signed these: what is kept is how long they were, and by what a repeat is known.
         assert [json.loads(body) for body in (unsigned, unreadable)] == [{"bytes": len(forged)}, {"bytes": 800_020}]
-        with sqlite3.connect(world.bot.settings.database) as db:
+        with sqlite3.connect(world.bot.settings.database_file) as db:
             assert "Invented" not in "\n".join(db.iterdump())
         db.close()
 

@@ -290,7 +290,7 @@ async def test_a_second_person_says_why_not_and_who_proposed_it_hears_it(tmp_pat
         below = [world.slack.plain(m) for m in world.slack.thread(REVIEW_CHANNEL, card(world).ts)]
         assert [f"@remi @zoe disagrees with Approved — {secret}" in line for line in below].count(True) == 1
         assert await rows(world, "review_notes") == 1
-        assert secret.encode() not in world.bot.settings.database.read_bytes()
+        assert secret.encode() not in world.bot.settings.database_file.read_bytes()
         assert secret not in str(world.thread())
 
         await decide(world, REVIEWER, "approved", "same_person")

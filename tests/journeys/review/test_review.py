@@ -452,7 +452,7 @@ async def test_notes_and_replies_are_stored_sealed_and_visible_to_reviewers_alon
             await world.work()
         assert await rows(world, "review_notes") == 2
         assert "2 notes" in text(world)
-        assert secret.encode() not in world.bot.settings.database.read_bytes()
+        assert secret.encode() not in world.bot.settings.database_file.read_bytes()
 
         await press(world, REVIEWER, ids.DETAILS)
         shown = (await world.slack.person(REVIEWER).modal()).text()

@@ -70,7 +70,7 @@ async def test_who_asked_has_a_final_result_reviewed_and_cannot_decide_it(tmp_pa
         assert WORDS not in "".join(world.thread()), "for reviewers alone"
         assert ("U0AMINA0001", "review.requested", "result_wrong") in await acts(world, ref)
         assert "Request review" not in menus(world.root())
-        with closing(sqlite3.connect(f"file:{world.bot.settings.database}?mode=ro", uri=True)) as db:
+        with closing(sqlite3.connect(f"file:{world.bot.settings.database_file}?mode=ro", uri=True)) as db:
             dump = "\n".join(map(str, db.execute("SELECT * FROM review_requests").fetchall()))
             dump += "\n".join(map(str, db.execute("SELECT * FROM posts").fetchall()))
             dump += "\n".join(map(str, db.execute("SELECT * FROM audit").fetchall()))
