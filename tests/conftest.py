@@ -18,6 +18,9 @@ from hypothesis import settings
 
 from bot.runtime import log_config
 from bot.settings import LogFormat
+from tests.postgresql.fixtures import empty_database, postgresql
+
+__all__ = ["empty_database", "postgresql"]
 
 # The same examples for everybody and every time: what CI refuses can be played again, and a busy machine is no fault.
 # `pytest --hypothesis-profile=explore` looks further, at other examples each time.
@@ -89,6 +92,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         folder = item.path.relative_to(HERE).parts[0]
         if folder in MARKED_FOLDERS:
             item.add_marker(folder)
+        if "postgresql" in getattr(item, "fixturenames", ()):
+            item.add_marker("postgresql")
         starts_a_server = item.get_closest_marker("postgresql") is not None
         is_in_a_world = isinstance(item, pytest.Function) and _borrows_a_world(item.module)
         if folder in SLOW_FOLDERS or starts_a_server or is_in_a_world:
