@@ -120,13 +120,14 @@ def edit(
 ) -> None:
     """Replace what a check holds that has not been sent. Raises IllegalMove once sending it has begun.
 
+    A worker of another instance that has it keeps it, and begins anew (`due.lease_again`); `UnderWay` sees to our own.
     `paused` is added to the time that does not count as ours; a later round counts from its new consent on.
     """
     sql = """
         UPDATE verifications SET
             country = :country, id_type = :id_type, applicant_sealed = :applicant, number_print = :number_print,
             reference_print = :reference_print, held = NULL, held_note = '{}', let_pass = :let_pass, tries = 0,
-            leased_until = NULL, due_at = :due_at, edits = edits + 1,
+            leased_until = CASE WHEN leased_by <> :instance THEN leased_until END, due_at = :due_at, edits = edits + 1,
             paused_seconds = CASE WHEN round > 1 THEN :ahead ELSE MAX(0, paused_seconds + :paused) END,
             consent_at = :consent_at, consent_by = :requester, consent_notice = :notice,
             asked_again = CASE WHEN requester = :requester THEN asked_again ELSE asked_again || :asker END
@@ -143,6 +144,7 @@ def edit(
         paused=paused.total_seconds(),
         asker=f"{request.requester} ",
         notice=CONSENT_NOTICE,
+        instance=tx.instance,
     )
     # The worker may have recorded its attempt since the form was opened.
     if not changed:
@@ -162,9 +164,10 @@ def also_asked_by(tx: Transaction, ref: str, person: str) -> None:
 
 
 def require_unedited(tx: Transaction, check: Check) -> None:
-    """Raises EditedMeanwhile where the check has been edited since it was read."""
+    """Raises EditedMeanwhile where the check has been edited, or was run again, since it was read."""
     # Photos are loaded and judged outside any transaction: what is known of the old ones must not stand for the new.
-    if tx.value("SELECT edits FROM verifications WHERE ref = :ref", ref=check.ref) != check.edits:
+    row = tx.one("SELECT edits, round FROM verifications WHERE ref = :ref", ref=check.ref)
+    if (row["edits"], row["round"]) != (check.edits, check.round):
         raise EditedMeanwhile(f"{check.ref} was edited")
 
 

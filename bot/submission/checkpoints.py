@@ -95,18 +95,23 @@ def ask_first(tx: Transaction, ref: str, *, now: datetime) -> None:
 
 
 def sent(
-    tx: Transaction, ref: str, job_id: str, *, settings: Settings, now: datetime, smile_job_id: str | None = None
+    tx: Transaction, ref: str, attempt: Attempt, *, settings: Settings, now: datetime, smile_job_id: str | None = None
 ) -> None:
     """Commit (c). `smile_job_id` is Smile ID's own id for the job, if it became known only now."""
+    job_id = attempt.job_id
     if smile_job_id is not None:
         attempts.learned_job(tx, job_id, smile_job_id)
     first = first_poll_in(callbacks=bool(settings.public_url), poll_after=settings.poll_after)
     attempts.sent(tx, job_id, now=now, ask_at=now + first)
-    checks.stepped(tx, ref, sent_at=now)
     audit.record(tx, at=now, actor=audit.BOT, act="job.sent", ref=ref, detail=job_id)
+    check = checks.get(tx, ref, sealed=False)
+    if attempt.round != check.round:
+        # Its result came before this answer, and the check was run again: the photos of this round are yet to be sent.
+        return
+    checks.stepped(tx, ref, sent_at=now)
     # Here and nowhere earlier: until Smile ID has the photos, the customer's link is the only way to them.
     link_notices.end(tx, ref, LinkEnding.USED, by=audit.BOT, now=now)
     # A callback may have overtaken the answer to the photos: then the check has its result already, and keeps it.
-    if checks.get(tx, ref, sealed=False).state is State.SUBMITTING:
+    if check.state is State.SUBMITTING:
         checks.move(tx, ref, State.PROCESSING, now=now)
     refresh.check_changed(tx, ref, now=now)

@@ -75,10 +75,10 @@ class Reconciler(Process):
 
     async def received(self, check: Check, attempt: Attempt, how: str, *, smile_job_id: str | None = None) -> None:
         """Checkpoint (c): Smile ID has the photos, as the answer to them, its record or a callback says."""
-        job_id, now = attempt.job_id, self.now()
+        now = self.now()
         learned = smile_job_id if smile_job_id != attempt.smile_job_id else None
         await self.database.write(
-            checkpoints.sent, check.ref, job_id, settings=self.settings, now=now, smile_job_id=learned
+            checkpoints.sent, check.ref, attempt, settings=self.settings, now=now, smile_job_id=learned
         )
         seconds = seconds_between(check.round_asked_at, now)
-        log.info("check.sent", ref=check.ref, job_id=job_id, learned=how, seconds=seconds)
+        log.info("check.sent", ref=check.ref, job_id=attempt.job_id, learned=how, seconds=seconds)

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+import storage.attempts
 from bot.domain.check.states import State
+from bot.errors import EditedMeanwhile
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.slack import Modal
 from bot.sandbox.smile_id import Fault, SmileIDSandbox
 from bot.slack.blocks import ids
+from bot.submission import checkpoints
 from storage import checks
 from storage.engine.database import Transaction
 from tests.journeys.smile import ALL_VERIFIED, EARLY, call_back, message, pass_time, put_on_record, waiting
@@ -120,6 +123,29 @@ async def test_by_command_it_is_the_same_form(tmp_path: Path, *, socket_mode: bo
         await sent_again(world, modal)
         await world.settle()
         assert len(world.smile_id.jobs) == 2
+
+
+async def test_a_late_answer_about_the_round_before_moves_nothing_of_the_new_one(tmp_path: Path) -> None:
+    """Another instance sent it: what is under way here keeps no worker of that one from its check."""
+    async with journey(tmp_path, story="rejected") as world:
+        ref = await rejected(world)
+        before, database = await world.check(ref), world.bot.database
+        answered = await database.read(storage.attempts.latest, ref)
+        assert answered is not None
+        await sent_again(world, await run_again(world))
+        check, now = await world.check(ref), world.clock()
+        made = await database.write(checkpoints.record, check, replaces=None, settings=world.bot.settings, now=now)
+        reconciler = world.bot.submission.reconciler
+        await reconciler.received(before, answered, "answer")
+        check = await world.check(ref)
+        assert (check.round, check.state, check.sent_at) == (2, State.SUBMITTING, None)
+        # Nor is the new round put off or ended for what becomes of the old one.
+        with pytest.raises(EditedMeanwhile):
+            await reconciler.retries.reschedule(before, "invented", gives_up_as="fault")
+        with pytest.raises(EditedMeanwhile):
+            await reconciler.retries.fail(before, "fault")
+        assert await world.check(ref) == check
+        assert await database.read(storage.attempts.latest, ref) == made
 
 
 async def test_the_form_fills_although_slack_was_away_for_a_moment(tmp_path: Path) -> None:
