@@ -30,9 +30,9 @@ def claim_due(
     What posts a message is in doubt from here on: if the bot dies or the answer is lost, it is searched for before a
     retry. One that was in doubt before keeps its moment, which says from when on Slack can be searched.
 
-    One at a time per conversation; posts about one check keep their order, updates aside. A result that calls a
-    reviewer waits up to `hold` for the notice to be delivered, so that what it says is true; replies in the thread of
-    a summary wait for the summary.
+    One at a time per conversation, however many instances there are; posts about one check keep their order, updates
+    aside. A result that calls a reviewer waits up to `hold` for the notice to be delivered, so that what it says is
+    true; replies in the thread of a summary wait for the summary.
     """
     free = [lane for lane in _free_lanes(tx, now=now) if lane not in paused]
     nexts = [row for destination in free if (row := _next_in(tx, destination, now=now, hold=hold)) is not None]
@@ -49,7 +49,7 @@ def _free_lanes(tx: Transaction, *, now: datetime) -> list[str]:
 
     To go through all posts that are due, while Slack is away perhaps for days, would be work for each one of them.
     """
-    sql = """
+    sql = f"""
         WITH RECURSIVE lanes (lane) AS (
             SELECT MIN(lane) FROM posts WHERE state = 'due'
             UNION ALL
@@ -58,9 +58,9 @@ def _free_lanes(tx: Transaction, *, now: datetime) -> list[str]:
         SELECT l.lane FROM lanes l
         WHERE l.lane IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM posts o WHERE o.lane = l.lane AND o.state = 'due' AND o.leased_until IS NOT NULL
-              AND o.leased_until > :now)
+              AND (o.leased_until > :now OR NOT {leases.NOT_ANOTHERS}))
         """
-    return tx.column(sql, now=now)
+    return tx.column(sql, now=now, instance=tx.instance)
 
 
 def _post_or_none(tx: Transaction, row: Row, *, now: datetime) -> Post | None:

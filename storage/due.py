@@ -43,10 +43,10 @@ def claim_due(
     """Checks that are due to be sent, oldest first, those of batches last; ours until the lease ends.
 
     A row of a batch waits for its batch, unless somebody ran it again by itself: that batch may be done long since.
-    At most `of_batches` rows of batches are leased at any time, since their photos lie in memory meanwhile.
-    An expired lease is renewed. A check that is `under_way` in this process is not claimed: the machine's clock jumped,
-    or it was given back and its worker is about to end, and then no lease may keep it from the next. Any other was left
-    by a worker that could not even record how far it had come.
+    At most `of_batches` rows of batches are leased here at any time, since their photos lie in memory meanwhile.
+    An expired lease of our own is renewed. A check that is `under_way` in this process is not claimed: the machine's
+    clock jumped, or it was given back and its worker is about to end, and then no lease may keep it from the next. Any
+    other was left by a worker that could not even record how far it had come.
     """
     rows = leases.find_due(tx, _SINGLES, now=now, limit=limit)
     room = min(limit - len(rows), of_batches - _leased_of_batches(tx, now=now))
@@ -63,7 +63,22 @@ def claim_due(
 
 def lease(tx: Transaction, ref: str, *, now: datetime, until: datetime) -> None:
     """Keep the workers from a check that is sent without them; once the lease ends, it is due to them."""
-    tx.update("verifications", "ref = :ref AND state = 'submitting'", {"ref": ref}, due_at=now, leased_until=until)
+    ours = {"due_at": now, "leased_until": until, "leased_by": tx.instance}
+    tx.update("verifications", "ref = :ref AND state = 'submitting'", {"ref": ref}, **ours)
+
+
+def lease_again(tx: Transaction, ref: str, *, now: datetime, until: datetime) -> bool:
+    """Whether the worker that has a check begins it anew, since it was edited meanwhile; else its lease is given back.
+
+    False where it is not due any more, and where another instance has taken it since.
+    """
+    not_theirs = f"(leased_until IS NULL OR {leases.NOT_ANOTHERS})"
+    of = {"ref": ref, "instance": tx.instance}
+    is_due = f"ref = :ref AND {_UNSENT} AND due_at <= :now AND {not_theirs}"
+    if tx.update("verifications", is_due, {**of, "now": now}, leased_until=until, leased_by=tx.instance):
+        return True
+    tx.update("verifications", f"ref = :ref AND {not_theirs}", of, leased_until=None)
+    return False
 
 
 def _of_batches(tx: Transaction, *, now: datetime, limit: int) -> list[Row]:
@@ -75,4 +90,7 @@ def _of_batches(tx: Transaction, *, now: datetime, limit: int) -> list[Row]:
 
 
 def _leased_of_batches(tx: Transaction, *, now: datetime) -> int:
-    return int(tx.value("SELECT COUNT(*) FROM verifications WHERE batch IS NOT NULL AND leased_until > :now", now=now))
+    sql = """
+        SELECT COUNT(*) FROM verifications WHERE leased_by = :instance AND leased_until > :now AND batch IS NOT NULL
+        """
+    return int(tx.value(sql, instance=tx.instance, now=now))

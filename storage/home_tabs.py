@@ -21,7 +21,7 @@ _QUEUE = leases.Queue(
     key="person",
     columns="person, view_print, choices",
     # A change makes a tab due even while it is being published, but it waits for that: one view could overtake another.
-    due="((due_at <= :now AND leased_until IS NULL) OR leased_until <= :now)",
+    due=f"(due_at <= :now OR leased_until <= :now) AND {leases.FREE}",
     order="due_at, person",
     taken="due_at = NULL",
 )

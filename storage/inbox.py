@@ -6,20 +6,29 @@ from datetime import datetime
 from bot.domain.mentions.incoming import InboxItem
 from storage import leases
 from storage.engine.database import Transaction, load, params
-from storage.leases import FREE, Queue
+from storage.leases import FREE, NOT_ANOTHERS, Queue
 
 INBOX = "inbox"
 """Topic woken when a request waits for its answer."""
-_QUEUE = Queue(table="inbox", key="id", due=f"due_at <= :now AND {FREE}", order="due_at, id")
+_QUEUE = Queue(
+    table="inbox",
+    key="id",
+    due=f"due_at <= :now AND {FREE} AND {NOT_ANOTHERS}",
+    order="due_at, id",
+)
 
 
 def keep(tx: Transaction, item: InboxItem, *, now: datetime) -> None:
-    """Store one request of Slack's, to be answered at once."""
+    """Store one request of Slack's, to be answered at once, by this instance as long as it lives.
+
+    It alone has what came with the request in memory, and where its author acted an answer can be given.
+    """
     sql = """
-        INSERT INTO inbox (id, kind, channel, ts, thread_ts, person, team, fingerprint, again, asked_at, due_at)
-        VALUES (:id, :kind, :channel, :ts, :thread_ts, :user, :team, :fingerprint, :again, :now, :now)
+        INSERT INTO inbox (id, kind, channel, ts, thread_ts, person, team, fingerprint, again, asked_at, due_at,
+            leased_by)
+        VALUES (:id, :kind, :channel, :ts, :thread_ts, :user, :team, :fingerprint, :again, :now, :now, :instance)
         """
-    tx.run(sql, **params(item), now=now)
+    tx.run(sql, **params(item), now=now, instance=tx.instance)
     tx.wake(INBOX)
 
 

@@ -1,5 +1,8 @@
 """Leases: rows that a worker has taken, and that no other takes before the lease ends.
 
+A lease belongs to the instance whose worker has it. Its end is compared by the clock of that instance alone: another
+one never takes such a row, however long ago that was, before the instance itself has ended (`storage.instances`).
+
 Each table whose rows are worked off names its `Queue` in its own module; how one is claimed is defined here.
 """
 
@@ -11,8 +14,16 @@ from datetime import datetime, timedelta
 from storage.engine.database import Transaction, any_moment
 from storage.engine.sql import Row
 
-FREE = "(leased_until IS NULL OR leased_until <= :now)"
-"""Nobody is working on it, or its lease ran out: it was set longer than any worker takes."""
+NOT_ANOTHERS = """
+    (COALESCE(leased_by, :instance) = :instance
+        OR leased_by NOT IN (SELECT i.id FROM instances i WHERE i.ended_at IS NULL))
+"""
+"""No other instance that lives has it, or had it last."""
+FREE = f"(leased_until IS NULL OR (leased_until <= :now AND {NOT_ANOTHERS}))"
+"""Nobody is working on it, or a lease of our own ran out: it was set longer than any worker takes.
+
+`leased_by` says whose the lease is, or was: it counts while `leased_until` is set.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +53,7 @@ def claim_due(
 def find_due(tx: Transaction, queue: Queue, *, now: datetime, limit: int, **parameters: object) -> list[Row]:
     """Rows that are due, oldest first, which the caller may `take` in this transaction."""
     sql = f"SELECT {queue.columns} FROM {queue.table} WHERE {queue.due} ORDER BY {queue.order} LIMIT :limit"
-    return tx.rows(sql, now=now, limit=limit, **parameters)
+    return tx.rows(sql, now=now, instance=tx.instance, limit=limit, **parameters)
 
 
 def may_be_taken(rows: Iterable[Row], *, key: str, under_way: Collection[str]) -> list[Row]:
@@ -59,13 +70,14 @@ def take(
 ) -> None:
     """Lease rows that this very transaction has found to be free."""
     # No guard: one writer runs one transaction at a time, so nobody can come between the query and this update.
-    assignments = ", ".join(filter(None, ("leased_until = :until", also)))
+    assignments = ", ".join(filter(None, ("leased_until = :until, leased_by = :instance", also)))
     for value in values:
-        tx.run(f"UPDATE {table} SET {assignments} WHERE {key} = :value", until=until, now=now, value=value)
+        sql = f"UPDATE {table} SET {assignments} WHERE {key} = :value"
+        tx.run(sql, until=until, now=now, instance=tx.instance, value=value)
 
 
 def release_all(tx: Transaction, *, now: datetime) -> None:
-    """At start every lease is dead, since only one process uses a database."""
+    """Every lease is dead at the start of the one process that uses a file."""
     tx.run("UPDATE verifications SET leased_until = NULL WHERE leased_until IS NOT NULL")
     tx.run("UPDATE attempts SET leased_until = NULL WHERE leased_until IS NOT NULL")
     # A post or a batch that has come to its end has given its lease back: only those that wait are read.
@@ -73,11 +85,40 @@ def release_all(tx: Transaction, *, now: datetime) -> None:
     tx.run(
         "UPDATE batches SET leased_until = NULL WHERE state IN ('reading', 'confirmed') AND leased_until IS NOT NULL"
     )
-    tx.run("UPDATE inbox SET leased_until = NULL WHERE leased_until IS NOT NULL")
+    tx.run("UPDATE inbox SET leased_until = NULL, leased_by = NULL WHERE leased_by IS NOT NULL")
     tx.run("UPDATE slack_removals SET leased_until = NULL WHERE state IN ('due', 'left') AND leased_until IS NOT NULL")
     # Whether a tab was published is unknown: publish it once more, whatever it showed before.
     tx.run(
         "UPDATE homes SET due_at = :now, view_print = '', leased_until = NULL WHERE leased_until IS NOT NULL", now=now
+    )
+
+
+def checks_of(tx: Transaction, instance: str) -> list[str]:
+    """Checks that an instance is sending, or was when it ended."""
+    sql = "SELECT ref FROM verifications WHERE leased_by = :instance AND leased_until IS NOT NULL"
+    return tx.column(sql, instance=instance)
+
+
+def release_of(tx: Transaction, gone: str, *, now: datetime, searched_in: timedelta) -> None:
+    """Every lease of an instance that has ended is dead.
+
+    A post that it may have posted is due in `searched_in`, once Slack would show it: the doubt is dated by its clock.
+    """
+    is_theirs = "leased_by = :gone AND leased_until IS NOT NULL"
+    tx.run(f"UPDATE verifications SET leased_until = NULL WHERE {is_theirs}", gone=gone)
+    tx.run(f"UPDATE attempts SET leased_until = NULL WHERE {is_theirs}", gone=gone)
+    sql = f"""
+        UPDATE posts SET leased_until = NULL,
+            due_at = CASE WHEN in_doubt_since IS NOT NULL AND due_at < :soon THEN :soon ELSE due_at END
+        WHERE state = 'due' AND {is_theirs}
+        """
+    tx.run(sql, gone=gone, soon=now + searched_in)
+    tx.run(f"UPDATE batches SET leased_until = NULL WHERE state IN ('reading', 'confirmed') AND {is_theirs}", gone=gone)
+    # What it had kept for itself, too.
+    tx.run("UPDATE inbox SET leased_until = NULL, leased_by = NULL WHERE leased_by = :gone", gone=gone)
+    tx.run(f"UPDATE slack_removals SET leased_until = NULL WHERE state IN ('due', 'left') AND {is_theirs}", gone=gone)
+    tx.run(
+        f"UPDATE homes SET due_at = :now, view_print = '', leased_until = NULL WHERE {is_theirs}", now=now, gone=gone
     )
 
 

@@ -352,7 +352,8 @@ TABLES = {
     ("storage.capture_links", "storage.audit"),
     # Nor does anything happen to a customer's link without its line.
     ("storage.due", "storage.attempts"),
-    # With a lease that ran out goes the doubt whether the zip was sent.
+    ("storage.instances", "storage.attempts"),
+    # With a lease that ran out goes the doubt whether the zip was sent, and with those of an instance that has ended.
     ("storage.search", "storage.checks"),
     # A page of checks is read as checks are.
     ("storage.deliveries", "storage.outbox"),

@@ -11,7 +11,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ import structlog
 import uvicorn
 from slack_bolt.async_app import AsyncApp
 
+from bot import __version__
 from bot.errors import CannotListen, DatabaseFault
 from bot.runtime import greetings, starts
 from bot.runtime.clock import Clock
@@ -28,9 +29,8 @@ from bot.runtime.factory import Bot, build
 from bot.runtime.socket_mode import SocketMode
 from bot.settings import Settings
 from bot.submission.photo_decoder import return_freed_memory
-from storage import attempts, leases
+from storage import instances
 from storage.engine import inspect
-from storage.engine.database import Transaction
 from storage.engine.lock import DatabaseLock
 
 log = structlog.get_logger(__name__)
@@ -96,7 +96,8 @@ async def serve(
             bot = await build(settings, stack, clock=clock or Clock())
             if bot.watch is not None:
                 await bot.watch.recover()
-            await bot.database.write(_recover, bot.now())
+            # The lock proves it: every earlier process has ended.
+            await bot.database.write(instances.join_alone, version=__version__, now=bot.now())
             # Before anybody is shown anything: a backup that was put back may hold whoever was erased since.
             await bot.erasures.tick()
             await bot.database.write(starts.begun, starts.used(settings), at=bot.now())
@@ -176,12 +177,6 @@ async def _stop(bot: Bot, servers: AsyncExitStack, sockets: SocketMode | None) -
         drains.append(sockets.drain())
     await asyncio.gather(*drains)
     await bot.background.close()
-
-
-def _recover(tx: Transaction, now: datetime) -> None:
-    """Leases of an earlier process are dead, and what it was sending is in doubt."""
-    leases.release_all(tx, now=now)
-    attempts.doubt_open_ones(tx, since=now)
 
 
 def listen(host: str, port: int) -> socket.socket:

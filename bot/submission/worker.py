@@ -93,7 +93,7 @@ class SubmissionWorker(Process):
             await self.reconciler.pass_failed(ref)
 
     async def _until_unedited(self, ref: str, limit: asyncio.Timeout) -> None:
-        """Once more from the beginning, if its requester edits the check while it is prepared."""
+        """Once more from the beginning, if its requester edits the check, or runs it again, while it is prepared."""
         while True:
             try:
                 await self._pass(ref, limit)
@@ -101,8 +101,8 @@ class SubmissionWorker(Process):
             except EditedMeanwhile:
                 # What was loaded is not what shall be sent; and this pass has the check, so that no other takes it.
                 log.info("check.edited_meanwhile", ref=ref)
-                check = await self.database.read(checks.get, ref)
-                if check.due_at is None or check.due_at > self.now():
+                now = self.now()
+                if not await self.database.write(due.lease_again, ref, now=now, until=now + LEASE):
                     return
 
     async def _pass(self, ref: str, limit: asyncio.Timeout) -> None:

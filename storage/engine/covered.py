@@ -31,6 +31,7 @@ class CoveredTable:
 
 _TIMER = "when work is due next: a wrong time delays, and misleads nobody"
 _LEASE = "who is working on it now; every lease is dead at start"
+_OWNER = "whose the lease is; a wrong one delays until that instance has ended"
 _COUNTS = "counts tries, for the next delay"
 
 COVERED = (
@@ -47,7 +48,7 @@ COVERED = (
             *("held", "held_note", "let_pass", "paused_seconds", "batch", "batch_row"),
             *("photos_erased_at", "personal_erased_at", "photos_by"),
         ),
-        left_out={"due_at": _TIMER, "leased_until": _LEASE, "tries": _COUNTS},
+        left_out={"due_at": _TIMER, "leased_until": _LEASE, "leased_by": _OWNER, "tries": _COUNTS},
         decisive=(
             *("round", "edits", "state", "reason", "verdict", "verdict_outcome", "verdict_why"),
             *("decision", "decided_at", "decided_by", "decision_reason", "failure", "failure_words"),
@@ -71,6 +72,7 @@ COVERED = (
             "poll_at": _TIMER,
             "asked_at": "when Smile ID was asked last, for the distance to the next time",
             "leased_until": _LEASE,
+            "leased_by": _OWNER,
             "polls": _COUNTS,
             "confirm_tries": _COUNTS,
             "overdue_told": "how often people were told of the wait",
@@ -142,6 +144,7 @@ COVERED = (
             "state": "how far its delivery is; the message is built from the check when it is delivered",
             "due_at": _TIMER,
             "leased_until": _LEASE,
+            "leased_by": _OWNER,
             "tries": _COUNTS,
             "in_doubt_since": "whether Slack is searched before it is posted",
             "error": "Slack's word for why it was not delivered",
@@ -200,6 +203,10 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "purges": "what was erased when, in numbers",
         "erasures": "whose erasure was asked for, sealed: nobody else makes the bot erase anything",
         "slack_removals": "what is to be erased in Slack; where, and that it was asked for, is sealed",
+        "instances": "which processes there are; one that is called ended begins anew under another id",
+        "turns": "which instance does what is done once; a wrong one delays until that instance has ended",
+        "cache_news": "what instances tell each other to look up anew: in Slack, or in what is kept already",
+        "pauses": "until when nothing is posted where Slack has asked to wait",
     }
 )
 """Tables without rows that belong to one check, and why none of them tells what came of a check."""

@@ -102,5 +102,9 @@ LIFESPANS: Mapping[str, Lifespan] = {
     "summaries": Lifespan(why="which summaries were posted"),
     "exports": Lifespan(why="which exports the site's people asked for"),
     "notice_choices": Lifespan(why="which notices the site's people want"),
+    "instances": Lifespan(why="which processes of the bot ran; deleted a month after their end"),
+    "turns": Lifespan(why="which of them does what is done once"),
+    "cache_news": Lifespan(why="ids of people, groups and channels of the site that changed; deleted after an hour"),
+    "pauses": Lifespan(why="ids of conversations in which Slack asked to wait; deleted once that is over"),
 }
 """By table."""

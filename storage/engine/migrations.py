@@ -1272,6 +1272,57 @@ def m0034_capture_links(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m0035_instances(db: Database) -> None:
+    """Several processes beside each other on one database: which there are, whose each lease is, what one of them does.
+
+    What was leased so far is nobody's: its process has ended, and its leases are released at the start.
+    """
+    leased = ("verifications", "attempts", "posts", "batches", "inbox", "slack_removals", "homes")
+    for statement in (
+        """
+        CREATE TABLE instances (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            version TEXT NOT NULL,
+            started_at TEXT NOT NULL,
+            seen_at TEXT NOT NULL,
+            ended_at TEXT
+        ) STRICT
+        """,
+        *(f"ALTER TABLE {table} ADD COLUMN leased_by TEXT" for table in leased),
+        # How many rows of files one instance has under way is counted at each claim.
+        "DROP INDEX verifications_leased",
+        """
+        CREATE INDEX verifications_leased ON verifications (leased_by, leased_until, batch)
+        WHERE leased_until IS NOT NULL
+        """,
+        """
+        CREATE TABLE turns (
+            name TEXT PRIMARY KEY,
+            taken_by TEXT NOT NULL,
+            until TEXT NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE cache_news (
+            seq INTEGER PRIMARY KEY,
+            what TEXT NOT NULL,
+            which TEXT NOT NULL,
+            told_by TEXT NOT NULL,
+            at TEXT NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE pauses (
+            lane TEXT PRIMARY KEY,
+            until TEXT NOT NULL
+        ) STRICT
+        """,
+    ):
+        db.execute(statement)
+
+
 def _widen(db: Database, table: str, before: str, more: str) -> None:
     """Let a CHECK allow more: what stands `before` it is preceded by `more` from now on.
 

@@ -50,6 +50,7 @@ from storage import (
     deliveries,
     exports,
     inbox,
+    instances,
     outbox,
     preflight_holds,
     purges,
@@ -369,10 +370,13 @@ def _by_name(known: Mapping[str, Any]) -> dict[str, Any]:
         "made": {(SINCE, NOW): "[]"},
         "making": "invented",
         "message": _MESSAGE,
+        "instance": "invented",
+        "gone": "invented",
         "number": 1,
         "number_print": None,
         "of": (BatchState.PREVIEW,),
         "of_batches": 6,
+        "one": lambda tx, _values: _instance(tx),
         "older": (),
         "outcome": Outcome.REJECTED,
         "parent_id": lambda _tx, values: values["post_id"],
@@ -396,6 +400,7 @@ def _by_name(known: Mapping[str, Any]) -> dict[str, Any]:
         "request_prints": prints,
         "review": lambda tx, values: _review(tx, values["ref"]),
         "round_": 1,
+        "searched_in": timedelta(seconds=10),
         "sees": (),
         "sent_at": None,
         "sha256": "0" * 64,
@@ -411,6 +416,7 @@ def _by_name(known: Mapping[str, Any]) -> dict[str, Any]:
         "under_way": (),
         "until": SOON,
         "used": frozenset(),
+        "version": "1.0",
         "view_id": "V-invented",
     }
 
@@ -424,6 +430,11 @@ def _review(tx: Transaction, ref: str) -> object:
 
 def _link(tx: Transaction, ref: str) -> CaptureLink:
     return capture_links.add(tx, ref, "invented", by=_PERSON, expires_at=NOW, remind_at=NOW, now=NOW)
+
+
+def _instance(tx: Transaction) -> instances.Instance:
+    tx.insert("instances", id="invented", name="i", version="1.0", started_at=NOW, seen_at=NOW)
+    return instances.living(tx)[0]
 
 
 def _export() -> Export:

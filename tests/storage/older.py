@@ -15,8 +15,24 @@ from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction, from_text
 
 
+def before_instances(db: sqlite3.Connection) -> None:
+    """Before migration m0035; nothing happens to a file that is from before."""
+    if db.execute("SELECT 1 FROM _sqlite_migrations WHERE name = 'm0035_instances'").fetchone() is None:
+        return
+    leased = ("verifications", "attempts", "posts", "batches", "inbox", "slack_removals", "homes")
+    for statement in (
+        *(f"DROP TABLE {table}" for table in ("instances", "turns", "cache_news", "pauses")),
+        "DROP INDEX verifications_leased",
+        *(f"ALTER TABLE {table} DROP COLUMN leased_by" for table in leased),
+        "CREATE INDEX verifications_leased ON verifications (leased_until, batch) WHERE leased_until IS NOT NULL",
+        "DELETE FROM _sqlite_migrations WHERE name = 'm0035_instances'",
+    ):
+        db.execute(statement)
+
+
 def before_capture_links(db: sqlite3.Connection) -> None:
     """Before migration m0034, without the views that it makes anew; nothing happens to a file that is from before."""
+    before_instances(db)
     if db.execute("SELECT 1 FROM _sqlite_migrations WHERE name = 'm0034_capture_links'").fetchone() is None:
         return
     before = "'requested', 'submitting', 'processing'"
@@ -136,6 +152,7 @@ def before_erasures(db: sqlite3.Connection) -> None:
 
 def before_slack_removals(db: sqlite3.Connection) -> None:
     """Before migration m0026."""
+    before_instances(db)
     for statement in (
         "DROP TABLE slack_removals",
         "DROP INDEX photos_file",

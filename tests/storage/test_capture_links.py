@@ -276,7 +276,7 @@ async def test_a_database_from_before_is_widened_in_place_and_its_records_hold(t
             db.execute("UPDATE verifications SET state = 'awaiting_photos', reason = NULL")
         rows = db.execute("SELECT * FROM verifications").fetchall()
         migrations.apply(sqlite_utils.Database(db))
-        assert [(*row, None) for row in rows] == db.execute("SELECT * FROM verifications").fetchall()
+        assert [(*row, None, None) for row in rows] == db.execute("SELECT * FROM verifications").fetchall()
         assert shape.digest(shape.of(db)) == shape.NEWEST
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []

@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 SMALL: Mapping[str, str] = {
     "homes": "a row for each person who opened a Home tab",
     "inbox": "messages that wait for their answer",
+    "instances": "a row for each process of the last month",
     "meta": "what there is one of",
     "check_counts": "a row for each state",
     "notice_choices": "a row for each person who chose",

@@ -1,0 +1,299 @@
+"""Several instances on one database: nobody takes what a living one has, and everything of one that has ended."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.domain.check.check import Request
+from bot.domain.mentions.incoming import InboxItem, InboxKind, MessageIds
+from bot.domain.outbox import PostKind
+from bot.domain.privacy.slack_removals import Removal, RemovalPlace
+from bot.domain.results.attempt import Step
+from storage import (
+    attempts,
+    batches,
+    checks,
+    deliveries,
+    due,
+    home_tabs,
+    inbox,
+    instances,
+    outbox,
+    slack_removals,
+)
+from storage.engine.database import Database, Transaction
+from storage.instances import Instance
+from tests.storage.test_blind_index import ask, opened
+
+pytestmark = pytest.mark.anyio
+
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+VISIBLE = timedelta(seconds=10)
+OURS, THEIRS = "i-ours", "i-theirs"
+ITEM = InboxItem(
+    id="event:1.2", kind=InboxKind.MESSAGE, channel="C1", ts="1.2", thread_ts=None, user="U1", team="T1", asked_at=NOON
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One of the queues."""
+
+    fill: Callable[[Transaction], object]
+    claim: Callable[[Transaction, datetime, datetime], Sequence[object]]
+
+
+def _job(tx: Transaction) -> None:
+    attempts.ask_soon(tx, ask(tx, "K-1", number="12345678901", selfie="ada"), at=NOON)
+
+
+def _batch(tx: Transaction) -> None:
+    message = MessageIds(channel="C1", ts="1.2", thread_ts=None, user="U1", team="T1")
+    batches.add(tx, "B-1", message, ["F1"], now=NOON)
+
+
+def _removal(tx: Transaction) -> None:
+    slack_removals.add(tx, "K-1", [(Removal.FILE, RemovalPlace(file="F1"), None)], at=NOON)
+
+
+def _keep(tx: Transaction) -> None:
+    """Kept by nobody who lives."""
+    inbox.keep(tx, ITEM, now=NOON)
+    tx.run("UPDATE inbox SET leased_by = NULL")
+
+
+WORK = {
+    "checks": Work(
+        lambda tx: ask(tx, "K-1", number="12345678901", selfie="ada"),
+        lambda tx, now, until: due.claim_due(tx, now=now, until=until, limit=9),
+    ),
+    "jobs": Work(_job, lambda tx, now, until: attempts.claim_due(tx, now=now, until=until, limit=9)),
+    "posts": Work(
+        lambda tx: outbox.enqueue(tx, PostKind.ALERT, key="1", destination="D1", now=NOON, payload={}),
+        lambda tx, now, until: deliveries.claim_due(tx, now=now, until=until, limit=9),
+    ),
+    "files": Work(_batch, lambda tx, now, until: batches.claim_due(tx, now=now, until=until, limit=9)),
+    "inbox": Work(_keep, lambda tx, now, until: inbox.claim_due(tx, now=now, until=until, limit=9)),
+    "removals": Work(_removal, lambda tx, now, until: slack_removals.claim_due(tx, now=now, until=until, limit=9)),
+    "tabs": Work(
+        lambda tx: home_tabs.opened(tx, "U1", now=NOON),
+        lambda tx, now, until: home_tabs.claim_due(tx, now=now, until=until, limit=9),
+    ),
+}
+
+
+def join(tx: Transaction) -> None:
+    instances.join(tx, version="1.0", now=NOON)
+
+
+async def both(database: Database) -> None:
+    """Ours, at last, and theirs."""
+    for instance in (THEIRS, OURS):
+        database.instance = instance
+        await database.write(join)
+
+
+async def claims(database: Database, work: Work, instance: str, now: datetime) -> int:
+    """How much this instance claims for a minute."""
+    database.instance = instance
+    claimed = await database.write(work.claim, now, now + MINUTE)
+    database.instance = OURS
+    return len(claimed)
+
+
+async def theirs(database: Database) -> Instance:
+    (found,) = await database.read(instances.living, but=OURS)
+    return found
+
+
+async def end_theirs(database: Database, now: datetime) -> bool:
+    return await database.write(instances.end, await theirs(database), now=now, searched_in=VISIBLE)
+
+
+@pytest.mark.parametrize("queue", WORK)
+async def test_what_a_living_instance_has_leased_is_nobody_elses_however_late_it_is(tmp_path: Path, queue: str) -> None:
+    work = WORK[queue]
+    async with opened(tmp_path / "kyc.db") as database:
+        await both(database)
+        await database.write(lambda tx: work.fill(tx) and None)
+        assert await claims(database, work, THEIRS, NOON) == 1
+        # Its lease is over by our clock, which may be an hour ahead of its own.
+        assert await claims(database, work, OURS, NOON + HOUR) == 0
+        # By its own clock it is over, too: it takes the row again, and nobody had it meanwhile.
+        assert await claims(database, work, THEIRS, NOON + 2 * MINUTE) == 1
+        assert await end_theirs(database, NOON + HOUR)
+        assert await claims(database, work, OURS, NOON + HOUR + VISIBLE) == 1
+        assert await claims(database, work, OURS, NOON + HOUR + VISIBLE) == 0
+
+
+@pytest.mark.parametrize("queue", WORK)
+async def test_what_nobody_living_has_leased_is_free_once_its_lease_is_over(tmp_path: Path, queue: str) -> None:
+    """Such as the lease of a process whose row was taken away."""
+    work = WORK[queue]
+    async with opened(tmp_path / "kyc.db") as database:
+        await both(database)
+        await database.write(lambda tx: work.fill(tx) and None)
+        assert await claims(database, work, "i-nobody", NOON) == 1
+        assert await claims(database, work, OURS, NOON) == 0
+        assert await claims(database, work, OURS, NOON + 2 * MINUTE) == 1
+
+
+async def test_a_conversation_has_one_post_on_its_way_over_all_instances(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        await both(database)
+        for key, lane in (("1", "D1"), ("2", "D1"), ("3", "D2")):
+            await database.write(
+                outbox.enqueue, PostKind.ALERT, key=key, destination=lane, now=NOON, payload={}, ref=None
+            )
+
+        def claim(tx: Transaction, now: datetime) -> list[str]:
+            posts = deliveries.claim_due(tx, now=now, until=now + MINUTE, limit=1)
+            return [post.id for post in posts]
+
+        database.instance = THEIRS
+        assert await database.write(claim, NOON) == ["alert:1"]
+        database.instance = OURS
+        assert await database.write(claim, NOON) == ["alert:3"]
+        assert await database.write(claim, NOON + HOUR) == ["alert:3"]
+        await database.write(deliveries.done, "alert:1", channel="D1", ts="1.1", now=NOON)
+        assert await database.write(claim, NOON) == ["alert:2"]
+
+
+async def test_of_an_instance_that_has_ended_everything_it_was_sending_is_in_doubt(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        await both(database)
+        mine = await database.write(ask, "K-1", number="12345678901", selfie="ada")
+        await database.write(lambda tx: tx.run("UPDATE verifications SET due_at = NULL"))
+        job = await database.write(ask, "K-2", number="12345678902", selfie="bea")
+        await database.write(lambda tx: tx.run("UPDATE posts SET state = 'done'") and None)
+        await database.write(outbox.enqueue, PostKind.ALERT, key="1", destination="D1", now=NOON, payload={})
+        for queue in ("checks", "posts"):
+            assert await claims(database, WORK[queue], THEIRS, NOON) == 1
+        later = NOON + HOUR
+        assert await end_theirs(database, later)
+        attempt, other = [await database.read(attempts.get, one) for one in (job, mine)]
+        assert (attempt.step, attempt.in_doubt_since) == (Step.RECORDED, later)
+        assert other.in_doubt_since is None
+        # Whenever it may have been posted, by then Slack shows it: it is searched for, and not posted again.
+        assert await claims(database, WORK["posts"], OURS, later) == 0
+        (post,) = await database.write(WORK["posts"].claim, later + VISIBLE, later + MINUTE)
+        assert getattr(post, "in_doubt_since") == NOON  # noqa: B009 - whatever a queue holds
+
+
+async def test_of_two_that_notice_at_once_one_takes_over(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        await both(database)
+        seen = await theirs(database)
+        assert [
+            await database.write(instances.end, seen, now=NOON + MINUTE, searched_in=VISIBLE) for _ in range(2)
+        ] == [True, False]
+
+
+async def test_one_that_shows_itself_before_it_is_ended_is_not(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        await both(database)
+        seen = await theirs(database)
+        database.instance = THEIRS
+        assert await database.write(instances.prove, now=NOON + timedelta(seconds=25))
+        database.instance = OURS
+        assert not await database.write(instances.end, seen, now=NOON + MINUTE, searched_in=VISIBLE)
+        assert (await theirs(database)).seen_at == NOON + timedelta(seconds=25)
+        assert await end_theirs(database, NOON + MINUTE)
+        database.instance = THEIRS
+        assert not await database.write(instances.prove, now=NOON + MINUTE)
+
+
+async def test_one_that_leaves_gives_everything_back(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        await both(database)
+        await database.write(lambda tx: WORK["files"].fill(tx) and None)
+        assert await claims(database, WORK["files"], OURS, NOON) == 1
+        await database.write(instances.leave, now=NOON, searched_in=VISIBLE)
+        assert [one.id for one in await database.read(instances.living)] == [THEIRS]
+        assert await claims(database, WORK["files"], THEIRS, NOON) == 1
+
+
+async def test_a_message_is_answered_by_the_instance_that_heard_it(tmp_path: Path) -> None:
+    """It alone can answer where the message stands, and has its text in memory."""
+    async with opened(tmp_path / "kyc.db") as database:
+        await both(database)
+        database.instance = THEIRS
+        await database.write(inbox.keep, ITEM, now=NOON)
+        assert await claims(database, WORK["inbox"], OURS, NOON + HOUR) == 0
+        assert await claims(database, WORK["inbox"], THEIRS, NOON) == 1
+        database.instance = THEIRS
+        await database.write(inbox.reschedule, ITEM.id, at=NOON)
+        assert await claims(database, WORK["inbox"], OURS, NOON) == 0
+        await end_theirs(database, NOON)
+        assert await claims(database, WORK["inbox"], OURS, NOON) == 1
+
+
+async def test_an_edit_leaves_a_check_to_the_other_instance_that_prepares_it(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        await both(database)
+        await database.write(ask, "K-1", number="12345678901", selfie="ada")
+        assert await claims(database, WORK["checks"], THEIRS, NOON) == 1
+
+        def edit(tx: Transaction) -> None:
+            check = checks.get(tx, "K-1")
+            checks.edit(tx, "K-1", _same(tx, check.ref), due_at=NOON, let_pass=(), paused=timedelta(0), now=NOON)
+
+        async def goes_on(instance: str, now: datetime) -> bool:
+            database.instance = instance
+            return await database.write(due.lease_again, "K-1", now=now, until=now + MINUTE)
+
+        database.instance = OURS
+        await database.write(edit)
+        assert await claims(database, WORK["checks"], OURS, NOON) == 0
+        assert not await goes_on(OURS, NOON)
+        assert await goes_on(THEIRS, NOON)
+        # Edited where it is prepared, it may be taken by either, and then the first has it no more.
+        database.instance = THEIRS
+        await database.write(edit)
+        assert await claims(database, WORK["checks"], OURS, NOON) == 1
+        assert not await goes_on(THEIRS, NOON)
+        # Not due any more, it is given back.
+        assert not await goes_on(OURS, NOON - MINUTE)
+        assert await claims(database, WORK["checks"], THEIRS, NOON) == 1
+
+
+def _same(tx: Transaction, ref: str) -> Request:
+    check = checks.get(tx, ref)
+    return Request(
+        requester=check.requester,
+        team="T0ACME00001",
+        channel=check.channel,
+        thread_ts=None,
+        view_id="V-edit",
+        country=check.country,
+        id_type=check.id_type,
+        id_info=check.id_info,
+        customer_reference="",
+        photos=tuple(checks.photos(tx, ref)),
+        consent_at=NOON,
+    )
+
+
+async def test_at_the_start_of_the_one_process_of_a_file_all_others_have_ended(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        await both(database)
+        await database.write(lambda tx: WORK["tabs"].fill(tx) and None)
+        assert await claims(database, WORK["tabs"], THEIRS, NOON) == 1
+        database.instance = "i-next"
+        await database.write(instances.join_alone, version="1.1", now=NOON)
+        assert [(one.id, one.version) for one in await database.read(instances.living)] == [("i-next", "1.1")]
+        assert await claims(database, WORK["tabs"], OURS, NOON) == 1
+
+
+async def test_instances_that_ended_long_ago_are_forgotten(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        await both(database)
+        await end_theirs(database, NOON)
+        database.instance = "i-next"
+        await database.write(instances.join, version="1.1", now=NOON + instances.KEPT_FOR)
+        count = await database.read(lambda tx: int(tx.value("SELECT COUNT(*) FROM instances")))
+        assert count == 2
