@@ -405,6 +405,7 @@ ENGINE = frozenset(
         "storage.engine.shape",
         "storage.engine.sql",
         "storage.engine.sqlite",
+        "storage.engine.touched",
         "storage.engine.traces",
         "storage.engine.transaction",
         "storage.engine.writer_macs",

@@ -55,6 +55,10 @@ class Connections(Protocol):
     def listen(self, heard: Callable[[Collection[str]], None]) -> None:
         """Have `heard` called, on whichever thread, with topics that another instance's commit has woken."""
 
+    def stop(self) -> None:
+        """Called on the event loop as soon as the database is being closed: from now on nothing is waited for that may
+        never come, such as an answer of a server that is away."""
+
     def clear_traces(self) -> Traces:
         """Leave no piece of what was erased where the engine keeps its data."""
 

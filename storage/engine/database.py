@@ -263,6 +263,7 @@ class Database:
             raise DatabaseFault("the database is closed")
 
     async def _close(self) -> None:
+        self._connections.stop()
         await self._idle.wait()
         self._ending.set()
         for readers in (self._readers, self._long_readers):

@@ -23,33 +23,6 @@ def digest(connection: SqlConnection) -> str:
     return hashlib.sha256(kept.encode()).hexdigest() if kept != "[]" else NONE
 
 
-def note_changes(connection: SqlConnection) -> None:
-    """Have this connection note whenever it changes which are kept; its changes alone."""
-    for statement in (
-        "CREATE TEMP TABLE changed_sums (ends TEXT)",
-        _trigger("new", "INSERT", "NEW.mac IS NOT NULL", "NEW"),
-        _trigger("others", "UPDATE", "NEW.mac IS NOT NULL OR OLD.mac IS NOT NULL", "NEW"),
-        _trigger("gone", "DELETE", "OLD.mac IS NOT NULL", "OLD"),
-    ):
-        connection.run(statement)
-
-
-def take_changes(connection: SqlConnection) -> bool:
-    """Whether a change was noted since the last time."""
-    if not connection.fetch("SELECT 1 FROM temp.changed_sums LIMIT 1"):
-        return False
-    connection.run("DELETE FROM temp.changed_sums")
-    return True
-
-
 def forget_all(connection: SqlConnection) -> None:
     """Keep none of them."""
     connection.run("DELETE FROM day_sums WHERE mac IS NOT NULL")
-
-
-def _trigger(name: str, event: str, condition: str, row: str) -> str:
-    return f"""
-        CREATE TEMP TRIGGER day_sums_{name} AFTER {event} ON main.day_sums WHEN {condition} BEGIN
-            INSERT INTO changed_sums (ends) VALUES ({row}.ends);
-        END
-        """

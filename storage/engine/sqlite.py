@@ -28,6 +28,7 @@ from storage.engine.connection import (
 from storage.engine.group import CommitGroup, Identity, Records, Writer, run
 from storage.engine.sealing import Sealer
 from storage.engine.shape import Migrate, ShapeGuard
+from storage.engine.touched import TemporaryNotes
 from storage.engine.transaction import Transaction
 from storage.engine.writer_macs import WriterMacs
 
@@ -198,7 +199,14 @@ class SqliteConnections:
     def _writer_macs(self, connection: TrackedConnection) -> WriterMacs:
         witness = _tracked(self._connect())
         witness.execute("PRAGMA query_only = ON")
-        found = WriterMacs(connection, witness, self.sealer, versions=self.records.versions, found=self.records.found)
+        found = WriterMacs(
+            connection,
+            witness,
+            self.sealer,
+            notes=TemporaryNotes(connection),
+            versions=self.records.versions,
+            found=self.records.found,
+        )
         found.begin()
         self.has_much_to_learn = not record_versions.are_at_most(connection, self.learn_at_once)
         if not self.has_much_to_learn:
@@ -208,6 +216,9 @@ class SqliteConnections:
 
     def listen(self, heard: Callable[[Collection[str]], None]) -> None:
         """One process uses a file: there is nobody to be heard."""
+
+    def stop(self) -> None:
+        """Nothing is waited for that may never come."""
 
     def clear_traces(self) -> Traces:
         """Write the file anew where something was erased from it, and empty its log."""

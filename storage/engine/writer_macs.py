@@ -1,8 +1,8 @@
 """Who asks for records' MACs: a reader about its snapshot, and the writer, which makes them with each commit.
 
-No storage function can forget them: triggers note which checks a function touches. They live on the writer's own
-connection, so that no other program's change is ever noted, and the commit makes the MACs of what was noted. A record
-that was altered never gets another one: neither from a change beside the alteration, nor when its MAC is gone.
+No storage function can forget them: triggers note which checks a function touches (`Notes`), of the writer's own
+connection alone, so that no other program's change is ever noted, and the commit makes the MACs of what was noted. A
+record that was altered never gets another one: neither from a change beside the alteration, nor when its MAC is gone.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
+from typing import Protocol
 
 from bot.errors import RecordAltered
 from storage.engine import chain, kept_sums, macs
-from storage.engine.covered import COVERED, LAST_ACT, CoveredTable
 from storage.engine.record_versions import RecordSum, RecordVersions, versions_in
 from storage.engine.sealing import Sealer
 from storage.engine.sql import SqlConnection
@@ -99,6 +99,25 @@ class SnapshotMacs:
         self._found.is_older = True
 
 
+class Notes(Protocol):
+    """What the writer's own connection has touched since its group began, but for functions that were rolled back."""
+
+    def begin(self) -> None:
+        """A group begins: nothing is touched."""
+
+    def decisive(self) -> list[str]:
+        """Checks of which something was changed that decides what comes of them; each once."""
+
+    def touched(self) -> list[str]:
+        """All checks of which something was changed; each once."""
+
+    def forget_touched(self) -> None:
+        """From now on no check is touched."""
+
+    def take_sums_changed(self) -> bool:
+        """Whether a sum of days that is kept has changed since the last time."""
+
+
 class WriterMacs:
     """Makes the MACs of what a commit has touched."""
 
@@ -108,12 +127,14 @@ class WriterMacs:
         witness: SqlConnection,
         sealer: Sealer,
         *,
+        notes: Notes,
         versions: RecordVersions,
         found: Alterations,
     ) -> None:
         """`witness` is a connection of its own, on the same thread: it sees what was committed last."""
         self._connection = connection
         self._witness = witness
+        self._notes = notes
         self._sealer = sealer
         self._versions = versions
         self._found = found
@@ -125,18 +146,16 @@ class WriterMacs:
         self._trail_before = chain.NOWHERE
 
     def begin(self) -> None:
-        """Start to note what is touched. Once, before any function runs."""
+        """Read the sum of all records. Once, before any function runs."""
         kept = RecordSum.read(self._connection, self._sealer)
         self._sum = self._next_sum = kept or RecordSum.new()
         if kept is None and next(versions_in(self._connection), None) is not None:
             self._found.is_older = True
         self._found.is_cut = self._sum.head != chain.last(self._connection)
-        for statement in _note_touched():
-            self._connection.run(statement)
-        kept_sums.note_changes(self._connection)
 
     def begin_group(self) -> None:
         """Before the first function of a commit."""
+        self._notes.begin()
         self._before, self._examined, self._written = macs.Examined(), set(), {}
         self._trail_before, self._next_sum = chain.last(self._connection), self._sum
 
@@ -167,7 +186,7 @@ class WriterMacs:
 
     def require_intact(self) -> None:
         """After each function. Raises RecordAltered if it changed what comes of a check whose record was altered."""
-        decisive = self._touched("WHERE decisive = 1")
+        decisive = self._notes.decisive()
         # Nothing of an altered record stays among them: the function that touched it is rolled back.
         if decisive and (altered := self.altered(decisive)):
             raise RecordAltered(min(altered))
@@ -177,13 +196,13 @@ class WriterMacs:
 
         The trail's new lines are chained, with a line of its own for each record that had none; a MAC knows the last.
         """
-        touched, before = self._touched(), self._trail_before.seq
-        sums_changed = kept_sums.take_changes(self._connection)
+        touched, before = self._notes.touched(), self._trail_before.seq
+        sums_changed = self._notes.take_sums_changed()
         if not touched and not sums_changed and chain.last(self._connection).seq == before:
             return
         intact = sorted(set(touched) - self.altered(touched))
         chain.record_all(self._connection, intact, after=before)
-        self._connection.run("DELETE FROM temp.touched_checks")
+        self._notes.forget_touched()  # its own lines are no act of anybody
         next_ones = {ref: self._before.versions.get(ref, 0) + 1 for ref in intact}
         self._written = keep(self._connection, self._sealer, next_ones)
         replaced = {ref: known for ref in intact if (known := self._before.versions.get(ref)) is not None}
@@ -217,7 +236,7 @@ class WriterMacs:
         if kept_sums.digest(self._witness) != kept.day_sums:
             # Before it, somebody else had put one in or taken one away: it must not pass for ours from now on.
             kept_sums.forget_all(self._connection)
-            kept_sums.take_changes(self._connection)
+            self._notes.take_sums_changed()
         return kept_sums.digest(self._connection)
 
     def _latest_sum(self) -> RecordSum:
@@ -227,9 +246,6 @@ class WriterMacs:
             self._found.is_older = self._found.is_older or self._sum.commits > 0
             return self._sum
         return kept
-
-    def _touched(self, where: str = "") -> list[str]:
-        return [ref for (ref,) in self._connection.fetch(f"SELECT DISTINCT ref FROM temp.touched_checks {where}")]
 
 
 def keep(connection: SqlConnection, sealer: Sealer, versions: Mapping[str, int]) -> dict[str, int]:
@@ -261,31 +277,3 @@ def _keep_facts(connection: SqlConnection, sealer: Sealer, refs: Sequence[str]) 
         if (new := macs.fact_mac_of(sealer, ref, row)) != mac
     ]
     connection.run_for_each("UPDATE facts SET mac = ? WHERE ref = ? AND round = ?", changed)
-
-
-def _note_touched() -> list[str]:
-    """Triggers of this one connection, and where they write."""
-    statements = ["CREATE TEMP TABLE touched_checks (ref TEXT NOT NULL, decisive INTEGER NOT NULL)"]
-    for table in COVERED:
-        others = [column for column in table.columns if column not in table.decisive]
-        statements += [
-            _trigger(table, "new_rows", "INSERT", "NEW", decisive=table.decisive_rows),
-            _trigger(table, "gone_rows", "DELETE", "OLD", decisive=table.decisive_rows),
-            _trigger(table, "others", f"UPDATE OF {', '.join(others)}", "NEW"),
-        ]
-        if table.decisive:
-            update = f"UPDATE OF {', '.join(table.decisive)}"
-            statements.append(_trigger(table, "decisive", update, "NEW", decisive=True))
-    acts = CoveredTable(name=LAST_ACT, key=(), columns=())
-    statements.append(_trigger(acts, "new_rows", "INSERT", "NEW", where="WHEN NEW.ref IS NOT NULL"))
-    return statements
-
-
-def _trigger(table: CoveredTable, name: str, event: str, row: str, *, decisive: bool = False, where: str = "") -> str:
-    ref = f"(SELECT ref FROM attempts WHERE job_id = {row}.job_id)" if table.through_job else f"{row}.ref"
-    where = where or (f"WHEN {row}.ref IS NOT NULL" if table.name == "posts" else "")
-    return f"""
-        CREATE TEMP TRIGGER {table.name}_{name} AFTER {event} ON main.{table.name} {where} BEGIN
-            INSERT INTO touched_checks (ref, decisive) VALUES ({ref}, {int(decisive)});
-        END
-        """

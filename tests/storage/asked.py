@@ -68,6 +68,7 @@ from storage.engine.database import Transaction
 from storage.engine.record_versions import RecordVersions
 from storage.engine.sealed_values import OTHERS
 from storage.engine.sealing import Sealer
+from storage.engine.touched import TemporaryNotes
 from storage.engine.writer_macs import Alterations, WriterMacs
 from tests.source_code import nodes_of
 
@@ -187,7 +188,7 @@ def asking(path: Path, sealer: Sealer) -> Iterator[Asking]:
             writer.execute(f"PRAGMA {setting}").close()
         writer.execute("PRAGMA analysis_limit = 400").close()
         versions, found = RecordVersions(), Alterations()
-        macs = WriterMacs(writer, witness, sealer, versions=versions, found=found)
+        macs = WriterMacs(writer, witness, sealer, versions=versions, found=found, notes=TemporaryNotes(writer))
         macs.begin()
         asking = Asking(writer, macs, sealer)
         asking.known = _known(writer)
