@@ -3,12 +3,25 @@
 import asyncio
 import socket
 import ssl
+from contextvars import ContextVar
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 HOST = "127.0.0.1"
 _TURNS = 3
 """Of the loop, until a connection that was taken from its port is known to the server."""
+
+
+caller: ContextVar[int] = ContextVar("caller")
+"""The port at the other end of the connection whose request is being answered: which of several clients it is."""
+
+
+@web.middleware
+async def _note_caller(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if request.transport is not None:
+        caller.set(request.transport.get_extra_info("peername")[1])
+    return await handler(request)
 
 
 class Listener:
@@ -34,6 +47,7 @@ async def listen(
     app: web.Application, port: int = 0, *, grace_seconds: float = 0.1, tls: ssl.SSLContext | None = None
 ) -> Listener:
     """Serve it there, 0 for a free port; raises `OSError` where the port is taken."""
+    app.middlewares.append(_note_caller)
     sock = socket.create_server((HOST, port))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=grace_seconds)
     await runner.setup()

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from bot.sandbox.demo import ANALYST
-from bot.sandbox.slack import ClientRefuses, Modal
+from bot.sandbox.slack import ClientRefuses, Modal, SlackSandbox
 from tests.faults.counts import Counts, count
 from tests.journeys.site import Site, site
 from tests.journeys.world import PHOTOS
@@ -86,30 +86,11 @@ class KeptUp:
             modal: Modal | None = None
             while modal is None:
                 await self.up.wait()
-                modal = await self._filled()
+                modal = await filled_form(self.world.slack)
             while not (await modal.submit()).closed:
                 await asyncio.sleep(0.1)
                 await self.up.wait()
             self.asked += 1
-
-    async def _filled(self) -> Modal | None:
-        """The form with the least that a check needs; None where the bot did not play along."""
-        amina = self.world.slack.person(ANALYST)
-        with suppress(TimeoutError):
-            await (await amina.modal(timeout_seconds=0.01)).close(all_views=True)
-        await amina.command("")
-        try:
-            modal = await amina.modal(timeout_seconds=1)
-            await modal.choose("country", "NG")
-            await modal.choose("id_type", "BVN")
-            await modal.fill("id_number", "00000000000")
-            selfie = await asyncio.to_thread((PHOTOS / "selfie.jpg").read_bytes)
-            await modal.attach("selfie", await amina.upload(selfie, "selfie.jpg"))
-            await modal.choose("consent", ["consented"])
-        except (TimeoutError, ClientRefuses):
-            await asyncio.sleep(0.1)
-            return None
-        return modal
 
     async def end(self, seconds: float = 3 * GIVE_UP_SECONDS) -> Counts:
         """Wait until everything asked for has been told, and nothing more is to be said; then count."""
@@ -125,6 +106,26 @@ class KeptUp:
         if late:
             counts.details.append(f"not at rest after {seconds:g} s, {self.starts} starts")
         return counts
+
+
+async def filled_form(slack: SlackSandbox) -> Modal | None:
+    """The form with the least that a check needs; None where the bot did not play along."""
+    amina = slack.person(ANALYST)
+    with suppress(TimeoutError):
+        await (await amina.modal(timeout_seconds=0.01)).close(all_views=True)
+    await amina.command("")
+    try:
+        modal = await amina.modal(timeout_seconds=1)
+        await modal.choose("country", "NG")
+        await modal.choose("id_type", "BVN")
+        await modal.fill("id_number", "00000000000")
+        selfie = await asyncio.to_thread((PHOTOS / "selfie.jpg").read_bytes)
+        await modal.attach("selfie", await amina.upload(selfie, "selfie.jpg"))
+        await modal.choose("consent", ["consented"])
+    except (TimeoutError, ClientRefuses):
+        await asyncio.sleep(0.1)
+        return None
+    return modal
 
 
 @asynccontextmanager

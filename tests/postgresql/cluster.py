@@ -123,13 +123,13 @@ def _locale(place: Path) -> Sequence[str]:
 class Cluster:
     """One server with its data: what PostgreSQL calls a cluster. Calls wait; an event loop makes them in a thread."""
 
-    def __init__(self, place: "_Place", name: str) -> None:
+    def __init__(self, place: "_Place", name: str, port: int | None = None) -> None:
         self._place = place
         self._name = name
         self._numbers = itertools.count(1)
         self._prepared: dict[Callable[[str], None], str] = {}
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = free_port()
+        self.port = port or free_port()
         self.data = place.folder / name
         self.log = place.folder / f"{name}.log"
 
@@ -206,10 +206,13 @@ class Cluster:
     def thaw(self) -> None:
         watchdog.signal_all(self.data, signal.SIGCONT)
 
-    def standby(self) -> "Cluster":
-        """A second server with the same data. From now on a commit here is confirmed once it is there, on its disk."""
+    def standby(self, *, instead_of: "Cluster | None" = None) -> "Cluster":
+        """A second server with the same data. From now on a commit here is confirmed once it is there, on its disk.
+
+        It may take the place of one that is dead, and be found where that one was.
+        """
         name = f"standby{len(list(self._place.folder.glob('standby*.log'))) + 1}"
-        other = Cluster(self._place, name)
+        other = Cluster(self._place, name, instead_of.port if instead_of else None)
         here = f"host={self._place.folder} port={self.port} user={SUPERUSER} application_name={name}"
         what = ("--write-recovery-conf", "--create-slot", f"--slot={name}", "--checkpoint=fast", "--no-sync")
         self._place.run("pg_basebackup", "-D", str(other.data), "-d", here, *what)

@@ -72,6 +72,10 @@ def test_a_standby_has_what_the_primary_confirmed_and_takes_over(mine: Cluster) 
     standby.promote()
     assert as_a_client(both, "SELECT count(*) FROM kept") == "20"
     standby.sql("INSERT INTO kept VALUES (0)", database=database)
+    again = standby.standby(instead_of=mine)
+    standby.kill()
+    again.promote()
+    assert as_a_client(both, "SELECT count(*) FROM kept") == "21"
 
 
 def test_a_commit_waits_for_the_standby(mine: Cluster) -> None:

@@ -1,4 +1,4 @@
-"""A listener that ends leaves nobody waiting, however late they came."""
+"""A listener that ends leaves nobody waiting, however late they came; and it tells its clients apart."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ import socket
 import pytest
 from aiohttp import web
 
-from bot.sandbox.listening import HOST, listen
+from bot.sandbox.listening import HOST, caller, listen
 from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -34,3 +34,19 @@ async def test_a_port_that_is_taken_is_an_error_and_one_that_is_free_again_is_no
     second = await listen(web.Application(), first.port)
     assert second.port == first.port
     await second.close()
+
+
+async def test_who_answers_a_request_knows_which_connection_it_came_by() -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(text=str(caller.get()))
+
+    app = web.Application()
+    app.router.add_get("/", answer)
+    listener = await listen(app)
+    clients = [await asyncio.open_connection(HOST, listener.port) for _ in range(2)]
+    for reader, writer in clients:
+        writer.write(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+        said = await reader.read()
+        assert said.endswith(str(writer.get_extra_info("sockname")[1]).encode())
+        writer.close()
+    await listener.close()
