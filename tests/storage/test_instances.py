@@ -85,6 +85,16 @@ WORK = {
     ),
 }
 
+TABLES = {
+    "checks": "verifications",
+    "jobs": "attempts",
+    "posts": "posts",
+    "files": "batches",
+    "inbox": "inbox",
+    "removals": "slack_removals",
+    "tabs": "homes",
+}
+
 
 def join(tx: Transaction) -> None:
     instances.join(tx, version="1.0", now=NOON)
@@ -278,15 +288,23 @@ def _same(tx: Transaction, ref: str) -> Request:
     )
 
 
-async def test_at_the_start_of_the_one_process_of_a_file_all_others_have_ended(tmp_path: Path) -> None:
+@pytest.mark.parametrize("of_before", [False, True], ids=["theirs", "of a version before"])
+@pytest.mark.parametrize("queue", WORK)
+async def test_at_the_start_of_the_one_process_of_a_file_all_others_have_ended(
+    tmp_path: Path, queue: str, *, of_before: bool
+) -> None:
+    work = WORK[queue]
     async with opened(tmp_path / "kyc.db") as database:
         await both(database)
-        await database.write(lambda tx: WORK["tabs"].fill(tx) and None)
-        assert await claims(database, WORK["tabs"], THEIRS, NOON) == 1
+        await database.write(lambda tx: work.fill(tx) and None)
+        assert await claims(database, work, THEIRS, NOON) == 1
+        if of_before:
+            table = TABLES[queue]
+            await database.write(lambda tx: tx.run(f"UPDATE {table} SET leased_by = NULL") and None)  # noqa: S608
         database.instance = "i-next"
         await database.write(instances.join_alone, version="1.1", now=NOON)
         assert [(one.id, one.version) for one in await database.read(instances.living)] == [("i-next", "1.1")]
-        assert await claims(database, WORK["tabs"], OURS, NOON) == 1
+        assert await claims(database, work, OURS, NOON) == 1
 
 
 async def test_instances_that_ended_long_ago_are_forgotten(tmp_path: Path) -> None:
