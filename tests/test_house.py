@@ -399,6 +399,8 @@ ENGINE = frozenset(
         "storage.engine.macs",
         "storage.engine.migrations",
         "storage.engine.older_macs",
+        "storage.engine.postgresql.examine",
+        "storage.engine.postgresql.troubles",
         "storage.engine.record_versions",
         "storage.engine.sealed_values",
         "storage.engine.sealing",
@@ -446,6 +448,7 @@ def test_the_product_imports_no_test() -> None:
         ("sqlite_utils", ["storage"]),
         # What both engines share knows neither.
         ("sqlite3", [f"storage.engine.{room}" for room in ROOMS_OF_SQLITE]),
+        ("psycopg", ["storage.engine.postgresql"]),
         ("slack_sdk", ["bot.slack"]),
         ("slack_bolt", ["handlers", "bot.runtime.server", "bot.runtime.socket_mode"]),
         ("cryptography", ["storage", "bot.sealed_file"]),

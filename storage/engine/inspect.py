@@ -19,6 +19,7 @@ from pathlib import Path
 
 import sqlite_utils
 
+from bot.domain.database_address import DatabaseAddress
 from bot.domain.installation import Installation
 from bot.domain.privacy.purge import Purge
 from bot.errors import DatabaseFault
@@ -119,10 +120,9 @@ def examine_backup(
     return seen
 
 
-def installation_in(path: Path) -> Installation | None:
+def installation_in(place: Path | DatabaseAddress) -> Installation | None:
     """The workspace that a database belongs to; None where it knows none or cannot be read (see `examine`)."""
-    path = path.resolve()
-    if not path.is_file():
+    if (path := _file_at(place)) is None:
         return None
     try:
         with closing(_connect(path, idle=_is_idle(path))) as connection:
@@ -131,10 +131,9 @@ def installation_in(path: Path) -> Installation | None:
         return None
 
 
-def last_purge_in(path: Path) -> Purge | None:
+def last_purge_in(place: Path | DatabaseAddress) -> Purge | None:
     """The report of the last purge; None where there was none, or the database cannot be read (see `examine`)."""
-    path = path.resolve()
-    if not path.is_file():
+    if (path := _file_at(place)) is None:
         return None
     try:
         with closing(_connect(path, idle=_is_idle(path))) as connection:
@@ -143,10 +142,9 @@ def last_purge_in(path: Path) -> Purge | None:
         return None
 
 
-def left_in_slack(path: Path) -> int:
+def left_in_slack(place: Path | DatabaseAddress) -> int:
     """How many messages and files of erased checks Slack refused to erase; 0 also where nobody can tell."""
-    path = path.resolve()
-    if not path.is_file():
+    if (path := _file_at(place)) is None:
         return 0
     try:
         with closing(_connect(path, idle=_is_idle(path))) as connection:
@@ -154,6 +152,12 @@ def left_in_slack(path: Path) -> int:
     except sqlite3.Error:
         # Also a database from before there was such a list.
         return 0
+
+
+def _file_at(place: Path | DatabaseAddress) -> Path | None:
+    """The database's file, if it is one and there."""
+    path = place.resolve() if isinstance(place, Path) else None
+    return path if path is not None and path.is_file() else None
 
 
 def require_whole(path: Path, *, patience: timedelta, most_bytes: int = _SEARCHED_IN_TIME) -> bool:

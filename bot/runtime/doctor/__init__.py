@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
+from pathlib import Path
 
 import httpx
 
@@ -48,7 +49,7 @@ async def probe(
     limits = limits or DoctorTimeouts()
     found, id_types, sealer = _own_means(settings)
     outbound, trusted = ways.outbound_of(settings, now())
-    known = await asyncio.to_thread(inspect.installation_in, settings.database_file)
+    known = await asyncio.to_thread(inspect.installation_in, settings.database)
     async with outbound.http(timeout=httpx.Timeout(limits.call, connect=limits.connect)) as http:
         probes = await asyncio.gather(
             within(limits.probe, "machine", machine.probe(settings, around or Surroundings(), http, limits)),
@@ -59,7 +60,7 @@ async def probe(
             within(limits.probe, "callback", callback.probe(settings, http, limits)),
             within(limits.part, "clock against Slack", _clock("Slack", settings.slack_api_url, http, now, limits)),
             within(limits.part, "clock against Smile ID", _clock("Smile ID", settings.smile_id_url, http, now, limits)),
-            within(limits.probe, "database", _database(settings, sealer)),
+            within(limits.probe, "database", _database(settings, sealer, now, limits)),
             within(limits.part, "retention", _retention(settings)),
         )
     return [*found, *trusted, *chain.from_iterable(probes)]
@@ -152,11 +153,25 @@ async def _clock(
 
 
 async def _retention(settings: Settings) -> list[Finding]:
-    return about_retention(settings, await asyncio.to_thread(inspect.last_purge_in, settings.database_file))
+    return about_retention(settings, await asyncio.to_thread(inspect.last_purge_in, settings.database))
 
 
-async def _database(settings: Settings, sealer: Sealer | None) -> list[Finding]:
-    subject, path = "database", settings.database_file.resolve()
+async def _database(
+    settings: Settings, sealer: Sealer | None, now: Callable[[], datetime], limits: DoctorTimeouts
+) -> list[Finding]:
+    place = settings.database
+    if isinstance(place, Path):
+        return await _file(place.resolve(), sealer)
+    try:
+        # psycopg is an extra, which this needs and says so.
+        from bot.runtime.doctor import servers  # noqa: PLC0415
+    except DatabaseFault as fault:
+        return [fail("database servers", f"{fault}.")]
+    return await servers.probe(place, limits, now)
+
+
+async def _file(path: Path, sealer: Sealer | None) -> list[Finding]:
+    subject = "database"
     try:
         seen = await asyncio.to_thread(inspect.examine, path, sealer, patience=SWEEP)
     except WrongKey as fault:

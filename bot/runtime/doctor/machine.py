@@ -152,7 +152,7 @@ def _head_file(settings: Settings) -> Iterator[Finding]:
         yield fail(subject, f"{place} does not exist. {_remedy(place, who)}")
     elif not _may(place, who, rights):
         yield fail(subject, f"{place} cannot be written to by {_called(who)}. {_remedy(place, who)}")
-    elif file.parent.resolve() == settings.database_file.resolve().parent:
+    elif isinstance(settings.database, Path) and file.parent.resolve() == settings.database.resolve().parent:
         yield note(
             subject, f"{file} lies beside the database: whoever changes one can change both. Name another place."
         )
@@ -162,10 +162,12 @@ def _head_file(settings: Settings) -> Iterator[Finding]:
 
 def _owners(settings: Settings) -> Iterator[Finding]:
     """Whether the bot's user can open what the bot has to open; asked as root, that is the database's owner."""
-    who, database = _service_user(settings), settings.database_file.resolve()
-    # Of the database itself its own line tells, except to root, who opens everything.
-    ends = _BESIDE_THE_DATABASE if who else _BESIDE_THE_DATABASE[1:]
-    beside = [database.with_name(f"{database.name}{end}") for end in ends]
+    who, beside = _service_user(settings), []
+    if isinstance(settings.database, Path):
+        database = settings.database.resolve()
+        # Of the database itself its own line tells, except to root, who opens everything.
+        ends = _BESIDE_THE_DATABASE if who else _BESIDE_THE_DATABASE[1:]
+        beside = [database.with_name(f"{database.name}{end}") for end in ends]
     read_only = filter(None, (settings.result_codes, settings.id_types, settings.customer_messages, settings.ca_file))
     needs = [*((path, os.R_OK | os.W_OK) for path in beside), *((path, os.R_OK) for path in read_only)]
     for path, rights in needs:
@@ -175,8 +177,12 @@ def _owners(settings: Settings) -> Iterator[Finding]:
 
 
 def _service_user(settings: Settings) -> Owner | None:
-    """The user that the bot runs as, where root asks; None for whoever asks otherwise, and where root runs the bot."""
-    wanted = owners.wanted(settings.database_file.resolve()) if os.geteuid() == 0 else None
+    """The user that the bot runs as, where root asks; None for whoever asks otherwise, and where root runs the bot.
+
+    A server does not tell it, so root is answered for itself there.
+    """
+    database = settings.database
+    wanted = owners.wanted(database.resolve()) if os.geteuid() == 0 and isinstance(database, Path) else None
     return None if wanted is None or wanted.uid == 0 else wanted
 
 

@@ -27,7 +27,7 @@ async def probe(
     settings: Settings, outbound: Outbound, known: Installation | None, limits: DoctorTimeouts
 ) -> list[Finding]:
     """`known` is the workspace that the database belongs to, if it has learned of one."""
-    left = await asyncio.to_thread(inspect.left_in_slack, settings.database_file)
+    left = await asyncio.to_thread(inspect.left_in_slack, settings.database)
     found = list(_left(left))
     if settings.slack_user_token is None:
         return found

@@ -50,7 +50,10 @@ PATIENT = DoctorTimeouts(call=GIVE_UP_SECONDS, connect=GIVE_UP_SECONDS, part=GIV
 pytestmark = pytest.mark.anyio
 
 BVN_ALONE: dict[str, object] = {"idSelection": {"biometric_kyc": {"NG": ["BVN"], "XX": ["UNHEARD_OF"]}}}
-SECRETS = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SMILE_ID_API_KEY", "KYC_ENCRYPTION_KEYS")
+SECRETS = (
+    "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SMILE_ID_API_KEY", "KYC_ENCRYPTION_KEYS",
+    "KYC_DATABASE_PASSWORD",
+)  # fmt: skip
 READING = {
     "auth.test", "apps.connections.open", "conversations.info", "conversations.members", "users.info",
     "usergroups.users.list",
