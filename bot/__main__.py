@@ -182,6 +182,28 @@ def restore(file: Path, *, force: bool) -> None:
         erasure.erase_again(settings)
 
 
+@main.command("mark-restored")
+def mark_restored() -> None:
+    """Tell the database that it is older than what was done with it; the bot must be stopped, all its instances.
+
+    For one that others have put back: PostgreSQL taken to an earlier point in time, a standby that took over without
+    the last commits, a file of Litestream. `kyc-bot restore` does it by itself. What the bot still has to send and say
+    is then asked about first, so that nothing is paid for or told twice. More often does no harm.
+    """
+    from bot.settings import DatabaseSettings
+    from storage.engine import backup
+    from storage.engine.sealing import Sealer
+
+    settings = load_settings(DatabaseSettings)
+    with exit_on_fault():
+        sealer = Sealer.from_text(settings.sealing_keys)
+        known = backup.mark_restored(settings.database_file, sealer, now=datetime.now(UTC))
+    if known is None:
+        click.echo("nothing has happened in this database yet: there is nothing to doubt")
+        return
+    click.echo(f"it knows what happened until {known:%Y-%m-%d %H:%M:%S} UTC; what comes after is asked about first")
+
+
 @main.command()
 @click.option("--forget-old", is_flag=True, help="Then let the older keys go; refused while something needs one.")
 def rekey(*, forget_old: bool) -> None:

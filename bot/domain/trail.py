@@ -136,7 +136,7 @@ _OPERATIONS = {
     "signing_key.used": "From now on this key signs certificates and proofs; its id and the public key",
     "keys.let_go": "The older keys were let go; the id of the newest key",
     "purge.done": "What was over its time is erased; of how many checks, by clock",
-    "database.restored": "`kyc-bot restore` put a backup in place; until when that knows what happened",
+    "database.restored": "a backup was put in place (`restore`, `mark-restored`); until when it knows what happened",
 }
 
 ACTS: Mapping[str, Act] = MappingProxyType(

@@ -11,16 +11,16 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
 from bot.errors import DatabaseFault
-from storage.engine import erasure_lists, owners, record_versions
+from storage.engine import erasure_lists, owners, restored
 from storage.engine.connection import explain, is_damage, read_any_text, sql_of, sync_folder, unusable_as_fault
-from storage.engine.database import moment_or_none, to_text
-from storage.engine.inspect import examine_backup
+from storage.engine.database import moment_or_none
+from storage.engine.inspect import examine, examine_backup
 from storage.engine.lock import DatabaseLock
 from storage.engine.sealing import Sealer
 
@@ -218,6 +218,24 @@ def restore(
     return aside
 
 
+def mark_restored(database: Path, sealer: Sealer, *, now: datetime) -> datetime | None:
+    """What `restore` tells a file, for one that others have put in place; the bot must be stopped.
+
+    Gives until when the file knows what happened. Raises DatabaseFault if it is damaged or not ours; DatabaseInUse,
+    WrongKey.
+    """
+    database = database.resolve()
+    with DatabaseLock(database):
+        if not examine(database, sealer, patience=timedelta(0)).exists:
+            raise DatabaseFault(f"the database {database} does not exist")
+        with unusable_as_fault(), closing(_open(database, "rw")) as db:
+            db.execute("BEGIN IMMEDIATE")
+            known = restored.mark(sql_of(db), sealer, now=now)
+            db.execute("COMMIT")
+        sync_folder(database.parent)
+    return moment_or_none(known)
+
+
 def rotate(folder: Path, database: Path, *, keep: int) -> list[Path]:
     """Delete all but the newest `keep` scheduled backups of a database, and pieces of broken-off ones.
 
@@ -316,32 +334,9 @@ def _mark(database: Path, sealer: Sealer, now: datetime, erased: Sequence[erasur
     """Write into a restored database until when it knows what happened, what is in doubt, and what is to be erased."""
     with closing(sqlite3.connect(database)) as db, db:
         erasure_lists.have_wait(db, sealer, erased)
-        _mark_in(db, sealer, now)
+        restored.mark(sql_of(db), sealer, now=now)
     with database.open("rb") as file:
         os.fsync(file.fileno())
-
-
-def _mark_in(db: sqlite3.Connection, sealer: Sealer, now: datetime) -> None:
-    (known,) = db.execute(
-        "SELECT MAX(at) FROM (SELECT MAX(at) AS at FROM audit UNION ALL SELECT MAX(asked_at) FROM verifications) AS a"
-    ).fetchone()
-    if known is None:
-        return
-    db.executemany(
-        "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        [("restored", known), ("restored_at", to_text(now))],
-    )
-    db.execute(
-        """
-        UPDATE posts SET in_doubt_since = ?
-        WHERE state = 'due' AND in_doubt_since IS NULL AND kind NOT IN ('progress', 'confirmed')
-        """,
-        (to_text(now),),
-    )
-    db.execute("UPDATE attempts SET ask_at = ? WHERE step = 'sent' AND ask_at IS NOT NULL", (to_text(now),))
-    record_versions.add_line(
-        sql_of(db), sealer, at=to_text(now), actor="operator", act="database.restored", detail=known
-    )
 
 
 def _set_aside(database: Path, now: datetime) -> Path | None:

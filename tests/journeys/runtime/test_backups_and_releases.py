@@ -148,6 +148,39 @@ async def test_a_check_in_a_backup_goes_on_where_it_really_stands(moment: Callab
         assert state == "approved"
 
 
+@pytest.mark.parametrize("moment", [before_the_upload, after_the_zip, at_the_result])
+async def test_a_file_that_others_have_put_back_goes_on_where_it_really_stands(
+    moment: Callable[[Site, Hook], None],
+) -> None:
+    """As Litestream does: no command of ours has put it there, so one tells the file."""
+    async with site(KYC_POLL_AFTER="2s") as world:
+        copy = world.folder / "middle.backup"
+        taken: list[Ended] = []
+
+        async def take() -> None:
+            taken.append(await run(world, "backup", str(copy)))
+
+        moment(world, take)
+        await world.ask()
+        await assert_approved_once(world)
+        await world.wait_for(lambda: bool(taken))
+        refused = await run(world, "mark-restored")
+        assert (refused.code, "in use by process" in refused.err) == (1, True)
+        assert await world.stop() == 0
+
+        assert not world.database.with_name(f"{world.database.name}-wal").exists()
+        copy.replace(world.database)
+        for _twice in range(2):
+            marked = await run(world, "mark-restored")
+            assert marked.code == 0, marked.err
+            assert "it knows what happened until 20" in marked.out
+        await world.start()
+        await assert_approved_once(world)
+        acts = await asyncio.to_thread(rows, world.database, "SELECT actor FROM audit WHERE act = 'database.restored'")
+        assert acts == [("operator",), ("operator",)]
+        assert (await run(world, "audit", "verify")).code == 0
+
+
 def rows(database: Path, sql: str) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(database)) as db:
         return db.execute(sql).fetchall()

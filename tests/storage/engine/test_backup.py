@@ -380,3 +380,25 @@ async def test_without_patience_no_row_and_no_page_is_gone_through(tmp_path: Pat
     assert hasty == replace(patient, swept=False, altered=0, older=False)
     with pytest.raises(WrongKey):
         examine(path, Sealer([b"x" * 32]), patience=timedelta(0))
+
+
+async def test_a_file_that_was_put_back_is_told_so_by_whoever_has_its_key_while_no_bot_runs(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    with pytest.raises(DatabaseFault, match="does not exist"):
+        backup.mark_restored(path, SEALER, now=NOON)
+    await act(path, NOON)
+    later = NOON + timedelta(hours=1)
+    with DatabaseLock(path), pytest.raises(DatabaseInUse):
+        backup.mark_restored(path, SEALER, now=later)
+    with pytest.raises(WrongKey):
+        backup.mark_restored(path, Sealer([b"x" * 32]), now=later)
+    assert newest(path) == NOON
+    assert backup.mark_restored(path, SEALER, now=later) == NOON
+    with closing(sqlite3.connect(path)) as db:
+        told = dict(db.execute("SELECT name, value FROM meta WHERE name LIKE 'restored%'"))
+    assert told == {"restored": "2026-11-22T12:00:00.000000Z", "restored_at": "2026-11-22T13:00:00.000000Z"}
+
+
+async def test_nothing_is_in_doubt_where_nothing_has_happened(tmp_path: Path) -> None:
+    await act(tmp_path / "kyc.db", NOON, times=0)
+    assert backup.mark_restored(tmp_path / "kyc.db", SEALER, now=NOON) is None
