@@ -304,7 +304,8 @@ def export_checks(*, form: str, first: datetime | None, last: datetime | None, t
     from storage.exports import ExportRange, count
 
     settings = load_settings(ReportSettings)
-    if target is not None and target.resolve().name.startswith(settings.database_file.resolve().name):
+    database = settings.database
+    if target is not None and isinstance(database, Path) and target.resolve().name.startswith(database.resolve().name):
         raise click.BadParameter("that is the database", param_hint="'--output'")
     zone = settings.zone
     wanted = ExportRange(

@@ -161,7 +161,8 @@ def _erase(tx: Transaction, erasure_id: str, ref: str, wanted: Retention, *, now
 class Places:
     """Where copies of the database may lie, and for how long."""
 
-    database: Path
+    database: Path | None
+    """None on a server, whose copies are its operator's."""
     backup_dir: Path | None
     backup_every: timedelta
     backup_keep: int
@@ -169,7 +170,7 @@ class Places:
     @classmethod
     def of(cls, settings: BackupSettings) -> Self:
         return cls(
-            database=settings.database_file,
+            database=settings.database if isinstance(settings.database, Path) else None,
             backup_dir=settings.backup_dir,
             backup_every=settings.backup_every,
             backup_keep=settings.backup_keep,
@@ -192,6 +193,8 @@ async def look(
 
 def copies_of(refs: Sequence[str], places: Places) -> Copies:
     """Which files beside the database hold one of these checks whole. Opens each of them: not for the event loop."""
+    if places.database is None:
+        return Copies(backups=[], backups_until=None, set_aside=[])
     backups: Sequence[tuple[datetime, Path]] = []
     if places.backup_dir is not None:
         backups = backup.scheduled_holding(places.backup_dir, places.database, refs)
@@ -205,7 +208,8 @@ def copies_of(refs: Sequence[str], places: Places) -> Copies:
 
 def remove_set_aside(places: Places, copies: Copies) -> None:
     """Delete the databases that a restore has set aside and that hold one of these checks."""
-    backup.remove_set_aside(places.database, copies.set_aside)
+    if places.database is not None:
+        backup.remove_set_aside(places.database, copies.set_aside)
 
 
 def _left(tx: Transaction, erasure_id: str, wanted: Retention) -> tuple[Erasure, list[CheckLeft]]:

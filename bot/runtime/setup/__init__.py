@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bot import settings_file
+from bot.domain import database_address
 from bot.errors import DatabaseFault, SettingsFault, WrongKey
 from bot.network import Outbound
 from bot.runtime.doctor.findings import DoctorTimeouts
@@ -147,6 +148,10 @@ class _Setup:
         usual = _USUAL_DATABASE if self._file.is_relative_to("/etc") else self._file.resolve().with_name("kyc.db")
         while True:
             answer = self._terminal.ask("Database file", default=draft.get(name) or str(usual))
+            if database_address.is_address(answer):
+                if self._takes_address(draft, answer):
+                    return
+                continue
             path = Path(answer)
             # No home is known of a ~user who is not there.
             with contextlib.suppress(RuntimeError):
@@ -161,25 +166,46 @@ class _Setup:
                 draft.put(name, str(path))
                 return
 
+    def _takes_address(self, draft: Draft, answer: str) -> bool:
+        name, before = "KYC_DATABASE", draft.get("KYC_DATABASE")
+        draft.put(name, answer)
+        if (fault := draft.faults().get(name)) is not None:
+            draft.put(name, before)
+            self._terminal.say(f"  {fault}")
+            return False
+        if (fault := draft.faults().get("KYC_BACKUP_DIR")) is not None:
+            self._terminal.say(f"  It is taken out: {fault}")
+            draft.put("KYC_BACKUP_DIR", "")
+        return True
+
     def _provide_key(self, draft: Draft) -> bool:
         """Whether a key was made. A database that is there already can only be opened with its own."""
-        name = "KYC_ENCRYPTION_KEYS"
+        name, place = "KYC_ENCRYPTION_KEYS", draft.get("KYC_DATABASE")
         if draft.get(name):
             return False
-        path = Path(draft.get("KYC_DATABASE"))
+        if database_address.is_address(place):
+            if self._terminal.confirm("Does an instance of the bot use that database already?", default=False):
+                self._ask_key(draft, None)
+                return False
+            draft.put(name, Sealer.new_key())
+            return True
+        path = Path(place)
         with contextlib.suppress(OSError):
             if path.exists():
+                self._terminal.say(f"  {path} is there already, and its key is needed to read it.")
                 self._ask_key(draft, path)
                 return False
         draft.put(name, Sealer.new_key())
         return True
 
-    def _ask_key(self, draft: Draft, path: Path) -> None:
-        self._terminal.say(f"  {path} is there already, and its key is needed to read it.")
+    def _ask_key(self, draft: Draft, path: Path | None) -> None:
+        """Tried on the file, if it is one."""
         while True:
             typed = self._terminal.ask_secret("Encryption keys of that database, newest first")
             try:
-                inspect.examine(path, Sealer.from_text(typed.replace(",", " ").split()), patience=timedelta(0))
+                sealer = Sealer.from_text(typed.replace(",", " ").split())
+                if path is not None:
+                    inspect.examine(path, sealer, patience=timedelta(0))
             except (SettingsFault, WrongKey) as fault:
                 self._terminal.say(f"  {fault}")
                 continue

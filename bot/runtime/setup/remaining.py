@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 
+from bot.domain.database_address import is_address
 from bot.runtime.doctor.findings import listed
 from bot.runtime.doctor.slack import FROM_MANIFEST
 from bot.runtime.setup.draft import Draft
@@ -26,6 +27,7 @@ def remaining(draft: Draft, directory: Directory, file: Path, *, new_key: bool) 
             f"Keep a copy of KYC_ENCRYPTION_KEYS from {file} away from this machine: without it the database cannot "
             "be read."
         )
+    yield from _server(draft, file)
     if missing := directory.missing_scopes:
         verb = "is" if len(missing) == 1 else "are"
         yield f"Slack: {listed(missing)} {verb} missing. {FROM_MANIFEST}"
@@ -51,6 +53,17 @@ def _addresses(draft: Draft) -> Iterator[str]:
         yield (
             f"Slack over HTTP: once the bot runs, save {url}/slack/events as request URL in the app, or create it from "
             f"kyc-bot manifest --url {url}."
+        )
+
+
+def _server(draft: Draft, file: Path) -> Iterator[str]:
+    if not is_address(draft.get("KYC_DATABASE")):
+        return
+    yield "Have psycopg installed: make install LOCK=requirements-postgresql.lock"
+    if not any(draft.get(name) for name in ("KYC_DATABASE_PASSWORD", "PGPASSFILE")):
+        yield (
+            f"Add KYC_DATABASE_PASSWORD to {file}, or KYC_DATABASE_PASSWORD_FILE or PGPASSFILE with the name of a file "
+            "of your own, unless the database's server lets its user in without."
         )
 
 

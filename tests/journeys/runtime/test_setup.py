@@ -26,6 +26,7 @@ from tests.users import OTHER
 pytestmark = [pytest.mark.anyio, pytest.mark.installation]
 
 BOT, APP, PARTNER, KEY = "xoxb-sandbox", "xapp-sandbox", "0421", "key-of-the-sandbox"
+SECRET = "very-secret-6"
 PYTHON = (sys.executable, "-m", "bot")
 ANALYSTS = "S0ANALYSTS1"
 ABSENT = "C0ELSEWHERE1"
@@ -249,6 +250,33 @@ async def test_tokens_of_two_apps_are_told(tmp_path: Path) -> None:
     async with a_desk(tmp_path, app_token=other) as desk:
         _status, said = await desk.setup([BOT, other])
     assert "FAIL  slack app token: it is of the app A0SOMEOTHER, and the bot token of" in said
+
+
+# A database on a server
+
+
+async def test_an_address_is_taken_without_a_password_and_what_it_needs_is_told(desk: Desk) -> None:
+    address = "postgresql://kyc@localhost/kyc"
+    typed = f"postgresql://kyc:{SECRET}@localhost/kyc\n{address}\nn"
+    status, said = await desk.setup(answers(database=typed), KYC_BACKUP_DIR="/var/backups/kyc-bot")
+    assert status == 0, said
+    assert SECRET not in said
+    assert "  KYC_DATABASE: must not hold a password: take it out" in said
+    assert "  It is taken out: KYC_BACKUP_DIR: is for copies of an SQLite file" in said
+    assert (desk.values["KYC_DATABASE"], "KYC_BACKUP_DIR" in desk.values) == (address, False)
+    Sealer.from_text([desk.values["KYC_ENCRYPTION_KEYS"]])
+    assert "Have psycopg installed: make install LOCK=requirements-postgresql.lock" in said
+    assert "Add KYC_DATABASE_PASSWORD to " in said
+
+
+async def test_a_second_instance_takes_the_key_of_the_first(desk: Desk) -> None:
+    key = Sealer.new_key()
+    typed = f"postgresql://kyc@localhost/kyc\ny\nnone\n{key}"
+    status, said = await desk.setup(answers(database=typed), PGPASSFILE="/etc/kyc-bot/pgpass")
+    assert status == 0, said
+    assert (desk.values["KYC_ENCRYPTION_KEYS"], desk.values["PGPASSFILE"]) == (key, "/etc/kyc-bot/pgpass")
+    assert "Keep a copy of KYC_ENCRYPTION_KEYS" not in said
+    assert "Add KYC_DATABASE_PASSWORD" not in said
 
 
 # A file that is there already
