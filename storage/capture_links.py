@@ -162,7 +162,7 @@ def opened(tx: Transaction, link: CaptureLink, device: str, *, now: datetime) ->
     sql = f"""
         UPDATE capture_links SET opened_at = COALESCE(opened_at, :now), device_sha256 = :device,
             agreed_at = NULL, notice = NULL, language = NULL
-        WHERE {_IS_OPEN} AND taken_at IS NULL AND device_sha256 IS NOT :device
+        WHERE {_IS_OPEN} AND taken_at IS NULL AND (device_sha256 <> :device OR device_sha256 IS NULL)
         """
     changed = tx.change(sql, ref=link.ref, number=link.number, device=_sha256(device), now=now)
     if changed:
@@ -199,7 +199,8 @@ def given_back(tx: Transaction, ref: str, *, until: datetime, now: datetime) -> 
     """Smile ID does not have its photos: the customer takes them again, and the link lives at least until then."""
     link = open_one(tx, ref)
     sql = f"""
-        UPDATE capture_links SET taken_at = NULL, expires_at = MAX(expires_at, :until)
+        UPDATE capture_links SET taken_at = NULL,
+            expires_at = CASE WHEN expires_at > :until THEN expires_at ELSE :until END
         WHERE {_IS_OPEN} AND taken_at IS NOT NULL
         """
     if link is None or not tx.change(sql, ref=ref, number=link.number, until=until):
@@ -212,20 +213,21 @@ def given_back(tx: Transaction, ref: str, *, until: datetime, now: datetime) -> 
 
 
 def of_file(
-    tx: Transaction, batch_id: str, *, until: datetime | None = None, waiting: bool = False, most: int = -1
+    tx: Transaction, batch_id: str, *, until: datetime | None = None, waiting: bool = False, most: int | None = None
 ) -> list[CaptureLink]:
     """Open links of a file's rows that have no message of their own, in the order of the file.
 
     `until`: made by then. `waiting`: of rows that wait for the photos.
     """
-    sql = """
+    also = "AND v.state = 'awaiting_photos'" if waiting else ""
+    asked = {name: value for name, value in (("until", until), ("most", most)) if value is not None}
+    sql = f"""
         SELECT l.* FROM verifications v CROSS JOIN capture_links l ON l.ref = v.ref AND l.ended_at IS NULL
-        WHERE v.batch = :batch AND l.made_at <= COALESCE(:until, l.made_at)
-          AND (NOT :waiting OR v.state = 'awaiting_photos')
+        WHERE v.batch = :batch {also} {"AND l.made_at <= :until" if "until" in asked else ""}
           AND NOT EXISTS (SELECT 1 FROM posts p WHERE p.id = 'link:' || l.ref || ':' || l.number || ':' || l.made_at)
-        ORDER BY v.batch_row LIMIT :most
+        ORDER BY v.batch_row {"LIMIT :most" if "most" in asked else ""}
         """
-    rows = tx.rows(sql, batch=batch_id, until=until, waiting=waiting, most=most)
+    rows = tx.rows(sql, batch=batch_id, **asked)
     return [load(CaptureLink, row) for row in rows]
 
 

@@ -130,7 +130,7 @@ def are_at_most(tx: Transaction, most: int, since: datetime, until: datetime) ->
     sql = """
         SELECT COUNT(*) FROM (
             SELECT 1 FROM facts WHERE settled_at IS NOT NULL AND asked_at >= :since AND asked_at < :until
-            LIMIT :most + 1)
+            LIMIT :most + 1) ended
         """
     count: int = tx.value(sql, since=since, until=until, most=most)
     return count <= most

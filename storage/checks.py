@@ -128,7 +128,8 @@ def edit(
             country = :country, id_type = :id_type, applicant_sealed = :applicant, number_print = :number_print,
             reference_print = :reference_print, held = NULL, held_note = '{}', let_pass = :let_pass, tries = 0,
             leased_until = CASE WHEN leased_by <> :instance THEN leased_until END, due_at = :due_at, edits = edits + 1,
-            paused_seconds = CASE WHEN round > 1 THEN :ahead ELSE MAX(0, paused_seconds + :paused) END,
+            paused_seconds = CASE WHEN round > 1 THEN :ahead
+                WHEN paused_seconds + :paused > 0 THEN paused_seconds + :paused ELSE 0 END,
             consent_at = :consent_at, consent_by = :requester, consent_notice = :notice,
             asked_again = CASE WHEN requester = :requester THEN asked_again ELSE asked_again || :asker END
         WHERE ref = :ref AND state = 'requested'
@@ -156,7 +157,8 @@ def also_asked_by(tx: Transaction, ref: str, person: str) -> None:
     tx.change(
         """
         UPDATE verifications SET asked_again = asked_again || :person || ' '
-        WHERE ref = :ref AND requester <> :person AND ' ' || asked_again NOT LIKE '% ' || :person || ' %'
+        WHERE ref = :ref AND requester <> :person
+          AND replace(' ' || asked_again, ' ' || :person || ' ', '') = ' ' || asked_again
         """,
         ref=ref,
         person=person,
@@ -443,8 +445,8 @@ def count_by_state(tx: Transaction) -> dict[str, int]:
     """
     found = Counter({row["state"]: row["n"] for row in tx.rows("SELECT state, n FROM check_counts")})
     altered = tx.altered_so_far()
-    sql = """
-        SELECT v.state FROM json_each(:refs) r
+    sql = f"""
+        SELECT v.state FROM {tx.dialect.each(":refs")} r
         CROSS JOIN verifications v ON v.ref = r.value
         """
     found.subtract(tx.column(sql, refs=json.dumps(sorted(altered))))

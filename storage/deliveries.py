@@ -76,7 +76,7 @@ def _post_or_none(tx: Transaction, row: Row, *, now: datetime) -> Post | None:
 def _next_in(tx: Transaction, destination: str, *, now: datetime, hold: timedelta) -> Row | None:
     """The next post of one conversation, found along the index `posts_due`.
 
-    The `+` keeps the look at earlier posts of the same check on `posts_ref`: by destination it would read the whole
+    The `||` keeps the look at earlier posts of the same check on `posts_ref`: by destination it would read the whole
     queue for each post in it. `q` is the row itself: whoever writes the file can have the index say that it goes to
     another conversation, and the MAC of its check is compared with the row.
     """
@@ -85,7 +85,7 @@ def _next_in(tx: Transaction, destination: str, *, now: datetime, hold: timedelt
         WHERE p.lane = :destination AND p.state = 'due' AND p.due_at <= :now
           AND NOT EXISTS (
             SELECT 1 FROM posts e
-            WHERE e.ref = p.ref AND +e.lane = p.lane AND e.state = 'due' AND e.seq < p.seq
+            WHERE e.ref = p.ref AND e.lane || '' = p.lane AND e.state = 'due' AND e.seq < p.seq
               AND e.kind NOT IN ('progress', 'review_card'))
           AND NOT EXISTS (
             SELECT 1 FROM posts a

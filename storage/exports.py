@@ -52,15 +52,15 @@ def page(tx: Transaction, wanted: ExportRange, after: ExportLine | None) -> list
     # Each row is read by its key, as its MAC is.
     rows = tx.rows(
         f"""
-        SELECT i.ref, i.asked_at, v.asked_at IS i.asked_at AS fits, COALESCE(v.state, '') AS state,
-            COALESCE(v.verdict, '') AS verdict, COALESCE(v.decision, '') AS decision,
+        SELECT i.ref, i.asked_at, CASE WHEN v.asked_at = i.asked_at THEN 1 ELSE 0 END AS fits,
+            COALESCE(v.state, '') AS state, COALESCE(v.verdict, '') AS verdict, COALESCE(v.decision, '') AS decision,
             COALESCE(v.decision_reason, v.reason, v.failure, v.verdict_why, '') AS reason,
             COALESCE(v.country, '') AS country, COALESCE(v.id_type, '') AS id_type,
             COALESCE(v.requester, '') AS requester, COALESCE(v.ended_at, '') AS ended_at,
             COALESCE(v.record_match, 'not_compared') AS record_match, COALESCE(v.liveness, '') AS liveness,
             (SELECT COUNT(*) FROM attempts a WHERE a.ref = v.ref) AS attempts
         FROM (
-            SELECT v.asked_at, v.ref FROM verifications v WHERE {_where(wanted, beyond)}
+            SELECT v.asked_at, v.ref FROM verifications v WHERE {_where(tx, wanted, beyond)}
             ORDER BY v.asked_at, v.ref LIMIT :limit) i
         LEFT JOIN verifications v ON v.ref = i.ref
         """,
@@ -82,13 +82,13 @@ def _key(line: ExportLine) -> tuple[str, str]:
     return line.asked_at, line.ref
 
 
-def _where(wanted: ExportRange, beyond: str | None = None) -> str:
+def _where(tx: Transaction, wanted: ExportRange, beyond: str | None = None) -> str:
     """Of a bound that is not given nothing is said, so that SQLite reads along the index from the other."""
     # Behind a line there is nothing from before the range.
     since = "v.asked_at >= :since" if wanted.since and not beyond else None
     until = "v.asked_at < :until" if wanted.until else None
     # A time of another type, past the schema, would be before or behind all others: such a check is told of alone.
-    return " AND ".join(filter(None, ("typeof(v.asked_at) = 'text'", since, until, beyond)))
+    return " AND ".join(filter(None, (tx.dialect.is_text("v.asked_at"), since, until, beyond)))
 
 
 def _altered(row: Row) -> ExportLine:
@@ -108,7 +108,7 @@ def count(tx: Transaction, wanted: ExportRange) -> int:
         # All but the newest: of all there is a count that is kept.
         newer = count(tx, ExportRange(since=wanted.until)) if wanted.until else 0
         return int(tx.value("SELECT COALESCE(SUM(n), 0) FROM check_counts")) - newer
-    sql = f"SELECT COUNT(*) FROM verifications v WHERE {_where(wanted)}"
+    sql = f"SELECT COUNT(*) FROM verifications v WHERE {_where(tx, wanted)}"
     return int(tx.value(sql, since=wanted.since, until=wanted.until))
 
 

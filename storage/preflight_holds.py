@@ -75,8 +75,8 @@ def earlier(
 
     Of one `requester`, or of all: filtered here, so that others' newer checks never push somebody's own out.
     """
-    # The `+`: by the prints, and not through all that somebody has lately asked for.
-    own = "AND +v.requester = :requester" if requester is not None else ""
+    # The `||`: by the prints, and not through all that somebody has lately asked for.
+    own = "AND v.requester || '' = :requester" if requester is not None else ""
     found: dict[str, str] = {}
     for print_ in request_prints:
         sql = f"""

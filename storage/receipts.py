@@ -134,13 +134,12 @@ def keep_refused(
     is_signed = body is not None
     code = why if is_signed else f"{why}{_UNSIGNED}"
     refused = tx.one(
-        """
+        f"""
         SELECT COUNT(*) AS rows, COALESCE(SUM(length(body_sealed)), 0) AS bytes FROM receipts
-        WHERE job_id = :job_id AND fate = 'refused' AND (code LIKE '%' || :unsigned) = :is_unsigned
+        WHERE job_id = :job_id AND fate = 'refused' AND code {"NOT LIKE" if is_signed else "LIKE"} '%' || :unsigned
         """,
         job_id=job_id,
         unsigned=_UNSIGNED,
-        is_unsigned=not is_signed,
     )
     if refused["rows"] >= REFUSED_KEPT:
         return False

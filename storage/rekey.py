@@ -7,7 +7,7 @@ but of none whose record was altered: such a check stays altered, and keeps its 
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -82,18 +82,22 @@ def renew_checks(tx: Transaction, after: str, *, most: int) -> Step:
     return Step(last=refs[-1], seen=len(refs), renewed=renewed)
 
 
-def renew_others(tx: Transaction, column: SealedColumn, after: int, *, most: int) -> tuple[int, int]:
-    """Renew values that belong to no check: the row to go on after (0 at the end), and how many were renewed."""
+def renew_others(
+    tx: Transaction, column: SealedColumn, after: str | int | None, *, most: int
+) -> tuple[str | int | None, int]:
+    """Renew values that belong to no check: the key to go on after (None at the end), and how many were renewed."""
+    (key,) = _KEYS[column.table]
+    beyond, given = ("", {}) if after is None else (f"t.{key} > :after AND", {"after": after})
     rows = tx.rows(
         f"""
-        SELECT t.rowid AS id, {column.place} AS place, t.{column.column} AS sealed FROM {column.table} t
-        WHERE t.rowid > :after AND {_IS_OLDER.format(column=column.column)} ORDER BY t.rowid LIMIT :most
+        SELECT t.{key}, {column.place} AS place, t.{column.column} AS sealed FROM {column.table} t
+        WHERE {beyond} {_is_older(tx, column)} ORDER BY t.{key} LIMIT :most
         """,
-        after=after,
         most=most,
-        newest=tx.sealer.key_id,
+        **_of(tx),
+        **given,
     )
-    return (rows[-1]["id"] if rows else 0), sum(_renew(tx, column, row) for row in rows)
+    return (rows[-1][key] if rows else None), sum(_renew(tx, column, row) for row in rows)
 
 
 def finish(tx: Transaction, *, now: datetime) -> None:
@@ -112,7 +116,7 @@ def remains(tx: Transaction) -> Remains:
     found = Remains()
     for column in (*OF_CHECKS, *OTHERS):
         for row in _older(tx, column, None):
-            if row["ref"] is not None and tx.altered([row["ref"]]):
+            if row["of_check"] is not None and tx.altered([row["of_check"]]):
                 found.altered[column.what] += 1
             elif _open(tx, row) is None:
                 found.broken[column.what] += 1
@@ -122,7 +126,7 @@ def remains(tx: Transaction) -> Remains:
         ref = _REF_OF[keyed.table]
         sql = f"""
             SELECT {ref} AS ref, COUNT(*) AS rows FROM {keyed.table} t
-            WHERE t.{keyed.column} GLOB '????????:*' AND substr(t.{keyed.column}, 1, 8) <> :newest GROUP BY 1
+            WHERE {_is_of_older_key(f"t.{keyed.column}")} GROUP BY 1
             """
         for row in tx.rows(sql, **_of(tx)):
             of = found.altered if row["ref"] is not None and tx.altered([row["ref"]]) else found.needed
@@ -140,7 +144,23 @@ def forget(tx: Transaction, *, now: datetime) -> Remains:
     return found
 
 
-_IS_OLDER = "t.{column} IS NOT NULL AND lower(hex(substr(t.{column}, 2, 4))) <> :newest"
+_KEYS: Mapping[str, tuple[str, ...]] = {
+    "verifications": ("ref",),
+    "photos": ("ref", "kind", "position"),
+    "attempts": ("job_id",),
+    "receipts": ("id",),
+    "reviews": ("ref", "round"),
+    "decisions": ("ref", "round", "number"),
+    "review_notes": ("seq",),
+    "review_requests": ("id",),
+    "capture_links": ("ref", "number"),
+    "meta": ("name",),
+    "batches": ("id",),
+    "erasures": ("id",),
+    "slack_removals": ("id",),
+    "trail_people": ("id",),
+}
+"""By which a row of these tables is found again."""
 _REF_OF = {
     "verifications": "t.ref",
     "photos": "t.ref",
@@ -168,15 +188,15 @@ def _older(tx: Transaction, column: SealedColumn, refs: Sequence[str] | None) ->
     """Rows of these checks, or of all, whose value or prints an older key has made."""
     prints = _PRINTS.get(column.name, ())
     older = " OR ".join(
-        [f"({_IS_OLDER.format(column=column.column)})"]
-        + [f"(t.{one} GLOB '????????:*' AND substr(t.{one}, 1, 8) <> :newest)" for one in prints if refs is not None]
+        [f"({_is_older(tx, column)})"] + [f"({_is_of_older_key(f't.{one}')})" for one in prints if refs is not None]
     )
     of, source = column.of_check or "NULL", f"{column.table} t"
     if column.of_check and "job_id" in column.of_check:
         of, source = "a.ref", f"attempts a CROSS JOIN {column.table} t ON t.job_id = a.job_id"
-    extra = ", t.country" if column.table == "verifications" else ""
+    own = [*_KEYS[column.table], *(["country"] if column.table == "verifications" else [])]
     select = f"""
-        SELECT t.rowid AS id, {of} AS ref, {column.place} AS place, t.{column.column} AS sealed {extra}
+        SELECT {", ".join(f"t.{one}" for one in own)}, {of} AS of_check, {column.place} AS place,
+            t.{column.column} AS sealed
         FROM {source} WHERE t.{column.column} IS NOT NULL AND ({older})
         """
     if refs is None:
@@ -187,6 +207,17 @@ def _older(tx: Transaction, column: SealedColumn, refs: Sequence[str] | None) ->
         yield from tx.rows(
             f"{select} AND {of} IN ({these})", **_of(tx), **{f"r{at}": ref for at, ref in enumerate(names)}
         )
+
+
+def _is_older(tx: Transaction, column: SealedColumn) -> str:
+    """Condition: an older key has sealed the row's value."""
+    value = f"t.{column.column}"
+    return f"{value} IS NOT NULL AND {tx.dialect.hex_of(f'substr({value}, 2, 4)')} <> :newest"
+
+
+def _is_of_older_key(value: str) -> str:
+    """Condition: a print or MAC is of an older key. A bare hash, from before there were prints, is of none."""
+    return f"substr({value}, 9, 1) = ':' AND substr({value}, 1, 8) <> :newest"
 
 
 def _renew_people(tx: Transaction, refs: Sequence[str]) -> int:
@@ -229,7 +260,8 @@ def _renew(tx: Transaction, column: SealedColumn, row: Row) -> int:
         return 0
     columns: dict[str, object] = {column.column: tx.sealer.seal(text, place=row["place"])}
     columns |= _prints(tx, column, row, text)
-    tx.update(column.table, "rowid = :id", {"id": row["id"]}, **columns)
+    keys = {f"key_{key}": row[key] for key in _KEYS[column.table]}
+    tx.update(column.table, " AND ".join(f"{key} = :key_{key}" for key in _KEYS[column.table]), keys, **columns)
     return 1
 
 

@@ -17,7 +17,8 @@ from bot.domain.privacy.holds import HoldCause, Stay
 from bot.errors import IllegalMove, RecordAltered
 from storage import audit, meta, outbox, receipts, trail_people
 from storage.engine import traces
-from storage.engine.database import Transaction, load
+from storage.engine.database import Transaction, any_moment, load
+from storage.engine.sql import Row
 
 _ENDED_BATCH = "('refused', 'cancelled', 'done')"
 
@@ -77,14 +78,14 @@ def erase_personal(tx: Transaction, ref: str, *, at: datetime, actor: str = audi
 
 def erase_file(tx: Transaction, batch_id: str) -> int:
     """Forget what a file of customers held, once it has ended; 1, or 0 where nothing was left or it has not ended."""
-    sql = f"""
-        UPDATE batches SET reading_sealed = NULL, files = json_set(files, '$.files', json('[]'))
-        WHERE id = :id AND reading_sealed IS NOT NULL AND state IN {_ENDED_BATCH}
-        """
-    gone = tx.run(sql, id=batch_id)
-    if gone:
-        _note_traces(tx)
-    return gone
+    has_ended = f"id = :id AND reading_sealed IS NOT NULL AND state IN {_ENDED_BATCH}"
+    files = tx.value(f"SELECT files FROM batches WHERE {has_ended}", id=batch_id)
+    if files is None:
+        return 0
+    left = json.dumps({**json.loads(files), "files": []})
+    tx.update("batches", has_ended, {"id": batch_id}, reading_sealed=None, files=left)
+    _note_traces(tx)
+    return 1
 
 
 def ended_files(tx: Transaction, *, ended_before: datetime) -> list[str]:
@@ -196,12 +197,11 @@ class Ended:
 
 
 _ENDED = f"""
-    SELECT v.ref, v.country, v.ended_at, v.photos_erased_at, v.personal_erased_at,
-        MAX(v.ended_at, COALESCE(v.decided_at, ''),
-            -- One that nobody was called for is closed as it is opened, for a note.
-            COALESCE((SELECT MAX(r.closed_at) FROM reviews r WHERE r.ref = v.ref AND r.closed_at > r.opened_at), ''),
-            COALESCE((SELECT MAX(h.ended_at) FROM holds h
-                      WHERE h.ref = v.ref AND h.cause = '{HoldCause.RELATIONSHIP.value}'), '')) AS over_since
+    SELECT v.ref, v.country, v.ended_at, v.photos_erased_at, v.personal_erased_at, v.decided_at,
+        -- One that nobody was called for is closed as it is opened, for a note.
+        (SELECT MAX(r.closed_at) FROM reviews r WHERE r.ref = v.ref AND r.closed_at > r.opened_at) AS reviewed_at,
+        (SELECT MAX(h.ended_at) FROM holds h
+         WHERE h.ref = v.ref AND h.cause = '{HoldCause.RELATIONSHIP.value}') AS customer_until
     FROM verifications v
 """
 _KEPT = {
@@ -222,13 +222,18 @@ def ended(
         ORDER BY v.ended_at, v.ref LIMIT :most
         """
     at, ref = after or ("", "")
-    return [load(Ended, row) for row in tx.rows(sql, until=until, at=at, ref=ref, most=most)]
+    return [_ended(row) for row in tx.rows(sql, until=until, at=at, ref=ref, most=most)]
 
 
 def find(tx: Transaction, ref: str) -> Ended | None:
     """None for a check that is not there, or has not ended."""
     row = tx.row(f"{_ENDED} WHERE v.ref = :ref AND v.ended_at IS NOT NULL", ref=ref)
-    return load(Ended, row) if row is not None else None
+    return _ended(row) if row is not None else None
+
+
+def _ended(row: Row) -> Ended:
+    ends = (row[name] for name in ("ended_at", "decided_at", "reviewed_at", "customer_until"))
+    return load(Ended, row, over_since=any_moment(max(filter(None, ends))))
 
 
 def stays(tx: Transaction, ref: str) -> Stay | None:

@@ -191,7 +191,7 @@ def add_event(tx: Transaction, ref: str, round_: int, event: str) -> bool:
     # The line is compared inside the UPDATE: a callback and Smile ID's own record may report one event at once.
     sql = """
         UPDATE reviews SET events = events || :line
-        WHERE ref = :ref AND round = :round AND events NOT LIKE '%' || :line || '%'
+        WHERE ref = :ref AND round = :round AND replace(events, :line, '') = events
         """
     return tx.change(sql, line=f"\n{event}\n", ref=ref, round=round_)
 

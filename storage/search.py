@@ -64,12 +64,12 @@ def _conditions(
     wanted: SearchFilter, refs: Sequence[str] | None, cursor: Cursor | None, *, is_short: bool
 ) -> tuple[list[str], dict[str, object]]:
     """What holds for every source, and its parameters; of what is not asked for nothing is said."""
-    # The `+` of a short source: SQLite might else go through all that somebody has asked for, by their own index.
-    plus = "+" if is_short else ""
+    # The `||` of a short source: SQLite might else go through all that somebody has asked for, by their own index.
+    requester = "v.requester || ''" if is_short else "v.requester"
     values: dict[str, object] = {f"r{n}": ref for n, ref in enumerate(refs or ())}
     conditions = [] if refs is None else [f"v.ref IN ({', '.join(f':{name}' for name in values) or 'NULL'})"]
     for name, condition, value in (
-        ("requester", f"{plus}v.requester = :requester", wanted.requester),
+        ("requester", f"{requester} = :requester", wanted.requester),
         ("since", "v.asked_at >= :since", None if _is_beyond(wanted.since, cursor, newer=True) else wanted.since),
         ("until", "v.asked_at < :until", None if _is_beyond(wanted.until, cursor, newer=False) else wanted.until),
     ):

@@ -25,6 +25,8 @@ KEPT_FOR = timedelta(days=30)
 """How long a check's rows are kept once all is erased, for whoever asks how far it is."""
 
 _OPEN = "state IN ('due', 'left')"
+_AS_ASKED = "asked_at, ref, length(id), id"
+"""In the order of asking: an id ends with a number that counts within its check."""
 _QUEUE = leases.Queue(
     table="slack_removals",
     key="id",
@@ -172,7 +174,7 @@ def tidy(tx: Transaction, *, before: datetime, most: int = 1_000) -> int:
 
 def of_check(tx: Transaction, ref: str) -> list[SlackRemoval]:
     """All that is known of a check, in the order of asking."""
-    rows = tx.rows("SELECT * FROM slack_removals WHERE ref = :ref ORDER BY asked_at, rowid", ref=ref)
+    rows = tx.rows(f"SELECT * FROM slack_removals WHERE ref = :ref ORDER BY {_AS_ASKED}", ref=ref)
     return [_opened(tx, row)[0] for row in rows]
 
 
@@ -183,8 +185,9 @@ def pending(tx: Transaction, ref: str) -> list[SlackRemoval]:
 
 def open_list(tx: Transaction, *, most: int | None = None) -> list[SlackRemoval]:
     """The same of all checks, those that were refused first."""
-    sql = f"SELECT * FROM slack_removals WHERE {_OPEN} ORDER BY state DESC, asked_at, rowid LIMIT :most"
-    return [_opened(tx, row)[0] for row in tx.rows(sql, most=-1 if most is None else most)]
+    sql = f"SELECT * FROM slack_removals WHERE {_OPEN} ORDER BY state DESC, {_AS_ASKED}"
+    rows = tx.rows(sql) if most is None else tx.rows(f"{sql} LIMIT :most", most=most)
+    return [_opened(tx, row)[0] for row in rows]
 
 
 def counts(tx: Transaction) -> dict[tuple[Removal, RemovalState], int]:
@@ -203,7 +206,7 @@ def told(tx: Transaction, id_: str, *, post_id: str) -> bool:
 
 def told_by(tx: Transaction, post_id: str) -> list[SlackRemoval]:
     """What a post asks its reader to delete, as far as it still stands there."""
-    sql = "SELECT * FROM slack_removals WHERE told = :post_id AND state = 'left' ORDER BY asked_at, rowid"
+    sql = f"SELECT * FROM slack_removals WHERE told = :post_id AND state = 'left' ORDER BY {_AS_ASKED}"
     return [_opened(tx, row)[0] for row in tx.rows(sql, post_id=post_id)]
 
 

@@ -186,10 +186,10 @@ def compare_records(tx: Transaction, before: RecordProgress) -> RecordProgress:
     rows = tx.rows(
         """
         SELECT n.ref, m.version, v.ref IS NOT NULL AS stands, a.seq, a.act, a.version AS told FROM (
-            SELECT ref FROM (SELECT ref FROM check_macs WHERE ref > :last ORDER BY ref LIMIT :most)
-            UNION SELECT ref FROM (SELECT ref FROM verifications WHERE ref > :last ORDER BY ref LIMIT :most)
+            SELECT ref FROM (SELECT ref FROM check_macs WHERE ref > :last ORDER BY ref LIMIT :most) proven
+            UNION SELECT ref FROM (SELECT ref FROM verifications WHERE ref > :last ORDER BY ref LIMIT :most) stored
             UNION SELECT ref FROM (
-                SELECT DISTINCT ref FROM audit WHERE ref IS NOT NULL AND ref > :last ORDER BY ref LIMIT :most)
+                SELECT DISTINCT ref FROM audit WHERE ref IS NOT NULL AND ref > :last ORDER BY ref LIMIT :most) named
             ORDER BY ref LIMIT :most) n
         LEFT JOIN check_macs m ON m.ref = n.ref
         LEFT JOIN verifications v ON v.ref = n.ref

@@ -56,11 +56,11 @@ async def renew(
         last, renewed, seen = step.last, renewed + step.renewed, seen + step.seen
         on_page(seen)
     for column in OTHERS:
-        row = 0
+        key: str | int | None = None
         while True:
-            row, done = await database.write(rekey.renew_others, column, row, most=CHECKS_AT_A_TIME)
+            key, done = await database.write(rekey.renew_others, column, key, most=CHECKS_AT_A_TIME)
             renewed += done
-            if not row:
+            if key is None:
                 break
     await database.write(rekey.finish, now=now())
     await database.write(signing.note_key, at=now())

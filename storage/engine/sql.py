@@ -20,6 +20,30 @@ class Dialect(Enum):
     SQLITE = "sqlite"
     POSTGRESQL = "postgresql"
 
+    def each(self, texts: str) -> str:
+        """A table of the texts in a list of JSON, in its column `value`."""
+        match self:
+            case Dialect.SQLITE:
+                return f"json_each({texts})"
+            case Dialect.POSTGRESQL:
+                return f"json_array_elements_text(CAST({texts} AS JSON))"
+
+    def hex_of(self, value: str) -> str:
+        """Bytes in small hex digits."""
+        match self:
+            case Dialect.SQLITE:
+                return f"lower(hex({value}))"
+            case Dialect.POSTGRESQL:
+                return f"encode({value}, 'hex')"
+
+    def is_text(self, value: str) -> str:
+        """Whether a column of texts that has a value holds a text: past SQLite's schema it may not."""
+        match self:
+            case Dialect.SQLITE:
+                return f"typeof({value}) = 'text'"
+            case Dialect.POSTGRESQL:
+                return f"{value} IS NOT NULL"
+
 
 class Row(Protocol):
     """One row of a result, by the names of its columns and by their numbers."""

@@ -492,7 +492,7 @@ _OF_FUNCTION: Mapping[str, Mapping[str, Any]] = {
     "trail_people.forget_prints": {"prints": ("invented",)},
     "trail_people.forget_looks_for": {"prints": ("invented",)},
     "trail_people.renew_check": {"prints": {}},
-    "rekey.renew_others": {"after": 0},
+    "rekey.renew_others": {"after": None},
     "keys.note": {"used": frozenset()},
 }
 
@@ -549,7 +549,9 @@ _OTHER_WAYS: Mapping[str, Callable[[Mapping[str, Any]], list[dict[str, Any]]]] =
         for after in (None, (LONG_AGO, "K-"))
     ],
     "preflight_holds.earlier": lambda _: [{"requester": who, "but": None} for who in (None, _PERSON)],
-    "rekey.renew_others": lambda _: [{"column": column, "after": 0} for column in OTHERS],
+    "rekey.renew_others": lambda _: [
+        {"column": column, "after": after} for column, after in zip(OTHERS, ("", None, "", "", 0), strict=True)
+    ],
     "reviews.decided": lambda known: [
         {"ref": ids["ref"], "number": number} for ids in known["of_checks"] for number in (None, 1)
     ],
