@@ -102,6 +102,7 @@ NOT_REACHED: Mapping[str, str] = {
     "engine/macs.py under_older_keys": "`kyc-bot rekey`",
     "engine/macs.py renew": "`kyc-bot rekey`",
     "engine/record_versions.py add_line": "a restore",
+    "engine/restored.py mark": "a restore, or a command after one that others have made",
     "engine/record_versions.py _pages_of_versions": "the start, and behind it",
     "engine/record_versions.py are_at_most": "the start",
     "engine/traces.py clear": "an erasure's end, by a connection of its own",
