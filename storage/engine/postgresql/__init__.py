@@ -1,4 +1,4 @@
-"""The same database on a PostgreSQL server, for a site of several instances. Needs psycopg 3."""
+"""The same database on a PostgreSQL server, for a site of several instances. Needs psycopg 3 (extra `postgresql`)."""
 
 from bot.errors import DatabaseFault
 
