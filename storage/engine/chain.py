@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from storage.engine.sql import SqlConnection
+from storage.engine.sql import Later, SqlConnection
 
 GENESIS = "0" * 64
 """Before the first line."""
@@ -46,6 +46,7 @@ class ChainedLine(NamedTuple):
 
 COLUMNS = ", ".join(ChainedLine._fields)
 _PAGE = 2_000
+_ALL = (1 << 63) - 1
 _BEFORE_ALL = -(1 << 63)
 """As low as a number can be, whoever has written the line."""
 _OLDER_COLUMNS = 6
@@ -87,21 +88,32 @@ def is_due(connection: SqlConnection) -> bool:
 
 def last(connection: SqlConnection) -> Head:
     """As the lines themselves say; a line without a hash has an empty one."""
-    rows = connection.fetch("SELECT seq, COALESCE(chain, '') FROM audit ORDER BY seq DESC LIMIT 1")
-    return Head(seq=rows[0][0], chain=rows[0][1]) if rows else NOWHERE
+    return last_later(connection)()
 
 
-def holds(connection: SqlConnection, head: Head) -> bool:
+def last_later(connection: SqlConnection) -> Later[Head]:
+    """The same, with the next statement."""
+    rows = connection.fetch_later("SELECT seq, COALESCE(chain, '') FROM audit ORDER BY seq DESC LIMIT 1")
+    return lambda: Head(seq=rows()[0][0], chain=rows()[0][1]) if rows() else NOWHERE
+
+
+def holds_later(connection: SqlConnection, head: Head) -> Later[bool]:
     """Whether the line that was the last one once is still there, with its hash."""
     if head == NOWHERE:
-        return True
-    return connection.fetch("SELECT chain FROM audit WHERE seq = ?", (head.seq,)) == [(head.chain,)]
+        return lambda: True
+    rows = connection.fetch_later("SELECT chain FROM audit WHERE seq = ?", (head.seq,))
+    return lambda: rows() == [(head.chain,)]
 
 
-def lines_after(connection: SqlConnection, seq: int, *, most: int = -1) -> list[ChainedLine]:
+def lines_after(connection: SqlConnection, seq: int, *, most: int = _ALL) -> list[ChainedLine]:
     """In order; all of them unless `most` says how many."""
-    sql = f"SELECT {COLUMNS} FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"
-    return [ChainedLine(*row) for row in connection.fetch(sql, (seq, most))]
+    return lines_after_later(connection, seq, most=most)()
+
+
+def lines_after_later(connection: SqlConnection, seq: int, *, most: int = _ALL) -> Later[list[ChainedLine]]:
+    """The same, with the next statement."""
+    rows = connection.fetch_later(f"SELECT {COLUMNS} FROM audit WHERE seq > ? ORDER BY seq LIMIT ?", (seq, most))
+    return lambda: [ChainedLine(*row) for row in rows()]
 
 
 def record_all(connection: SqlConnection, refs: Collection[str], *, after: int) -> None:
@@ -115,14 +127,15 @@ def record_all(connection: SqlConnection, refs: Collection[str], *, after: int) 
         SELECT COALESCE((SELECT at FROM audit ORDER BY seq DESC LIMIT 1), asked_at), '{_BOT}', '{RECORDED}', ref
         FROM verifications WHERE ref = ?
         """
-    for ref in sorted(set(refs) - have):
-        connection.run(sql, (ref,))
+    connection.run_for_each(sql, [(ref,) for ref in sorted(set(refs) - have)])
 
 
-def complete(connection: SqlConnection, head: Head, *, after: int, versions: Mapping[str, int]) -> Head:
-    """Chain the lines after `after` to `head`, with the versions of the records that they name; the new head."""
+def complete(
+    connection: SqlConnection, head: Head, lines: Sequence[ChainedLine], *, versions: Mapping[str, int]
+) -> Head:
+    """Chain these lines to `head`, with the versions of the records that they name; the new head."""
     hashes: list[tuple[int | None, str, int]] = []
-    for line in lines_after(connection, after):
+    for line in lines:
         chained = line._replace(version=versions.get(line.ref or ""))
         head = Head(seq=line.seq, chain=following(head.chain, chained))
         hashes.append((chained.version, head.chain, head.seq))
@@ -135,7 +148,7 @@ def append(connection: SqlConnection, head: Head, *, at: str, actor: str, act: s
     before = last(connection).seq
     sql = "INSERT INTO audit (at, actor, act, detail) VALUES (?, ?, ?, ?)"
     connection.run(sql, (at, actor, act, detail))
-    return complete(connection, head, after=before, versions={})
+    return complete(connection, head, lines_after(connection, before), versions={})
 
 
 def begin(connection: SqlConnection) -> Head:

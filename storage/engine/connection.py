@@ -19,7 +19,7 @@ import sqlite_utils
 
 from bot.errors import ConstraintFailed, DatabaseFault, DatabaseUnusable
 from storage.engine import owners
-from storage.engine.sql import Dialect, Parameters, Row, SpoiltValue, SqlConnection
+from storage.engine.sql import Dialect, Later, Parameters, Row, SpoiltValue, SqlConnection
 
 SAVEPOINT = "storage_function"
 """The savepoint that holds one storage function; functions may have others, with other names."""
@@ -167,6 +167,11 @@ class _Statements:
             raise _refused(error) from error
         finally:
             cursor.close()
+
+    def fetch_later(self, sql: str, parameters: Parameters = (), /) -> Later[list[tuple[Any, ...]]]:
+        """All rows of one statement. There is no way that could be saved."""
+        rows = self.fetch(sql, parameters)
+        return lambda: rows
 
     def fetch_rows(self, sql: str, parameters: Parameters = (), /) -> list[Row]:
         """All rows of one statement."""

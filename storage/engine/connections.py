@@ -52,8 +52,11 @@ class Connections(Protocol):
         Raises DatabaseFault, and whatever `migrate` raises.
         """
 
-    def listen(self, heard: Callable[[Collection[str]], None]) -> None:
-        """Have `heard` called, on whichever thread, with topics that another instance's commit has woken."""
+    def listen(self, heard: Callable[[Collection[str] | None], None]) -> None:
+        """Have `heard` called, on whichever thread, with topics that another instance's commit has woken.
+
+        With None after a while in which nobody listened: any may have been.
+        """
 
     def stop(self) -> None:
         """Called on the event loop as soon as the database is being closed: from now on nothing is waited for that may

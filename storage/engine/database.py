@@ -249,10 +249,10 @@ class Database:
             for callback in self._subscribers.get(topic, ()):
                 self._loop.call_soon(callback)
 
-    def _hear(self, topics: Collection[str]) -> None:
-        """Another instance's commit has woken these; called on any thread, also after the loop's end."""
+    def _hear(self, topics: Collection[str] | None) -> None:
+        """Another instance's commit has woken these, or any; called on any thread, also after the loop's end."""
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._wake, topics)
+            self._loop.call_soon_threadsafe(lambda: self._wake(self._subscribers if topics is None else topics))
 
     def _tell_altered(self) -> None:
         if self._on_altered and (news := self._connections.records.found.take_news()):

@@ -15,15 +15,15 @@ import json
 import secrets
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 from bot.errors import DatabaseFault
 from storage.engine import chain, kept_sums
 from storage.engine.chain import GENESIS, NOWHERE, Head
 from storage.engine.sealing import Sealer
-from storage.engine.sql import SqlConnection
+from storage.engine.sql import Dialect, Later, SqlConnection
 
 AT_ONCE = 20_000
 """Records whose versions a start reads before it is ready: a tenth of a second. More are read behind it."""
@@ -110,8 +110,16 @@ class RecordSum:
     @classmethod
     def read(cls, connection: SqlConnection, sealer: Sealer) -> Self | None:
         """As it is kept; None if it is gone, or was altered."""
-        sql = "SELECT value_sealed FROM meta WHERE name = ?"
-        rows = connection.fetch(sql, (_NAME,))
+        return cls.read_later(connection, sealer)()
+
+    @classmethod
+    def read_later(cls, connection: SqlConnection, sealer: Sealer) -> Later[Self | None]:
+        """The same, with the next statement."""
+        rows = connection.fetch_later("SELECT value_sealed FROM meta WHERE name = ?", (_NAME,))
+        return lambda: cls._opened(rows(), sealer)
+
+    @classmethod
+    def _opened(cls, rows: Sequence[tuple[Any, ...]], sealer: Sealer) -> Self | None:
         try:
             kept = json.loads(sealer.open(rows[0][0] or b"", place=_PLACE)) if rows else None
         except DatabaseFault:
@@ -139,10 +147,14 @@ class RecordSum:
             }
         )
         sql = """
-            INSERT INTO meta (name, value_sealed) VALUES (:name, :sealed)
+            INSERT INTO meta (name, value_sealed) VALUES (?, ?)
             ON CONFLICT (name) DO UPDATE SET value_sealed = excluded.value_sealed
             """
-        connection.run(sql, {"name": _NAME, "sealed": sealer.seal(text, place=_PLACE)})
+        connection.run_for_each(sql, [(_NAME, sealer.seal(text, place=_PLACE))])
+
+    def may_follow(self, earlier: Self) -> bool:
+        """Whether it may be the same, or have come of it by later commits."""
+        return self.commits > earlier.commits or self == earlier or earlier.commits == 0
 
     def with_versions(self, before: Mapping[str, int], after: Mapping[str, int], *, head: Head | None = None) -> Self:
         """After a commit that has made the versions `after` of those `before`, and perhaps added lines to the trail."""
@@ -169,13 +181,18 @@ def add_line(connection: SqlConnection, sealer: Sealer, *, at: str, actor: str, 
     the next start chains it with all others.
     """
     line = {"at": at, "actor": actor, "act": act, "detail": detail}
-    found = connection.fetch("SELECT 1 FROM pragma_table_info('audit') WHERE name = 'chain'")
-    if not found or chain.is_due(connection):
+    if not _has_chain(connection) or chain.is_due(connection):
         connection.run("INSERT INTO audit (at, actor, act, detail) VALUES (:at, :actor, :act, :detail)", line)
         return
     kept = RecordSum.read(connection, sealer) or RecordSum.new()
     head = chain.append(connection, kept.head, **line)
     replace(kept, head=head, commits=kept.commits + 1).write(connection, sealer)
+
+
+def _has_chain(connection: SqlConnection) -> bool:
+    if connection.dialect is not Dialect.SQLITE:
+        return True
+    return bool(connection.fetch("SELECT 1 FROM pragma_table_info('audit') WHERE name = 'chain'"))
 
 
 def versions_in(connection: SqlConnection) -> Iterator[tuple[str, int]]:
@@ -191,6 +208,18 @@ def are_at_most(connection: SqlConnection, most: int) -> bool:
 
 
 def _pages_of_versions(connection: SqlConnection) -> Iterator[list[tuple[str, int]]]:
+    return _pages_in_json(connection) if connection.dialect is Dialect.SQLITE else _pages(connection)
+
+
+def _pages(connection: SqlConnection) -> Iterator[list[tuple[str, int]]]:
+    sql = "SELECT ref, version FROM check_macs WHERE ref > ? ORDER BY ref LIMIT ?"
+    last = ""
+    while page := connection.fetch(sql, (last, _PAGE)):
+        yield [(ref, version) for ref, version in page]
+        last = page[-1][0]
+
+
+def _pages_in_json(connection: SqlConnection) -> Iterator[list[tuple[str, int]]]:
     # One row of JSON for each page: at each row SQLite lets go of Python's lock, and beside a busy loop a thread waits
     # some milliseconds until it has it again.
     # The end of a page goes back as bytes: what is no UTF-8 would sort otherwise than it reads.

@@ -6,10 +6,14 @@ be said so that both engines understand it is said by the `Dialect`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias, TypeVar
 
+T = TypeVar("T")
+
+Later: TypeAlias = Callable[[], T]
+"""Gives what was asked for before."""
 Parameters = Sequence[object] | Mapping[str, object]
 """Texts, numbers, bytes, None; a member of an enum as its value, a bool as 0 or 1."""
 
@@ -71,11 +75,17 @@ class SqlConnection(Protocol):
     def fetch_rows(self, sql: str, parameters: Parameters = (), /) -> list[Row]:
         """All rows of one statement."""
 
+    def fetch_later(self, sql: str, parameters: Parameters = (), /) -> Later[list[tuple[Any, ...]]]:
+        """The rows as they are now, for whoever takes them with a later statement's, or later still.
+
+        A server is asked for both in one round trip. What fails is told by then.
+        """
+
     def run(self, sql: str, parameters: Parameters = (), /) -> int:
         """Run one statement whose rows, if there are any, nobody wants; how many it touched."""
 
     def run_for_each(self, sql: str, parameters: Iterable[Sequence[object]], /) -> None:
-        """Run one statement that gives no rows, for each of these."""
+        """Run one statement that gives no rows, for each of these. What fails may be told by a later statement."""
 
 
 class SpoiltValue(Exception):

@@ -214,7 +214,7 @@ class SqliteConnections:
                 self.records.learn(witness, self.sealer)
         return found
 
-    def listen(self, heard: Callable[[Collection[str]], None]) -> None:
+    def listen(self, heard: Callable[[Collection[str] | None], None]) -> None:
         """One process uses a file: there is nobody to be heard."""
 
     def stop(self) -> None:

@@ -6,6 +6,7 @@ of the function that is rolled back.
 
 from collections.abc import Iterator
 
+from storage.engine import chain
 from storage.engine.connection import TrackedConnection
 from storage.engine.covered import COVERED, LAST_ACT, CoveredTable
 
@@ -39,6 +40,10 @@ class TemporaryNotes:
             return False
         self._connection.run("DELETE FROM temp.changed_sums")
         return True
+
+    def has_lines_after(self, seq: int) -> bool:
+        """Whether the audit trail has grown since its last line was this one."""
+        return chain.last(self._connection).seq != seq
 
     def _refs(self, where: str = "") -> list[str]:
         return [ref for (ref,) in self._connection.fetch(f"SELECT DISTINCT ref FROM temp.touched_checks {where}")]

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
 
 from bot.errors import RecordAltered
 from storage.engine import chain, kept_sums, macs
+from storage.engine.chain import Head
 from storage.engine.record_versions import RecordSum, RecordVersions, versions_in
 from storage.engine.sealing import Sealer
-from storage.engine.sql import SqlConnection
+from storage.engine.sql import Later, SqlConnection
 
 
 class Alterations:
@@ -117,6 +118,9 @@ class Notes(Protocol):
     def take_sums_changed(self) -> bool:
         """Whether a sum of days that is kept has changed since the last time."""
 
+    def has_lines_after(self, seq: int) -> bool:
+        """Whether the audit trail has grown since its last line was this one."""
+
 
 class WriterMacs:
     """Makes the MACs of what a commit has touched."""
@@ -127,26 +131,33 @@ class WriterMacs:
         witness: SqlConnection,
         sealer: Sealer,
         *,
-        notes: Notes,
         versions: RecordVersions,
         found: Alterations,
+        notes: Notes,
+        others_write: bool = False,
     ) -> None:
-        """`witness` is a connection of its own, on the same thread: it sees what was committed last."""
+        """`witness` is a connection of its own, on the same thread: it sees what was committed last.
+
+        Where `others_write`, other instances commit between two groups of this one.
+        """
         self._connection = connection
         self._witness = witness
-        self._notes = notes
         self._sealer = sealer
         self._versions = versions
         self._found = found
+        self._notes = notes
+        self._others_write = others_write
         self._before = macs.Examined()
         self._examined: set[str] = set()
         self._written: dict[str, int] = {}
         self._sum = RecordSum.new()
+        """As this instance has written it last, or seen another's that followed from it."""
         self._next_sum = self._sum
-        self._trail_before = chain.NOWHERE
+        self._trail_before: Later[Head] = lambda: chain.NOWHERE
+        self._asked: tuple[Later[RecordSum | None], Later[bool]] | None = None
 
     def begin(self) -> None:
-        """Read the sum of all records. Once, before any function runs."""
+        """Find out how records and trail were left, of one snapshot where others write. Once, before any group."""
         kept = RecordSum.read(self._connection, self._sealer)
         self._sum = self._next_sum = kept or RecordSum.new()
         if kept is None and next(versions_in(self._connection), None) is not None:
@@ -154,10 +165,14 @@ class WriterMacs:
         self._found.is_cut = self._sum.head != chain.last(self._connection)
 
     def begin_group(self) -> None:
-        """Before the first function of a commit."""
+        """Before the first function of a commit, once nobody else can commit."""
         self._notes.begin()
         self._before, self._examined, self._written = macs.Examined(), set(), {}
-        self._trail_before, self._next_sum = chain.last(self._connection), self._sum
+        self._trail_before, self._next_sum = chain.last_later(self._connection), self._sum
+        if self._others_write:
+            # Each time, whatever the group will do: so what is remembered here is never older than the last beat, and
+            # nobody can put an older state in place of what another instance has written since.
+            self._asked = self._ask_for_sum()
 
     @property
     def known(self) -> frozenset[str]:
@@ -196,30 +211,24 @@ class WriterMacs:
 
         The trail's new lines are chained, with a line of its own for each record that had none; a MAC knows the last.
         """
-        touched, before = self._notes.touched(), self._trail_before.seq
+        touched, before = self._notes.touched(), self._trail_before()
         sums_changed = self._notes.take_sums_changed()
-        if not touched and not sums_changed and chain.last(self._connection).seq == before:
+        if not touched and not sums_changed and not self._notes.has_lines_after(before.seq):
+            if self._others_write:
+                self._follow()
             return
         intact = sorted(set(touched) - self.altered(touched))
-        chain.record_all(self._connection, intact, after=before)
+        chain.record_all(self._connection, intact, after=before.seq)
         self._notes.forget_touched()  # its own lines are no act of anybody
         next_ones = {ref: self._before.versions.get(ref, 0) + 1 for ref in intact}
+        lines = chain.lines_after_later(self._connection, before.seq)
         self._written = keep(self._connection, self._sealer, next_ones)
         replaced = {ref: known for ref in intact if (known := self._before.versions.get(ref)) is not None}
-        for ref in replaced.keys() - self._written.keys():
-            # The bot itself has deleted it.
-            self._connection.run("DELETE FROM check_macs WHERE ref = ?", [ref])
-        kept = self._latest_sum()
-        last = kept.head
-        if not chain.holds(self._connection, self._sum.head):
-            # An older sum was put in place of ours together with the trail of its time. What a command beside the bot
-            # has written since may make it look newer than ours.
-            last = self._sum.head
-        if last != self._trail_before:
-            # Somebody has cut lines off or added some. The bot goes on from the last line that it wrote: the hash that
-            # is wrong from then on shows where.
-            self._found.is_cut = True
-        head = chain.complete(self._connection, last, after=before, versions=self._written)
+        # The bot itself has deleted them.
+        gone = [(ref,) for ref in replaced.keys() - self._written.keys()]
+        self._connection.run_for_each("DELETE FROM check_macs WHERE ref = ?", gone)
+        kept, last = self._latest()
+        head = chain.complete(self._connection, last, lines(), versions=self._written)
         kept = replace(kept, day_sums=self._digest_of_sums(kept)) if sums_changed else kept
         self._next_sum = kept.with_versions(replaced, self._written, head=head)
         self._next_sum.write(self._connection, self._sealer)
@@ -239,13 +248,36 @@ class WriterMacs:
             self._notes.take_sums_changed()
         return kept_sums.digest(self._connection)
 
-    def _latest_sum(self) -> RecordSum:
-        # A command beside the bot may have written since; an older one, or none, was put in its place.
-        kept = RecordSum.read(self._connection, self._sealer)
-        if kept is None or kept.commits < self._sum.commits:
+    def _ask_for_sum(self) -> tuple[Later[RecordSum | None], Later[bool]]:
+        """The sum as it is kept, and whether the trail still has what was its last line once."""
+        kept = RecordSum.read_later(self._connection, self._sealer)
+        return kept, chain.holds_later(self._connection, self._sum.head)
+
+    def _follow(self) -> None:
+        """Remember how the others have left it, if it follows from what is remembered."""
+        kept, last = self._latest()
+        if kept.head == last == self._trail_before():
+            self._next_sum = kept
+
+    def _latest(self) -> tuple[RecordSum, Head]:
+        """The sum that this commit goes on from, and the line of the trail.
+
+        A command beside the bot may have written since, or another instance; or somebody has put an older one in its
+        place, or none.
+        """
+        asked, is_whole = self._asked or self._ask_for_sum()
+        kept = asked()
+        if kept is None or not kept.may_follow(self._sum):
             self._found.is_older = self._found.is_older or self._sum.commits > 0
-            return self._sum
-        return kept
+            kept = self._sum
+        # Where it does not hold, an older sum was put in place of ours together with the trail of its time. What a
+        # command beside the bot has written since may make it look newer than ours.
+        last = kept.head if is_whole() else self._sum.head
+        if last != self._trail_before():
+            # Somebody has cut lines off or added some. The bot goes on from the last line that it wrote: the hash that
+            # is wrong from then on shows where.
+            self._found.is_cut = True
+        return kept, last
 
 
 def keep(connection: SqlConnection, sealer: Sealer, versions: Mapping[str, int]) -> dict[str, int]:
@@ -257,23 +289,22 @@ def keep(connection: SqlConnection, sealer: Sealer, versions: Mapping[str, int])
         INSERT INTO check_macs (ref, version, mac) VALUES (?, ?, ?)
         ON CONFLICT (ref) DO UPDATE SET version = excluded.version, mac = excluded.mac
         """
+    facts = [_facts_later(connection, page) for page in macs.pages(versions)]
     texts = macs.texts_of(connection, versions)
     made = [(ref, versions[ref], macs.mac_of(sealer, versions[ref], text)) for ref, text in texts.items()]
     connection.run_for_each(sql, made)
-    for page in macs.pages(texts):
-        _keep_facts(connection, sealer, page)
+    for rows in facts:
+        changed = [
+            (new, ref, row[0]) for ref, mac, *row in rows() if (new := macs.fact_mac_of(sealer, ref, row)) != mac
+        ]
+        connection.run_for_each("UPDATE facts SET mac = ? WHERE ref = ? AND round = ?", changed)
     return {ref: version for ref, version, _mac in made}
 
 
-def _keep_facts(connection: SqlConnection, sealer: Sealer, refs: Sequence[str]) -> None:
+def _facts_later(connection: SqlConnection, refs: Sequence[str]) -> Later[list[tuple[Any, ...]]]:
     table, parameters = macs.table_of(refs)
     sql = f"""
         SELECT f.ref, f.mac, {", ".join(f"f.{column}" for column in macs.FACTS.columns)} FROM {table} r
         CROSS JOIN facts f ON f.ref = r.value
         """
-    changed = [
-        (new, ref, row[0])
-        for ref, mac, *row in connection.fetch(sql, parameters)
-        if (new := macs.fact_mac_of(sealer, ref, row)) != mac
-    ]
-    connection.run_for_each("UPDATE facts SET mac = ? WHERE ref = ? AND round = ?", changed)
+    return connection.fetch_later(sql, parameters)

@@ -66,7 +66,7 @@ OF_OPEN_ONES = frozenset(
 FROM_AN_END: Mapping[str, str] = {
     "exports.py page": "a page in the order of asking",
     "search.py _refs": "a page in the order of asking",
-    "engine/chain.py last": "the last line of the trail",
+    "engine/chain.py last_later": "the last line of the trail",
     "engine/chain.py record_all": "the last line of the trail",
 }
 """They read as many rows as they give, along a key or an index in their own order, and sort nothing."""
@@ -103,7 +103,9 @@ NOT_REACHED: Mapping[str, str] = {
     "engine/macs.py renew": "`kyc-bot rekey`",
     "engine/record_versions.py add_line": "a restore",
     "engine/restored.py mark": "a restore, or a command after one that others have made",
-    "engine/record_versions.py _pages_of_versions": "the start, and behind it",
+    "engine/record_versions.py _has_chain": "a restore",
+    "engine/record_versions.py _pages": "on PostgreSQL",
+    "engine/record_versions.py _pages_in_json": "the start, and behind it",
     "engine/record_versions.py are_at_most": "the start",
     "engine/traces.py clear": "an erasure's end, by a connection of its own",
     "engine/traces.py _noted": "the same",

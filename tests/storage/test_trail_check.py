@@ -114,7 +114,7 @@ def add(chained: bool) -> Tamper:
         last = chain.last(sql_of(db))
         db.execute("INSERT INTO audit (at, actor, act) VALUES ('2026-11-22T12:00:00.000000Z', 'U9', 'check.moved')")
         if chained:
-            chain.complete(sql_of(db), last, after=last.seq, versions={})
+            chain.complete(sql_of(db), last, chain.lines_after(sql_of(db), last.seq), versions={})
 
     return change
 
