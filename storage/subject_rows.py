@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 
 from bot.errors import DatabaseFault
+from storage.engine import catalog
 from storage.engine.database import Transaction
 from storage.engine.lifespans import LIFESPANS
 from storage.engine.sealed_values import OF_CHECKS, OTHERS, SealedColumn
@@ -28,12 +29,12 @@ _ENDINGS = ("_print", "_sealed", "mac")
 
 def of_check(tx: Transaction, ref: str) -> dict[str, list[dict[str, object]]]:
     """By table; what is sealed stands opened under its name without `_sealed`."""
-    found = {table: _rows(tx, table, ref) for table in LIFESPANS if table not in _OF_NOBODY}
+    columns = catalog.columns(tx.connection)
+    found = {table: _rows(tx, table, columns[table], ref) for table in LIFESPANS if table not in _OF_NOBODY}
     return {table: rows for table, rows in found.items() if rows}
 
 
-def _rows(tx: Transaction, table: str, ref: str) -> list[dict[str, object]]:
-    columns = tx.column("SELECT name FROM pragma_table_info(:table)", table=table)
+def _rows(tx: Transaction, table: str, columns: list[str], ref: str) -> list[dict[str, object]]:
     where = _WHERE.get(table, "t.ref = :ref" if "ref" in columns else "")
     if not where:
         return []

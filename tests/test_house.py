@@ -384,6 +384,7 @@ MECHANISMS = frozenset(
 ENGINE = frozenset(
     {
         "storage.engine.backup",
+        "storage.engine.catalog",
         "storage.engine.chain",
         "storage.engine.connection",
         "storage.engine.connections",

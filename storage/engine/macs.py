@@ -5,7 +5,8 @@ for all rows of a check (`storage.engine.covered`) and the version of its record
 touches it. `writer_macs` makes them, `record_versions` notices an older record that was put back with its own MAC.
 
 SQLite itself writes down what a MAC covers, as one value for each check. A dozen rows with all their columns would be
-five times the work in Python, and at each row a thread lets go of Python's lock and waits for it again.
+five times the work in Python, and at each row a thread lets go of Python's lock and waits for it again. PostgreSQL
+writes the same bytes (`storage.engine.postgresql.covered_texts`).
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from storage.engine import catalog
 from storage.engine.covered import COVERED, FRACTIONS, LAST_ACT, CoveredTable
 from storage.engine.record_versions import RecordVersions
 from storage.engine.sealing import Sealer
-from storage.engine.sql import Row, SpoiltValue, SqlConnection
+from storage.engine.sql import Dialect, Row, SpoiltValue, SqlConnection
 
 if TYPE_CHECKING:
     from storage.engine.transaction import Transaction
@@ -91,8 +93,8 @@ def texts_of(connection: SqlConnection, refs: Collection[str]) -> Mapping[str, b
 def _stored(connection: SqlConnection, refs: Sequence[str]) -> Mapping[str, Stored]:
     """Of at most `PAGE` checks."""
     try:
-        table, parameters = table_of(refs)
-        rows = connection.fetch(_of_checks(table), parameters)
+        table, parameters = table_of(refs, connection.dialect)
+        rows = connection.fetch(_of_checks(table, connection.dialect), parameters)
     except SpoiltValue:
         if len(refs) > 1:
             # One record that somebody has spoilt must not stop the list that it stands in.
@@ -130,15 +132,16 @@ def is_fact(sealer: Sealer, row: Row) -> bool:
 
 def exists(connection: SqlConnection) -> bool:
     """Whether this is a database with MACs."""
-    return bool(connection.fetch("SELECT 1 FROM sqlite_schema WHERE name = 'check_macs'"))
+    return "check_macs" in catalog.columns(connection)
 
 
 def refs_after(connection: SqlConnection, last: str, *, most: int = PAGE) -> list[str]:
     """The next checks in the order of their references, with or without a record."""
     sql = """
         SELECT ref FROM (
-            SELECT * FROM (SELECT ref FROM verifications WHERE ref > :last ORDER BY ref LIMIT :most)
-            UNION SELECT * FROM (SELECT ref FROM check_macs WHERE ref > :last ORDER BY ref LIMIT :most))
+            SELECT * FROM (SELECT ref FROM verifications WHERE ref > :last ORDER BY ref LIMIT :most) v
+            UNION SELECT * FROM (SELECT ref FROM check_macs WHERE ref > :last ORDER BY ref LIMIT :most) m
+        ) r
         ORDER BY ref LIMIT :most
         """
     refs = [ref for (ref,) in connection.fetch(sql, {"last": last, "most": most})]
@@ -179,8 +182,12 @@ _NOTHING = Stored(None, None, None)
 
 
 @cache
-def _of_checks(refs: str) -> str:
+def _of_checks(refs: str, dialect: Dialect) -> str:
     """One statement for references, in the column `value` of a table: a row for each, with `Stored` behind it."""
+    if dialect is Dialect.POSTGRESQL:
+        from storage.engine.postgresql import covered_texts  # noqa: PLC0415 - psycopg is an extra
+
+        return covered_texts.of_checks(refs)
     checks, *others = COVERED
     text = " || ".join([_row(checks, "v"), *(_rows(table) for table in others), _LAST_ACT])
     return f"""
@@ -230,8 +237,10 @@ def _row(table: CoveredTable, alias: str) -> str:
     return " || ".join([f"rtrim(json_array({', '.join(values)}), ',nul]')", *blobs])
 
 
-def table_of(refs: Sequence[str]) -> tuple[str, list[str]]:
+def table_of(refs: Sequence[str], dialect: Dialect) -> tuple[str, list[str]]:
     """SQL of a table with these references in its column `value`, and the parameters of it."""
+    if dialect is Dialect.POSTGRESQL:
+        return "json_array_elements_text(CAST(? AS JSON))", [json.dumps(refs)]
     # Of a single one without reading JSON, which costs as much as a fifth of its record.
     return ("(SELECT ? AS value)", [*refs]) if len(refs) == 1 else ("json_each(?)", [json.dumps(refs)])
 

@@ -5,8 +5,9 @@ end in `_sealed` hold personal data or secrets, sealed with table, column and ro
 end in `_print` hold keyed hashes for look-ups. Times are UTC text of fixed width, so that they sort.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 
 from sqlite_utils import Database, Migrations
 
@@ -21,14 +22,31 @@ from storage.engine.transaction import Transaction
 migrations = Migrations("kyc-bot")
 
 
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One of them."""
+
+    name: str
+    apply: Callable[[Database], None]
+
+
 def applied_known(db: Database) -> set[str]:
     """The migrations that a database has had. Raises DatabaseNewer if this version does not know them all."""
     applied = {migration.name for migration in migrations.applied(db)}
-    with closing(Database(memory=True, execute_plugins=False)) as empty:
-        known = {migration.name for migration in migrations.pending(empty)}
-    if beyond := sorted(applied - known):
+    if beyond := sorted(applied.difference(known())):
         raise DatabaseNewer(f"the database was written by a newer kyc-bot ({', '.join(beyond)}): update the bot")
     return applied
+
+
+def ordered() -> Sequence[Migration]:
+    """All of this version, in the order in which they are applied."""
+    with closing(Database(memory=True, execute_plugins=False)) as empty:
+        return [Migration(migration.name, migration.fn) for migration in migrations.pending(empty)]
+
+
+def known() -> list[str]:
+    """Their names."""
+    return [migration.name for migration in ordered()]
 
 
 def migrate(db: Database, sealer: Sealer) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from bot.errors import DatabaseFault
-from storage.engine import chain, kept_sums
+from storage.engine import catalog, chain, kept_sums
 from storage.engine.chain import GENESIS, NOWHERE, Head
 from storage.engine.sealing import Sealer
 from storage.engine.sql import Dialect, Later, SqlConnection
@@ -181,18 +181,12 @@ def add_line(connection: SqlConnection, sealer: Sealer, *, at: str, actor: str, 
     the next start chains it with all others.
     """
     line = {"at": at, "actor": actor, "act": act, "detail": detail}
-    if not _has_chain(connection) or chain.is_due(connection):
+    if "chain" not in catalog.columns(connection)["audit"] or chain.is_due(connection):
         connection.run("INSERT INTO audit (at, actor, act, detail) VALUES (:at, :actor, :act, :detail)", line)
         return
     kept = RecordSum.read(connection, sealer) or RecordSum.new()
     head = chain.append(connection, kept.head, **line)
     replace(kept, head=head, commits=kept.commits + 1).write(connection, sealer)
-
-
-def _has_chain(connection: SqlConnection) -> bool:
-    if connection.dialect is not Dialect.SQLITE:
-        return True
-    return bool(connection.fetch("SELECT 1 FROM pragma_table_info('audit') WHERE name = 'chain'"))
 
 
 def versions_in(connection: SqlConnection) -> Iterator[tuple[str, int]]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from storage.engine import catalog
 from storage.engine.sql import SqlConnection
 
 
@@ -168,23 +169,18 @@ def key_ids(connection: SqlConnection) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = {}
     for kind, sql in _counts(connection):
         for key_id, rows in connection.fetch(sql):
-            found.setdefault(key_id, Counter())[kind.what] += rows
+            found.setdefault(key_id.hex() if isinstance(key_id, bytes) else key_id, Counter())[kind.what] += rows
     return found
 
 
 def _counts(connection: SqlConnection) -> Iterator[tuple[SealedColumn | KeyedColumn, str]]:
-    columns = {
-        f"{table}.{column}"
-        for table, column in connection.fetch(
-            "SELECT s.name, c.name FROM sqlite_schema s, pragma_table_info(s.name) c WHERE s.type = 'table'"
-        )
-    }
+    columns = {f"{table}.{column}" for table, names in catalog.columns(connection).items() for column in names}
     for sealed in (*OF_CHECKS, *OTHERS):
         if sealed.name in columns:
             yield (
                 sealed,
                 f"""
-                SELECT lower(hex(substr({sealed.column}, 2, 4))), COUNT(*) FROM {sealed.table}
+                SELECT substr({sealed.column}, 2, 4), COUNT(*) FROM {sealed.table}
                 WHERE {sealed.column} IS NOT NULL GROUP BY 1
                 """,
             )
@@ -195,6 +191,6 @@ def _counts(connection: SqlConnection) -> Iterator[tuple[SealedColumn | KeyedCol
                 keyed,
                 f"""
                 SELECT substr({keyed.column}, 1, 8), COUNT(*) FROM {keyed.table}
-                WHERE {keyed.column} GLOB '????????:*' GROUP BY 1
+                WHERE substr({keyed.column}, 9, 1) = ':' GROUP BY 1
                 """,
             )

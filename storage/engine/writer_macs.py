@@ -302,7 +302,7 @@ def keep(connection: SqlConnection, sealer: Sealer, versions: Mapping[str, int])
 
 
 def _facts_later(connection: SqlConnection, refs: Sequence[str]) -> Later[list[tuple[Any, ...]]]:
-    table, parameters = macs.table_of(refs)
+    table, parameters = macs.table_of(refs, connection.dialect)
     sql = f"""
         SELECT f.ref, f.mac, {", ".join(f"f.{column}" for column in macs.FACTS.columns)} FROM {table} r
         CROSS JOIN facts f ON f.ref = r.value

@@ -71,8 +71,8 @@ FROM_AN_END: Mapping[str, str] = {
 }
 """They read as many rows as they give, along a key or an index in their own order, and sort nothing."""
 WHOLE: Mapping[str, str] = {
+    "engine/catalog.py columns": "which tables and columns there are, however long they are",
     "engine/sealed_values.py key_ids": "whether a lost key is needed; by a start with other keys, and `rekey`",
-    "engine/sealed_values.py _counts": "the same",
     "rekey.py count": "`kyc-bot rekey` goes through all checks",
     "rekey.py finish": "once, at its end",
     "rekey.py _older": "what is left at the end of `kyc-bot rekey`; before, page by page",
@@ -98,12 +98,11 @@ NOT_REACHED: Mapping[str, str] = {
     "engine/chain.py _older_lines": "an upgrade, and its proof",
     "engine/kept_sums.py forget_all": "once, where somebody else has put sums of days there or taken some away",
     "engine/touched.py __init__": "the start",
-    "engine/macs.py exists": "the start",
+    "engine/postgresql/shape.py _vouched": "on PostgreSQL",
     "engine/macs.py under_older_keys": "`kyc-bot rekey`",
     "engine/macs.py renew": "`kyc-bot rekey`",
     "engine/record_versions.py add_line": "a restore",
     "engine/restored.py mark": "a restore, or a command after one that others have made",
-    "engine/record_versions.py _has_chain": "a restore",
     "engine/record_versions.py _pages": "on PostgreSQL",
     "engine/record_versions.py _pages_in_json": "the start, and behind it",
     "engine/record_versions.py are_at_most": "the start",
