@@ -37,6 +37,8 @@ KycError
     ├── SlackUncertain       sent, answer lost: look for our own metadata before posting again
     ├── SlackRateLimited     wait `retry_after` seconds
     └── SlackRefused         Slack says no; `code` is Slack's word for why
+
+LeaseLost                    another instance has the work by now; passes every handler of errors
 """
 
 from __future__ import annotations
@@ -50,6 +52,14 @@ C = TypeVar("C", bound=StrEnum)
 
 class KycError(Exception):
     """The root: catches everything that this project raises on purpose."""
+
+
+class LeaseLost(BaseException):
+    """This process was ended by another instance, which has its work by now: whoever is at it drops it.
+
+    No error of the work's own, which would be stored or answered: it passes every `except Exception`, as a cancellation
+    does, up to whoever began the work. The text is the id under which it was begun.
+    """
 
 
 class _Coded(KycError, Generic[C]):

@@ -10,8 +10,10 @@ A file is used by one process at a time, as its lock proves: there every older i
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot import __version__
 from storage import attempts, leases
 from storage.engine.database import Transaction, load
+from storage.engine.membership import name_of
 
 KEPT_FOR = timedelta(days=30)
 """How long an instance that has ended stands in the table, for whoever asks what happened."""
@@ -30,24 +32,19 @@ class Instance:
     """When it last stored anything, by the database's clock: compared with nothing but what it was before."""
 
 
-def join(tx: Transaction, *, version: str, now: datetime) -> None:
+def join(tx: Transaction, *, now: datetime) -> None:
     """This process begins to take work."""
-    name = tx.instance[:8]
-    tx.insert("instances", id=tx.instance, name=name, version=version, started_at=now, seen_at=now)
+    name = name_of(tx.instance)
+    tx.insert("instances", id=tx.instance, name=name, version=__version__, started_at=now, seen_at=now)
     tx.run("DELETE FROM instances WHERE ended_at <= :before", before=now - KEPT_FOR)
 
 
-def join_alone(tx: Transaction, *, version: str, now: datetime) -> None:
+def join_alone(tx: Transaction, *, now: datetime) -> None:
     """The same where a lock proves that every other process has ended: their leases are dead."""
     tx.run("UPDATE instances SET ended_at = :now WHERE ended_at IS NULL", now=now)
     leases.release_all(tx, now=now)
     attempts.doubt_open_ones(tx, since=now)
-    join(tx, version=version, now=now)
-
-
-def prove(tx: Transaction, *, now: datetime) -> bool:
-    """That this process has not been ended by another, which had seen nothing of it for too long."""
-    return tx.change("UPDATE instances SET seen_at = :now WHERE id = :id AND ended_at IS NULL", now=now, id=tx.instance)
+    join(tx, now=now)
 
 
 def living(tx: Transaction, *, but: str = "") -> list[Instance]:

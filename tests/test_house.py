@@ -398,6 +398,7 @@ ENGINE = frozenset(
         "storage.engine.lifespans",
         "storage.engine.lock",
         "storage.engine.macs",
+        "storage.engine.membership",
         "storage.engine.migrations",
         "storage.engine.older_macs",
         "storage.engine.postgresql.examine",

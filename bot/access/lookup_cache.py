@@ -9,7 +9,9 @@ from typing import Generic, TypeVar
 import structlog
 
 from bot.errors import SlackError
+from bot.network.fence import behind_fence
 from bot.slack.client import LOOK_UP_SECONDS
+from storage.engine.membership import work_of
 
 log = structlog.get_logger(__name__)
 
@@ -96,7 +98,9 @@ class LookupCache(Generic[K, T]):
             look_up.is_outdated = False
             requested_at = self.now()
             try:
-                value = await self.look_up(key)
+                # Whatever work asks first: the answer is everybody's.
+                with work_of(None), behind_fence(None):
+                    value = await self.look_up(key)
             except SlackError as fault:
                 log.warning("lookup.failed", kind=self.name, error=str(fault))
                 return

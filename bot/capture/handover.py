@@ -7,7 +7,7 @@ again, under the same job id; while that is in doubt, the worker asks Smile ID's
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,6 +22,7 @@ from bot.domain.check.states import State
 from bot.domain.results.attempt import Attempt, Step
 from bot.errors import (
     IllegalMove,
+    LeaseLost,
     LinkGone,
     NewerDevice,
     NotAgreed,
@@ -69,6 +70,8 @@ class Handover(Process):
     sender: Sender
     under_way: UnderWay
     """The worker's own: of a check that is sent here it works on nothing."""
+    at_work: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Around what is sent on the lease of a check."""
     send_seconds: float = SEND_SECONDS
     _uploads: set[str] = field(default_factory=set, init=False)
     """By the references of their checks."""
@@ -90,7 +93,12 @@ class Handover(Process):
                 raise NotNow(ASK_SECONDS)
             await self.database.write(capture_links.tried, found.link)
             photos = TakenPhotos(unpack(await read()))
-            return await self._hand_over(found.check.ref, token, device, photos)
+            try:
+                with self.at_work():
+                    return await self._hand_over(found.check.ref, token, device, photos)
+            except LeaseLost as lost:
+                # Whoever has ended this instance asks Smile ID what has arrived.
+                raise NotNow(ASK_SECONDS) from lost
 
     @contextmanager
     def _place(self, check: Check) -> Iterator[None]:

@@ -21,6 +21,7 @@ import httpcore
 import httpx
 
 from bot.errors import SettingsFault
+from bot.network import fence
 from bot.network.direct import DirectBackend, DirectResolver, DirectRule, NotPublic, Resolve, by_the_system
 from bot.network.pool import Connection, Pool
 from bot.settings import NetworkSettings, is_loopback
@@ -113,12 +114,17 @@ class _Connector(aiohttp.TCPConnector):
                 await self._rule.addresses(req.url.raw_host, req.url.port)
             except OSError as fault:
                 raise NotConnected(by_proxy=False) from fault
+        await fence.require_open()
         try:
-            return await super().connect(req, traces, timeout)
+            connection = await super().connect(req, traces, timeout)
         except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, TimeoutError):
             raise
         except (aiohttp.ClientConnectionError, OSError) as fault:
             raise NotConnected(by_proxy=req.proxy is not None) from fault
+        if not fence.is_open():
+            connection.close()
+            raise NotConnected(by_proxy=False)
+        return connection
 
 
 def _is_literal(host: str | None) -> bool:

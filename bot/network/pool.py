@@ -14,6 +14,7 @@ from typing import Any
 
 import httpcore
 
+from bot.network import fence
 from bot.network.streams import in_time
 
 KEPT_SECONDS = 5.0
@@ -57,6 +58,7 @@ class Pool:
             for unused in self._take_unused():
                 await self.close(unused)
             await use.take_place(request.extensions.get("timeout", {}).get("pool"))
+            await fence.require_open()
             use.connection = await self._connection(ways, origin)
             response = await use.connection.handle_async_request(request)
         except BaseException:

@@ -12,6 +12,8 @@ from typing import Any, Self, TypeVar, cast
 
 import httpcore
 
+from bot.network import fence
+
 FULL_BYTES = 256 * 1024
 """Received and not yet read: from here on the other side has to wait."""
 _TLS_BYTES = 64 * 1024
@@ -48,6 +50,9 @@ class TCPStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Returns once the kernel has all of it. Raises WriteTimeout or WriteError."""
+        if not fence.is_open():
+            # What went before is no whole request, and nobody waits for an answer to it.
+            self._transport.abort()
         if not self._transport.is_closing():
             self._transport.write(buffer)
             if not self._writable.is_set():

@@ -89,6 +89,7 @@ from bot.runtime.clock import Clock, ClockWatch, RemoteClock, utc_now
 from bot.runtime.doors import CallbackDoor, CaptureDoor, SlackDoor
 from bot.runtime.health import Degraded, Health
 from bot.runtime.id_type_sync import IDTypeSync
+from bot.runtime.instances import Instances
 from bot.runtime.metrics import Metrics, read_gauges
 from bot.runtime.records import RecordWatch
 from bot.runtime.turned_away import TurnedAway
@@ -215,6 +216,7 @@ class Bot:
     schedule: Scheduler
     background: BackgroundTasks
     health: Health
+    instances: Instances
     records: RecordWatch
     purge: NightlyPurge
     holds: Holds
@@ -266,16 +268,26 @@ async def build(
     now, steady = (clock.now, clock.steady) if clock else (now, now)
     health, turned_away = Health(), TurnedAway()
     metrics = Metrics(health, on_turned_away=turned_away.count)
-    codes, id_types = read_tables(settings)
 
     # Connections
-    sealer, (outbound, gates) = Sealer.from_text(settings.sealing_keys), _way_out(settings)
+    (codes, id_types), sealer, (outbound, gates) = (
+        read_tables(settings),
+        Sealer.from_text(settings.sealing_keys),
+        _way_out(settings),
+    )
     database = await Database.open(
         settings.database_file, sealer=sealer, migrate=migrate, on_commit=metrics.commit, on_busy=metrics.write_refused
     )
     for at_the_end in (database.close, partial(turned_away.store, database, now)):
         stack.push_async_callback(at_the_end)
     await database.write(_begin, now())
+    instances = Instances(
+        database=database,
+        health=health,
+        now=now,
+        are_several=not isinstance(settings.database, Path),
+        on_begun_anew=metrics.begun_anew,
+    )
     remote_clock = partial(RemoteClock, now=now, steady=steady, health=health)
     slack_clock = remote_clock(Degraded.CLOCK_AGAINST_SLACK)
     slack_client = partial(
@@ -430,7 +442,7 @@ async def build(
     )
 
     # What is due in each queue is worked off by a pool, which a commit to that queue wakes
-    pool = partial(_pool, database)
+    pool = partial(_pool, database, instances)
     inbox_pool = pool("inbox", INBOX, inbox, size=ANSWERS_AT_ONCE)
     outbox_pool = pool("outbox", OUTBOX, outbox, size=8)
     watch = ClockWatch(clock=clock, database=database, health=health, on_step=metrics.clock_step) if clock else None
@@ -488,6 +500,7 @@ async def build(
             reconciler=reconciler,
             sender=submission.sender,
             under_way=submission.under_way,
+            at_work=instances.at_work,
             send_seconds=min(SEND_SECONDS, timeouts.one_pass_seconds),
         ),
         callbacks=Callbacks(**process, smile_id=smile_id, settlement=settlement, on_callback=callback_door.heard),
@@ -516,6 +529,7 @@ async def build(
         schedule=schedule,
         background=_background(process, gates),
         health=health,
+        instances=instances,
         records=RecordWatch(**process, health=health, steady=steady),
         holds=Holds(**process),
         purge=NightlyPurge(**process, is_clock_off=lambda: health.clock_is_off),
@@ -716,6 +730,7 @@ async def _http(stack: AsyncExitStack, outbound: Outbound, timeout: httpx.Timeou
 
 def _pool(
     database: Database,
+    instances: Instances,
     name: str,
     topic: str,
     queue: Queue[T],
@@ -724,6 +739,6 @@ def _pool(
     holds_back: bool = False,
     in_a_lull: bool = False,
 ) -> WorkerPool[T]:
-    pool = WorkerPool(name, queue, size=size, holds_back=holds_back)
+    pool = WorkerPool(name, queue, size=size, holds_back=holds_back, at_work=instances.at_work)
     database.subscribe(topic, pool.wake_in_a_lull if in_a_lull else pool.wake)
     return pool

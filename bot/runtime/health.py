@@ -47,6 +47,8 @@ class Degraded(StrEnum):
     """Work has been due for long."""
     TICKS = "ticks"
     """The event loop was held up."""
+    INSTANCE = "instance"
+    """Other instances cannot see that this one lives, or have ended it."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -86,6 +86,7 @@ class Metrics:
         self._slack = counter("kyc_slack_requests", "Calls to Slack", ["method", "result"])
         self._smile_id = counter("kyc_smile_id_requests", "Calls to Smile ID", ["call", "result"])
         self._steps = counter("kyc_clock_steps", "How often the machine's clock was set", ["direction"])
+        self._begun_anew = counter("kyc_instances_begun_anew", "How often another instance ended this one")
         self._foreign = counter("kyc_foreign_requests", "Requests of another workspace or app", ["named"])
         self._ticks = histogram(
             "kyc_tick_lag_seconds", "How late the clock's ticks came", buckets=(0.1, 0.5, 1, 5, 10, 60)
@@ -167,6 +168,10 @@ class Metrics:
 
     def clock_step(self, step: timedelta) -> None:
         self._steps.labels("forth" if step > timedelta(0) else "back").inc()
+
+    def begun_anew(self) -> None:
+        """Another instance has ended this one, which goes on as a new one."""
+        self._begun_anew.inc()
 
     def render(self, gauges: Gauges) -> bytes:
         for state in (*State, ReviewReason.ALTERED):

@@ -20,7 +20,6 @@ import structlog
 import uvicorn
 from slack_bolt.async_app import AsyncApp
 
-from bot import __version__
 from bot.errors import CannotListen, DatabaseFault
 from bot.runtime import greetings, starts
 from bot.runtime.clock import Clock
@@ -29,7 +28,6 @@ from bot.runtime.factory import Bot, build
 from bot.runtime.socket_mode import SocketMode
 from bot.settings import Settings
 from bot.submission.photo_decoder import return_freed_memory
-from storage import instances
 from storage.engine import inspect
 from storage.engine.lock import DatabaseLock
 
@@ -96,8 +94,8 @@ async def serve(
             bot = await build(settings, stack, clock=clock or Clock())
             if bot.watch is not None:
                 await bot.watch.recover()
-            # The lock proves it: every earlier process has ended.
-            await bot.database.write(instances.join_alone, version=__version__, now=bot.now())
+            await bot.instances.join()
+            bot.instances.keep()
             # Before anybody is shown anything: a backup that was put back may hold whoever was erased since.
             await bot.erasures.tick()
             await bot.database.write(starts.begun, starts.used(settings), at=bot.now())
@@ -138,6 +136,7 @@ async def serve(
             await _stop(bot, servers, sockets)
             with suppress(DatabaseFault):  # its disk may be full: no reason to end otherwise than well
                 await bot.database.write(starts.ended, at=bot.now())
+            await bot.instances.leave()
     log.info("bot.stopped")
 
 

@@ -5,6 +5,7 @@ The only importer of apscheduler. Work lives in our tables, so the scheduler's o
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -12,7 +13,10 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from bot.errors import LeaseLost
+from bot.network.fence import behind_fence
 from storage.engine.lanes import behind
+from storage.engine.membership import work_of
 
 log = structlog.get_logger(__name__)
 
@@ -48,8 +52,18 @@ class WorkerPool(Generic[T]):
     tick finds what nothing woke.
     """
 
-    def __init__(self, name: str, queue: Queue[T], *, size: int, holds_back: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        queue: Queue[T],
+        *,
+        size: int,
+        holds_back: bool = False,
+        at_work: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """`at_work` is around each claim and the work on what it gave."""
         self._name = name
+        self._at_work = at_work
         self._queue = queue
         self._size = size
         self._holds_back = holds_back
@@ -100,6 +114,8 @@ class WorkerPool(Generic[T]):
             self._awake.clear()
             try:
                 await self._fill()
+            except LeaseLost:
+                log.warning("pool.claim_dropped", pool=self._name)
             except Exception:
                 # The database may be back at the next tick; a pool that died would never claim again.
                 log.exception("pool.claim_failed", pool=self._name)
@@ -107,11 +123,12 @@ class WorkerPool(Generic[T]):
     async def _fill(self) -> None:
         while not self._stopping and (free := self._size - len(self._tasks)) > 0:
             self._ended = 0
-            rows = await self._queue.claim(free)
-            for row in rows:
-                task = asyncio.create_task(self._one(row))
-                self._tasks.add(task)
-                task.add_done_callback(self._finished)
+            with self._at_work():
+                rows = await self._queue.claim(free)
+                for row in rows:
+                    task = asyncio.create_task(self._one(row))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._finished)
             self._leaves_rows = self._holds_back or len(rows) >= free
             if len(rows) < free:
                 return
@@ -125,6 +142,9 @@ class WorkerPool(Generic[T]):
     async def _one(self, row: T) -> None:
         try:
             await self._queue.work(row)
+        except LeaseLost:
+            # Whoever has ended this instance does it.
+            log.warning("pool.work_dropped", pool=self._name)
         except Exception:
             # One unit of work: its row stays leased and is due again when the lease ends.
             log.exception("pool.work_failed", pool=self._name)
@@ -302,7 +322,8 @@ class BackgroundTasks:
     @staticmethod
     async def _run(work: Coroutine[Any, Any, None]) -> None:
         try:
-            with behind():
+            # Whatever has begun it: it has no lease of its own.
+            with behind(), work_of(None), behind_fence(None):
                 await work
         except Exception:
             # Nobody awaits it, so nothing else would report its failure.

@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol, TypeVar
 
 from bot.domain.privacy.erasures import Traces
-from storage.engine.group import CommitGroup, Identity, Records
+from storage.engine.group import CommitGroup, Records
+from storage.engine.membership import Membership
 from storage.engine.shape import Migrate
 from storage.engine.transaction import Transaction
 
@@ -30,7 +31,7 @@ class Connections(Protocol):
     """All connections of one database. All but reading and `listen` is called on the writer's thread."""
 
     records: Records
-    identity: Identity
+    identity: Membership
 
     @property
     def writer(self) -> GroupWriter: ...

@@ -7,7 +7,6 @@ reach outside the database: no network, no waiting. What the functions say in SQ
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,8 +22,9 @@ from bot.domain.privacy.erasures import Traces
 from bot.errors import DatabaseBusy, DatabaseFault
 from storage.engine import record_versions
 from storage.engine.connections import Connections, Reader
-from storage.engine.group import CommitGroup, Identity, WriteJob
+from storage.engine.group import CommitGroup, WriteJob
 from storage.engine.lanes import Lanes, is_behind
+from storage.engine.membership import Membership, begun_by, new_id
 from storage.engine.sealing import Sealer
 from storage.engine.shape import Migrate
 from storage.engine.sqlite import SqliteConnections
@@ -64,6 +64,7 @@ class Database:
     ) -> None:
         """Use `open`."""
         self._on_altered: Callable[[list[str]], None] | None = None
+        self._on_begun_anew: Callable[[str], None] | None = None
         self._connections = connections
         self._writer_thread = writer_thread
         # Two rooms: a listener never waits for a thread that goes through a whole table.
@@ -120,7 +121,7 @@ class Database:
         connections = SqliteConnections(
             path=path,
             sealer=sealer,
-            identity=Identity(instance or f"i-{secrets.token_hex(6)}"),
+            identity=Membership(instance or new_id()),
             busy_timeout=busy_timeout,
             learn_at_once=learn_at_once,
         )
@@ -137,6 +138,7 @@ class Database:
     async def write(self, fn: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn` on the writer thread; its result or exception comes after the commit.
 
+        Within `work_of` an instance that has ended it raises LeaseLost, and nothing is stored.
         A cancelled caller takes nothing back: the function runs, and is stored, all the same.
         Raises what `fn` raises (it alone is rolled back), and DatabaseFault if the database is closed, cannot be
         used, or the commit fails, DatabaseBusy if too many wait for it already: then nothing is stored.
@@ -160,7 +162,7 @@ class Database:
         self._refuse_if_closed()
         answered: asyncio.Future[T] = self._loop.create_future()
         try:
-            self._waiting.add(WriteJob(call, answered, is_behind()))
+            self._waiting.add(WriteJob(call, answered, is_behind(), begun_by()))
         except DatabaseBusy:
             if self._on_busy:
                 self._on_busy()
@@ -194,8 +196,13 @@ class Database:
             self._tell_altered()
 
     @property
+    def membership(self) -> Membership:
+        """This process among those that work on the database."""
+        return self._connections.identity
+
+    @property
     def instance(self) -> str:
-        """The id of this process, which each transaction has. Others follow when it begins anew under another id."""
+        """The id of this process, which each transaction has; another one once it was ended by others."""
         return self._connections.identity.instance
 
     @instance.setter
@@ -225,6 +232,10 @@ class Database:
         """Call back on the event loop with checks whose record proves altered, each of them once."""
         self._on_altered = callback
         self._tell_altered()
+
+    def on_begun_anew(self, callback: Callable[[str], None]) -> None:
+        """Call back on the event loop with the id under which this process was ended by another."""
+        self._on_begun_anew = callback
 
     def subscribe(self, topic: str, callback: Callable[[], None]) -> None:
         """Call back on the event loop, once after each commit that woke the topic."""
@@ -316,6 +327,9 @@ class Database:
             else:
                 job.answered.set_exception(job.error)
                 job.answered.exception()  # counts as heard: a caller that is cancelled by now cannot hear it
+        for former in self._connections.identity.take_former():
+            if self._on_begun_anew:
+                self._loop.call_soon(self._on_begun_anew, former)
         for event, facts in group.told:
             log.info(event, **facts)
         self._wake(group.topics)

@@ -16,7 +16,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from bot.errors import DatabaseUnusable
+from bot.errors import DatabaseUnusable, LeaseLost
+from storage.engine.membership import Membership
 from storage.engine.record_versions import RecordVersions
 from storage.engine.sealing import Sealer
 from storage.engine.sql import SqlConnection
@@ -35,6 +36,8 @@ class WriteJob:
     answered: asyncio.Future[Any]
     is_behind: bool = False
     """Nobody waits for it: others go first."""
+    begun_by: str | None = None
+    """The instance on whose leases it rests, if it does."""
     result: object = None
     error: BaseException | None = None
     """What the caller gets instead."""
@@ -80,18 +83,11 @@ class Records:
         return SnapshotMacs(connection, sealer, versions=self.versions, found=self.found)
 
 
-@dataclass(slots=True, eq=False)
-class Identity:
-    """Who works on the database here, for all its connections."""
-
-    instance: str
-
-
 class Writer(ABC):
     """Commits groups of functions on the writer's connection. Stays with one thread at a time."""
 
     def __init__(
-        self, connection: SqlConnection, sealer: Sealer, identity: Identity, *, macs: WriterMacs | None = None
+        self, connection: SqlConnection, sealer: Sealer, identity: Membership, *, macs: WriterMacs | None = None
     ) -> None:
         """Without `macs` before there are any."""
         self.connection = connection
@@ -135,6 +131,10 @@ class Writer(ABC):
     def _explain(self, error: BaseException) -> str:
         """What went wrong in words for the operator: never a statement or a value."""
 
+    def _prove(self) -> bool:
+        """That nobody has ended this process: once a group's transaction has begun, and part of it."""
+        return self._identity.prove(self.connection)
+
     def commit(self, group: CommitGroup) -> CommitGroup:
         """Run the group's functions and commit them together. Raises nothing: errors are in the jobs."""
         started = time.perf_counter()
@@ -146,7 +146,10 @@ class Writer(ABC):
         return group
 
     def _store(self, group: CommitGroup) -> None:
+        since = self._identity.since_boot()
         self._begin(group)
+        if self._identity.joined and not self._prove():
+            self._identity.begin_anew(self.connection)
         if self._macs:
             self._macs.begin_group()
         self._run_all(group)
@@ -154,6 +157,7 @@ class Writer(ABC):
             self._macs.make()
         self._end(group)
         group.committed = True
+        self._identity.proven(since)
         if self._macs:
             self._macs.committed()
 
@@ -166,6 +170,9 @@ class Writer(ABC):
             self._write(job, group)
 
     def _write(self, job: WriteJob, group: CommitGroup) -> None:
+        if job.begun_by not in (None, self._identity.instance):
+            job.error = LeaseLost(job.begun_by)
+            return
         woken: list[str] = []
         told: list[LogEvent] = []
         self._savepoint()

@@ -25,7 +25,8 @@ from storage.engine.connection import (
     read_any_text,
     unusable_as_fault,
 )
-from storage.engine.group import CommitGroup, Identity, Records, Writer, run
+from storage.engine.group import CommitGroup, Records, Writer, run
+from storage.engine.membership import Membership
 from storage.engine.sealing import Sealer
 from storage.engine.shape import Migrate, ShapeGuard
 from storage.engine.touched import TemporaryNotes
@@ -44,7 +45,7 @@ class SqliteWriter(Writer):
         self,
         connection: TrackedConnection,
         sealer: Sealer,
-        identity: Identity,
+        identity: Membership,
         *,
         macs: WriterMacs | None = None,
         shape: ShapeGuard | None = None,
@@ -95,7 +96,7 @@ class SqliteReader:
         self,
         connection: TrackedConnection,
         sealer: Sealer,
-        identity: Identity,
+        identity: Membership,
         *,
         records: Records | None = None,
         shape: ShapeGuard | None = None,
@@ -149,7 +150,7 @@ class SqliteConnections:
 
     path: Path
     sealer: Sealer
-    identity: Identity
+    identity: Membership
     busy_timeout: timedelta
     learn_at_once: int
     records: Records = field(init=False, default_factory=Records)

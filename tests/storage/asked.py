@@ -417,7 +417,6 @@ def _by_name(known: Mapping[str, Any]) -> dict[str, Any]:
         "under_way": (),
         "until": SOON,
         "used": frozenset(),
-        "version": "1.0",
         "view_id": "V-invented",
     }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot import __version__
 from bot.domain.check.check import Request
 from bot.domain.mentions.incoming import InboxItem, InboxKind, MessageIds
 from bot.domain.outbox import PostKind
@@ -97,7 +98,11 @@ TABLES = {
 
 
 def join(tx: Transaction) -> None:
-    instances.join(tx, version="1.0", now=NOON)
+    instances.join(tx, now=NOON)
+
+
+def prove(tx: Transaction, database: Database) -> bool:
+    return database.membership.prove(tx.connection)
 
 
 async def both(database: Database) -> None:
@@ -208,13 +213,13 @@ async def test_one_that_shows_itself_before_it_is_ended_is_not(tmp_path: Path) -
         await both(database)
         seen = await theirs(database)
         database.instance = THEIRS
-        assert await database.write(instances.prove, now=NOON + timedelta(seconds=25))
+        assert await database.write(prove, database)
         database.instance = OURS
         assert not await database.write(instances.end, seen, now=NOON + MINUTE, searched_in=VISIBLE)
-        assert (await theirs(database)).seen_at == NOON + timedelta(seconds=25)
+        assert (await theirs(database)).seen_at != seen.seen_at
         assert await end_theirs(database, NOON + MINUTE)
         database.instance = THEIRS
-        assert not await database.write(instances.prove, now=NOON + MINUTE)
+        assert not await database.write(prove, database)
 
 
 async def test_one_that_leaves_gives_everything_back(tmp_path: Path) -> None:
@@ -302,8 +307,8 @@ async def test_at_the_start_of_the_one_process_of_a_file_all_others_have_ended(
             table = TABLES[queue]
             await database.write(lambda tx: tx.run(f"UPDATE {table} SET leased_by = NULL") and None)  # noqa: S608
         database.instance = "i-next"
-        await database.write(instances.join_alone, version="1.1", now=NOON)
-        assert [(one.id, one.version) for one in await database.read(instances.living)] == [("i-next", "1.1")]
+        await database.write(instances.join_alone, now=NOON)
+        assert [(one.id, one.version) for one in await database.read(instances.living)] == [("i-next", __version__)]
         assert await claims(database, work, OURS, NOON) == 1
 
 
@@ -312,6 +317,6 @@ async def test_instances_that_ended_long_ago_are_forgotten(tmp_path: Path) -> No
         await both(database)
         await end_theirs(database, NOON)
         database.instance = "i-next"
-        await database.write(instances.join, version="1.1", now=NOON + instances.KEPT_FOR)
+        await database.write(instances.join, now=NOON + instances.KEPT_FOR)
         count = await database.read(lambda tx: int(tx.value("SELECT COUNT(*) FROM instances")))
         assert count == 2

@@ -1,0 +1,327 @@
+"""An instance beside others: it is ended only when it was silent, and what it had begun it never sends after that.
+
+Two databases are open on one file, each as a process of its own would have it; their seconds since boot are the test's.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.domain.outbox import Post, PostKind
+from bot.errors import LeaseLost
+from bot.network.fence import behind_fence, is_open, require_open
+from bot.runtime.health import Degraded, Health
+from bot.runtime.instances import CERTAIN_FOR, SEND_SECONDS, SHOW_EVERY, SILENT_FOR, Instances
+from bot.runtime.workers import BackgroundTasks, WorkerPool
+from storage import deliveries, meta, outbox
+from storage.engine.database import Database, Transaction
+from storage.engine.membership import work_of
+from storage.instances import living
+from tests.storage.test_blind_index import opened
+
+pytestmark = pytest.mark.anyio
+
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Time:
+    """Seconds since a boot."""
+
+    seconds: float
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass(slots=True, kw_only=True)
+class Process:
+    """One instance, as a test moves it."""
+
+    database: Database
+    instances: Instances
+    since_boot: Time
+    health: Health
+    begun_anew: list[str] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        return self.database.instance
+
+    @property
+    def fault(self) -> str | None:
+        return self.health.degraded.get(Degraded.INSTANCE)
+
+    async def shows(self) -> None:
+        """It stores something."""
+        await self.database.write(meta.keep, "anything", "at all")
+
+    async def stored(self, name: str) -> str | None:
+        return await self.database.read(meta.kept, name)
+
+
+class Site:
+    """All of them, with one passing of time."""
+
+    def __init__(self, folder: Path, stack: AsyncExitStack) -> None:
+        self._folder = folder
+        self._stack = stack
+        self._processes: list[Process] = []
+
+    async def starts(self, *, booted: float = 0.0) -> Process:
+        """One more; `booted`: so many seconds earlier than the test began."""
+        database = await self._stack.enter_async_context(opened(self._folder / "kyc.db"))
+        health, since_boot = Health(), Time(booted)
+        begun_anew: list[str] = []
+        database.membership.since_boot = since_boot
+        instances = Instances(
+            database=database,
+            health=health,
+            now=lambda: NOON,
+            are_several=True,
+            on_begun_anew=lambda: begun_anew.append(database.instance),
+        )
+        process = Process(
+            database=database, instances=instances, since_boot=since_boot, health=health, begun_anew=begun_anew
+        )
+        await instances.join()
+        self._processes.append(process)
+        return process
+
+    def passes(self, seconds: float) -> None:
+        for each in self._processes:
+            each.since_boot.seconds += seconds
+
+    async def look(self, *processes: Process, seconds: float) -> None:
+        """These look once a second for so long; whoever is left out is frozen meanwhile."""
+        for _second in range(int(seconds)):
+            self.passes(1)
+            for each in processes:
+                with work_of(None), behind_fence(None):  # whatever work the test is in the middle of is not theirs
+                    await each.instances.look()
+
+
+@asynccontextmanager
+async def site(folder: Path) -> AsyncIterator[Site]:
+    async with AsyncExitStack() as stack:
+        yield Site(folder, stack)
+
+
+async def test_who_is_silent_is_ended_after_half_a_minute_and_not_before(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        mine, other = await our.starts(), await our.starts(booted=86_400)
+        await our.look(mine, other, seconds=60)
+        assert await mine.database.read(_ids) == sorted([mine.id, other.id])
+        # Seen for the first time with the next look.
+        await our.look(mine, seconds=SILENT_FOR)
+        assert await mine.database.read(_ids) == sorted([mine.id, other.id])
+        await our.look(mine, seconds=1)
+        assert await mine.database.read(_ids) == [mine.id]
+        assert mine.fault is None
+
+
+async def test_one_that_has_nothing_to_store_shows_itself_all_the_same(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        mine = await our.starts()
+        (before,) = await mine.database.read(living)
+        await our.look(mine, seconds=SHOW_EVERY - 1)
+        assert (await mine.database.read(living))[0] == before
+        await our.look(mine, seconds=1)
+        assert (await mine.database.read(living))[0].seen_at > before.seen_at
+
+
+async def test_one_that_comes_back_after_twenty_five_seconds_is_not_ended(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        mine, other = await our.starts(), await our.starts()
+        await our.look(mine, seconds=25)
+        await other.shows()
+        await our.look(mine, seconds=25)
+        await other.shows()
+        assert await mine.database.read(_ids) == sorted([mine.id, other.id])
+        assert (other.begun_anew, other.fault) == ([], None)
+
+
+async def test_a_start_waits_before_it_ends_anybody(tmp_path: Path) -> None:
+    """However long ago the database's clock says that it was."""
+    async with site(tmp_path) as our:
+        other = await our.starts()
+        await other.database.write(lambda tx: tx.run("UPDATE instances SET seen_at = '2020-01-01T00:00:00.000000Z'"))
+        mine = await our.starts()
+        await our.look(mine, seconds=SILENT_FOR)
+        assert other.id in await mine.database.read(_ids)
+        await our.look(mine, seconds=1)
+        assert await mine.database.read(_ids) == [mine.id]
+
+
+async def test_of_two_that_notice_one_ends_it_and_they_let_each_other_be(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        one, two, gone = await our.starts(), await our.starts(), await our.starts()
+        await our.look(one, two, seconds=SILENT_FOR + 1)
+        assert await one.database.read(_ids) == sorted([one.id, two.id])
+        await our.look(one, two, seconds=60)
+        assert (one.begun_anew, two.begun_anew, gone.begun_anew) == ([], [], [])
+
+
+async def test_who_wakes_after_it_was_ended_goes_on_as_another_and_drops_what_it_had_begun(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        mine, frozen = await our.starts(), await our.starts()
+        former = frozen.id
+        with frozen.instances.at_work():
+            await our.look(mine, seconds=SILENT_FOR + 2)
+            # It does not know yet; but that its last commit is too old, it does.
+            assert not is_open()
+            with pytest.raises(LeaseLost, match=former):
+                await frozen.database.write(meta.keep, "work", "of before")
+            with pytest.raises(LeaseLost):
+                await require_open()
+        assert frozen.id != former
+        # A person's wish is stored, by whichever instance.
+        await frozen.shows()
+        assert await mine.stored("anything") == "at all"
+        assert await mine.stored("work") is None
+        assert await mine.database.read(_ids) == sorted([mine.id, frozen.id])
+        assert frozen.begun_anew == [frozen.id]
+        assert frozen.fault is not None
+        with frozen.instances.at_work():
+            await require_open()
+            await frozen.database.write(meta.keep, "work", "of now")
+        await our.look(mine, frozen, seconds=3600)
+        assert frozen.fault is None
+
+
+async def test_what_waits_for_the_writer_when_it_wakes_is_sorted_out_in_one_commit(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        mine, frozen = await our.starts(), await our.starts()
+        with frozen.instances.at_work():
+            await our.look(mine, seconds=SILENT_FOR + 2)
+            work = asyncio.ensure_future(frozen.database.write(meta.keep, "work", "of before"))
+        wish = asyncio.ensure_future(frozen.database.write(meta.keep, "wish", "of a person"))
+        done = await asyncio.gather(work, wish, return_exceptions=True)
+        assert [type(one) for one in done] == [LeaseLost, type(None)]
+        assert await mine.stored("wish") == "of a person"
+
+
+async def test_a_request_is_sent_at_once_while_the_last_commit_is_young(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        mine = await our.starts()
+        with mine.instances.at_work():
+            our.passes(CERTAIN_FOR - SEND_SECONDS - 1)
+            await require_open()
+            (before,) = await mine.database.read(living)
+            our.passes(1)
+            # It might be sent when the last commit is too old: first another one shows that this is still us.
+            await require_open()
+            assert (await mine.database.read(living))[0].seen_at > before.seen_at
+            our.passes(CERTAIN_FOR - 1)
+            assert is_open()
+            our.passes(1)
+            assert not is_open()
+
+
+async def test_what_a_person_waits_for_passes_no_fence(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        await our.starts()
+        our.passes(3600)
+        await require_open()
+        assert is_open()
+
+
+async def test_a_task_that_work_has_begun_for_everybody_outlives_the_instance(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        mine, frozen = await our.starts(), await our.starts()
+        background = BackgroundTasks()
+        with frozen.instances.at_work():
+            await our.look(mine, seconds=SILENT_FOR + 2)
+            background.spawn(frozen.shows())
+        await background.done()
+        assert await mine.stored("anything") == "at all"
+
+
+async def test_without_a_commit_for_a_quarter_of_a_minute_it_says_so(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        mine = await our.starts()
+        await mine.instances.look()
+        assert mine.fault is None
+        await mine.database.close()
+        our.passes(16)
+        with pytest.raises(Exception, match="closed"):
+            await mine.instances.look()
+        assert mine.fault == "nothing was stored for 16 s: another instance takes over what this one was doing"
+
+
+class Posts:
+    """The queue of posts, whose work waits for the test."""
+
+    def __init__(self, process: Process, work: Callable[[Post], Awaitable[None]]) -> None:
+        self._process = process
+        self._work = work
+
+    async def claim(self, limit: int) -> list[Post]:
+        return await self._process.database.write(_claim, limit)
+
+    async def work(self, row: Post) -> None:
+        await self._work(row)
+
+
+async def test_the_work_of_a_pool_is_the_instances_that_claimed_it_and_is_dropped_with_it(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        mine, frozen = await our.starts(), await our.starts()
+        begun, woken, sent = asyncio.Event(), asyncio.Event(), list[str]()
+
+        async def post(row: Post) -> None:
+            begun.set()
+            await woken.wait()
+            await require_open()
+            sent.append(row.id)
+            await frozen.database.write(deliveries.done, row.id, channel="D1", ts="1.1", now=NOON)
+
+        await frozen.database.write(
+            outbox.enqueue, PostKind.ALERT, key="1", destination="D1", now=NOON, payload={}, ref=None
+        )
+        pool = WorkerPool("posts", Posts(frozen, post), size=4, at_work=frozen.instances.at_work)
+        pool.start()
+        await begun.wait()
+        await our.look(mine, seconds=SILENT_FOR + 2)
+        later = NOON + timedelta(seconds=10)
+        assert [one.id for one in await mine.database.write(_claim, 4, now=later)] == ["alert:1"]
+        woken.set()
+        await pool.stop(timedelta(seconds=5))
+        # Who has it by now posts it, and says what became of it.
+        assert sent == []
+        assert await mine.database.read(_is_leased)
+
+
+async def test_who_leaves_is_gone_at_once(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        mine, other = await our.starts(), await our.starts()
+        await other.instances.leave()
+        assert await mine.database.read(_ids) == [mine.id]
+
+
+async def test_one_process_of_a_file_stores_nothing_to_show_itself(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        alone = Instances(database=database, health=Health(), now=lambda: NOON, are_several=False)
+        await alone.join()
+        alone.keep()
+        assert not database.membership.joined
+        with alone.at_work():
+            await require_open()
+        await alone.leave()
+        assert [one.id for one in await database.read(living)] == [database.instance]
+
+
+def _ids(tx: Transaction) -> list[str]:
+    return sorted(one.id for one in living(tx))
+
+
+def _claim(tx: Transaction, limit: int, now: datetime = NOON) -> list[Post]:
+    return deliveries.claim_due(tx, now=now, until=now + timedelta(minutes=5), limit=limit)
+
+
+def _is_leased(tx: Transaction) -> bool:
+    return tx.exists("SELECT 1 FROM posts WHERE leased_until IS NOT NULL")
