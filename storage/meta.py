@@ -7,8 +7,8 @@ from dataclasses import asdict
 from bot.domain.installation import Installation
 from bot.errors import DatabaseFault, WrongKey
 from storage import keys
-from storage.engine.database import Transaction
 from storage.engine.sql import Dialect, SqlConnection
+from storage.engine.transaction import Transaction
 
 _PROOF = "kyc-bot"
 _PROOF_WITH_MACS = "kyc-bot macs"

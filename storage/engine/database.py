@@ -18,6 +18,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
 
+from bot.domain.database_address import DatabaseAddress
 from bot.domain.privacy.erasures import Traces
 from bot.errors import DatabaseBusy, DatabaseFault
 from storage.engine import record_versions
@@ -93,7 +94,7 @@ class Database:
     @classmethod
     async def open(
         cls,
-        path: Path,
+        place: Path | DatabaseAddress,
         *,
         sealer: Sealer,
         migrate: Migrate,
@@ -107,24 +108,33 @@ class Database:
         learn_at_once: int = record_versions.AT_ONCE,
         instance: str | None = None,
     ) -> Database:
-        """Open or create the file, and run `migrate` on the writer thread before anything else.
+        """Open or create the file, or connect to the server, and run `migrate` before anything else.
 
         So many `readers` serve what is quick, and as many what takes long.
 
-        A file taken `as_it_is` must have been migrated before: a command beside a bot leaves that to the bot.
+        What is taken `as_it_is` must have been migrated before: a command beside a bot leaves that to the bot.
 
         Of more than `learn_at_once` checks the versions are read afterwards (`learned`).
         `on_commit` hears, on the event loop, of each commit: how many functions it held, and its seconds; `on_busy` of
         each function that is refused with DatabaseBusy. `instance` is the id of this process, made if it is not given.
-        Raises DatabaseFault if the file cannot be used, and whatever `migrate` raises.
+        Raises DatabaseFault if the database cannot be used, and whatever `migrate` raises.
         """
-        connections = SqliteConnections(
-            path=path,
-            sealer=sealer,
-            identity=Membership(instance or new_id()),
-            busy_timeout=busy_timeout,
-            learn_at_once=learn_at_once,
-        )
+        identity = Membership(instance or new_id())
+        connections: Connections
+        if isinstance(place, Path):
+            connections = SqliteConnections(
+                path=place,
+                sealer=sealer,
+                identity=identity,
+                busy_timeout=busy_timeout,
+                learn_at_once=learn_at_once,
+            )
+        else:
+            from storage.engine.postgresql.connections import PostgresqlConnections  # noqa: PLC0415 - psycopg is an extra
+
+            connections = PostgresqlConnections(
+                address=place, sealer=sealer, identity=identity, learn_at_once=learn_at_once
+            )
         thread = ThreadPoolExecutor(1, "database-writer")
         try:
             opening = partial(connections.open, migrate, as_it_is=as_it_is, readers=readers)

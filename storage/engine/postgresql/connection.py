@@ -67,6 +67,8 @@ class _Answer:
     prepared: _Prepared | None = None
     is_preparation: bool = False
     is_sync: bool = False
+    is_own: bool = False
+    """It begins or ends something: it neither fails nor touches a row."""
     is_dropped: bool = False
     """Whatever it says is of no interest: what it was sent for is taken back."""
     result: PGresult | None = None
@@ -77,12 +79,21 @@ class PostgresqlConnection:
 
     dialect = Dialect.POSTGRESQL
 
-    def __init__(self, connect: Connect, stop: Stop, *, reads_only: bool = False, patience: float = PATIENCE) -> None:
-        """Raises DatabaseFault if no connection can be opened."""
+    def __init__(
+        self,
+        connect: Connect,
+        stop: Stop,
+        *,
+        reads_only: bool = False,
+        patience: float = PATIENCE,
+        epoch: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """It is out of date as soon as `epoch` says another number. Raises DatabaseFault if it cannot be opened."""
         self._connect = connect
         self._stop = stop
         self._reads_only = reads_only
         self._patience = patience
+        self._epoch = epoch
         self._names = count()
         self._watching = False
         self.on_notice: Callable[[str, str], None] | None = None
@@ -96,6 +107,7 @@ class PostgresqlConnection:
     def reconnect(self) -> None:
         """Take a new connection in place of the one before. Raises DatabaseFault."""
         self.close()
+        self._connected_in = self._epoch()
         connection = self._connect()
         load_as_sqlite_does(connection)
         connection.add_notice_handler(self._hear)
@@ -116,6 +128,11 @@ class PostgresqlConnection:
     def is_lost(self) -> bool:
         """It was connected, and is not any more."""
         return self._connection is None
+
+    @property
+    def is_out_of_date(self) -> bool:
+        """The server that it is connected to may have been replaced by another."""
+        return self._connected_in != self._epoch()
 
     @property
     def in_transaction(self) -> bool:
@@ -211,7 +228,7 @@ class PostgresqlConnection:
 
     def release_savepoint(self) -> None:
         # What the function sent without waiting may have failed: that is its own failure, not the next one's.
-        self.settle()
+        self.settle_statements()
         self._send_own(f"RELEASE {SAVEPOINT}")
 
     def return_to_savepoint(self) -> None:
@@ -235,6 +252,22 @@ class PostgresqlConnection:
             self._sync()
             self._receive()
 
+    def settle_statements(self) -> None:
+        """The same, but for what the connection itself has sent: that travels on with the next statement."""
+        if not all(answer.is_own for answer in self._awaited):
+            self.settle()
+
+    def notifications(self, seconds: float) -> list[tuple[int, str]]:
+        """What `LISTEN` hears within so many seconds: the server's process that it comes of, and what it says."""
+        self._require_connection()
+        try:
+            if self._readable.poll(seconds * 1000):
+                self._pg.consume_input()
+            heard = list(iter(self._pg.notifies, None))
+        except psycopg.Error:
+            raise self._lose(lost()) from None
+        return [(one.be_pid, one.extra.decode()) for one in heard]
+
     def close(self) -> None:
         """A repeat is harmless."""
         self._in_transaction = self._is_begun = False
@@ -252,9 +285,11 @@ class PostgresqlConnection:
         return self._send_prepared(statement.text, types, values)
 
     def _send_own(self, statement: str) -> _Answer:
-        return self._send_prepared(statement, (), [])
+        return self._send_prepared(statement, (), [], is_own=True)
 
-    def _send_prepared(self, text: str, types: tuple[int, ...], values: Sequence[bytes | None]) -> _Answer:
+    def _send_prepared(
+        self, text: str, types: tuple[int, ...], values: Sequence[bytes | None], *, is_own: bool = False
+    ) -> _Answer:
         self._require_connection()
         self.statements += 1
         try:
@@ -264,17 +299,18 @@ class PostgresqlConnection:
             self._pg.send_query_prepared(prepared.name, values, [_BINARY] * len(values), _BINARY)
         except psycopg.Error:
             raise self._lose(lost()) from None
-        return self._await(_Answer(prepared))
+        return self._await(_Answer(prepared, is_own=is_own))
 
     def _forget_prepared(self) -> None:
         self._pg.send_query_params(b"DEALLOCATE ALL", None)
         self._await(_Answer())
         self._prepared, self._is_outdated = {}, False
+        self._sync()  # a BEGIN that says how must be the first statement since
 
     def _prepare(self, text: str, types: tuple[int, ...]) -> _Prepared:
         prepared = _Prepared((text, types), b"s%d" % next(self._names))
         self._pg.send_prepare(prepared.name, text.encode(), types)
-        self._await(_Answer(prepared, is_preparation=True))
+        self._await(_Answer(prepared, is_preparation=True, is_own=True))
         self._prepared[prepared.key] = prepared
         return prepared
 
@@ -310,7 +346,7 @@ class PostgresqlConnection:
         self._deadline = monotonic() + self._patience
         try:
             self._pg.pipeline_sync()
-            self._await(_Answer(is_sync=True))
+            self._await(_Answer(is_sync=True, is_own=True))
             while self._pg.flush():
                 self._wait_for(self._writable)
                 self._pg.consume_input()
@@ -373,7 +409,7 @@ class PostgresqlConnection:
         while not poll.poll(_LOOK_MS):
             if self._stop.is_over:
                 raise self._lose(lost("it is being closed, and the server does not answer"))
-            if monotonic() > self._deadline:
+            if monotonic() > self._deadline or self.is_out_of_date:
                 raise self._lose(lost("the server does not answer"))
 
     def _hear(self, notice: Diagnostic) -> None:

@@ -18,7 +18,7 @@ from psycopg.pq.abc import PGresult
 from storage.engine.postgresql.faults import fault_of, lost
 from storage.engine.postgresql.translation import translated
 from storage.engine.postgresql.values import encoded, load_as_sqlite_does, row_class
-from storage.engine.sql import Dialect, Parameters, Row
+from storage.engine.sql import Dialect, Later, Parameters, Row
 
 _FINE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 
@@ -38,6 +38,10 @@ class PlainConnection:
 
     def fetch(self, sql: str, parameters: Parameters = (), /) -> list[tuple[Any, ...]]:
         return self._rows(self._ask(sql, parameters), tuple)
+
+    def fetch_later(self, sql: str, parameters: Parameters = (), /) -> Later[list[tuple[Any, ...]]]:
+        rows = self.fetch(sql, parameters)
+        return lambda: rows
 
     def fetch_rows(self, sql: str, parameters: Parameters = (), /) -> list[Row]:
         result = self._ask(sql, parameters)
