@@ -45,7 +45,9 @@ def claim_due(
 
 
 def _free_lanes(tx: Transaction, *, now: datetime) -> list[str]:
-    """Conversations for which posts are due, and none is on its way: one step along an index for each of them.
+    """Conversations for which posts are due, where none is on its way and Slack has not asked to wait.
+
+    One step along an index for each of them.
 
     To go through all posts that are due, while Slack is away perhaps for days, would be work for each one of them.
     """
@@ -58,7 +60,8 @@ def _free_lanes(tx: Transaction, *, now: datetime) -> list[str]:
         SELECT l.lane FROM lanes l
         WHERE l.lane IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM posts o WHERE o.lane = l.lane AND o.state = 'due' AND o.leased_until IS NOT NULL
-              AND (o.leased_until > :now OR NOT {leases.NOT_ANOTHERS}))
+              AND (o.leased_until > :now OR NOT {leases.not_anothers("o.")}))
+          AND NOT EXISTS (SELECT 1 FROM pauses s WHERE s.lane = l.lane AND s.until > :now)
         """
     return tx.column(sql, now=now, instance=tx.instance)
 
@@ -80,9 +83,10 @@ def _next_in(tx: Transaction, destination: str, *, now: datetime, hold: timedelt
     queue for each post in it. `q` is the row itself: whoever writes the file can have the index say that it goes to
     another conversation, and the MAC of its check is compared with the row.
     """
-    sql = """
+    sql = f"""
         SELECT q.* FROM posts p CROSS JOIN posts q ON q.seq = p.seq AND q.lane = :destination
         WHERE p.lane = :destination AND p.state = 'due' AND p.due_at <= :now
+          AND (q.kind <> 'answer' OR {leases.not_anothers("q.")})
           AND NOT EXISTS (
             SELECT 1 FROM posts e
             WHERE e.ref = p.ref AND e.lane || '' = p.lane AND e.state = 'due' AND e.seq < p.seq
@@ -93,7 +97,7 @@ def _next_in(tx: Transaction, destination: str, *, now: datetime, hold: timedelt
               AND (a.created_at > :hold OR p.kind IN ('confirmed', 'review_card', 'summary_chart', 'summary_csv')))
         ORDER BY p.priority, p.seq LIMIT 1
         """
-    return tx.row(sql, destination=destination, now=now, hold=now - hold)
+    return tx.row(sql, destination=destination, now=now, hold=now - hold, instance=tx.instance)
 
 
 def intend(tx: Transaction, post_id: str, *, now: datetime) -> None:

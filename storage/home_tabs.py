@@ -19,11 +19,11 @@ GAP = timedelta(seconds=10)
 _QUEUE = leases.Queue(
     table="homes",
     key="person",
-    columns="person, view_print, choices",
+    columns="person, view_print, choices, is_opened",
     # A change makes a tab due even while it is being published, but it waits for that: one view could overtake another.
     due=f"(due_at <= :now OR leased_until <= :now) AND {leases.FREE}",
     order="due_at, person",
-    taken="due_at = NULL",
+    taken="due_at = NULL, is_opened = 0",
 )
 
 
@@ -35,6 +35,8 @@ class DueTab:
     view_print: str
     """Of what was published last; empty when it must be published in any case."""
     choices: HomeChoices
+    is_opened: bool
+    """Its person has opened it, or turned a page of it, since it was last published."""
 
 
 def prints_of(tx: Transaction, view: str) -> list[str]:
@@ -48,8 +50,8 @@ def prints_of(tx: Transaction, view: str) -> list[str]:
 def opened(tx: Transaction, person: str, *, now: datetime) -> None:
     """Somebody opened it: publish it at once."""
     sql = """
-        INSERT INTO homes (person, opened_at, due_at) VALUES (:person, :now, :now)
-        ON CONFLICT (person) DO UPDATE SET opened_at = :now, due_at = :now, view_print = ''
+        INSERT INTO homes (person, opened_at, due_at, is_opened) VALUES (:person, :now, :now, 1)
+        ON CONFLICT (person) DO UPDATE SET opened_at = :now, due_at = :now, view_print = '', is_opened = 1
         """
     tx.run(sql, person=person, now=now)
     tx.wake(HOMES)
@@ -60,8 +62,9 @@ def choose(tx: Transaction, person: str, change: Callable[[HomeChoices], HomeCho
     # Read and written in one transaction: two quick clicks change two choices, and neither takes the other back.
     before = HomeChoices.load(tx.value("SELECT choices FROM homes WHERE person = :person", person=person) or "")
     sql = """
-        INSERT INTO homes (person, opened_at, due_at, choices) VALUES (:person, :now, :now, :choices)
-        ON CONFLICT (person) DO UPDATE SET opened_at = :now, due_at = :now, view_print = '', choices = :choices
+        INSERT INTO homes (person, opened_at, due_at, choices, is_opened) VALUES (:person, :now, :now, :choices, 1)
+        ON CONFLICT (person) DO UPDATE SET opened_at = :now, due_at = :now, view_print = '', choices = :choices,
+            is_opened = 1
         """
     tx.run(sql, person=person, now=now, choices=change(before).dump())
     tx.wake(HOMES)
@@ -110,14 +113,15 @@ def shown(
         tx.wake(HOMES)
 
 
-def reschedule(tx: Transaction, person: str, *, at: datetime) -> None:
-    """It could not be published: retry at `at`, unless a change makes it due earlier."""
+def reschedule(tx: Transaction, person: str, *, at: datetime, is_opened: bool) -> None:
+    """It could not be published: retry at `at`, unless a change makes it due earlier. `is_opened` as it was claimed."""
     sql = """
         UPDATE homes SET leased_until = NULL, view_print = '',
+            is_opened = CASE WHEN :is_opened = 1 THEN 1 ELSE is_opened END,
             due_at = CASE WHEN due_at IS NULL OR due_at > :at THEN :at ELSE due_at END
         WHERE person = :person
         """
-    tx.run(sql, at=at, person=person)
+    tx.run(sql, at=at, is_opened=is_opened, person=person)
 
 
 def forget(tx: Transaction, person: str) -> None:

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 from bot import __version__
 from storage import attempts, leases
-from storage.engine.database import Transaction, load
-from storage.engine.membership import name_of
+from storage.engine.database import Transaction, from_text, load
+from storage.engine.membership import NOW, name_of
 
 KEPT_FOR = timedelta(days=30)
 """How long an instance that has ended stands in the table, for whoever asks what happened."""
@@ -51,6 +51,11 @@ def living(tx: Transaction, *, but: str = "") -> list[Instance]:
     """Those that have not ended, the oldest first."""
     rows = tx.rows("SELECT * FROM instances WHERE ended_at IS NULL AND id <> :but ORDER BY started_at, id", but=but)
     return [load(Instance, row) for row in rows]
+
+
+def database_now(tx: Transaction) -> datetime:
+    """The time of day by the database's clock, which all instances go by."""
+    return from_text(tx.value(f"SELECT {NOW[tx.dialect]}"))
 
 
 def end(tx: Transaction, one: Instance, *, now: datetime, searched_in: timedelta) -> bool:

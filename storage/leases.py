@@ -14,11 +14,16 @@ from datetime import datetime, timedelta
 from storage.engine.database import Transaction, any_moment
 from storage.engine.sql import Row
 
-NOT_ANOTHERS = """
-    (COALESCE(leased_by, :instance) = :instance
-        OR leased_by NOT IN (SELECT i.id FROM instances i WHERE i.ended_at IS NULL))
-"""
-"""No other instance that lives has it, or had it last."""
+
+def not_anothers(row: str = "") -> str:
+    """No other instance that lives has it, or had it last; `row` is the row's name with a dot, where it needs one."""
+    return f"""
+        (COALESCE({row}leased_by, :instance) = :instance
+            OR {row}leased_by NOT IN (SELECT i.id FROM instances i WHERE i.ended_at IS NULL))
+        """
+
+
+NOT_ANOTHERS = not_anothers()
 FREE = f"(leased_until IS NULL OR (leased_until <= :now AND {NOT_ANOTHERS}))"
 """Nobody is working on it, or a lease of our own ran out: it was set longer than any worker takes.
 

@@ -50,9 +50,10 @@ def enqueue(
     tx.run(
         """
         INSERT INTO posts (id, ref, kind, lane, priority, receipt, note, about, due_at, created_at, state,
-            done_at, in_doubt_since)
+            done_at, leased_by, in_doubt_since)
         VALUES (
             :id, :ref, :kind, :destination, :priority, :receipt, :payload, :parent_id, :due_at, :now, :state, :done_at,
+            :kept_by,
             COALESCE(:in_doubt_since, (SELECT m.value FROM meta m JOIN verifications v ON v.ref = :ref
              WHERE m.name = 'restored' AND v.asked_at <= m.value AND :is_posted = 1)))
         ON CONFLICT (id) DO NOTHING
@@ -70,6 +71,8 @@ def enqueue(
         state="dropped" if is_silent else "due",
         done_at=now if is_silent else None,
         due_at=due_at or now,
+        # What it says is in the memory of this instance, which delivers it as long as it lives.
+        kept_by=tx.instance if kind is PostKind.ANSWER else None,
         now=now,
     )
     tx.wake(OUTBOX)

@@ -13,6 +13,8 @@ from storage.engine.database import Transaction, from_text, to_text
 
 _SEEN = "seen_at"
 """Kept in `meta`: how late it was when the bot was last alive."""
+_MOVES = "clock_moves"
+"""Kept in `meta`: how often one of several instances has moved the timers."""
 _OPEN = """state IN ('requested', 'awaiting_photos', 'submitting', 'processing', 'in_review')
     AND (state <> 'in_review' OR ended_at IS NULL)"""
 """Word by word as the index `verifications_unsettled` has it."""
@@ -42,12 +44,31 @@ def move(tx: Transaction, *, by: timedelta, before: datetime, now: datetime) -> 
     _shift(tx, "slack_removals", ("id",), ("due_at", "leased_until"), "state IN ('due', 'left')", by)
     _shift(tx, "inbox", ("id",), ("due_at", "leased_until", "asked_at"), "1 = 1", by)
     _shift(tx, "homes", ("person",), ("due_at", "leased_until", "opened_at", "published_at"), "1 = 1", by)
+    _shift(tx, "pauses", ("lane",), ("until",), "1 = 1", by)
     # Nobody touched it since it was opened: it is silent since then.
     tx.run("UPDATE reviews SET touched_at = opened_at WHERE state = 'open' AND touched_at IS NULL")
     _shift(tx, "reviews", ("ref", "round"), ("touched_at",), "state = 'open'", by)
     # Slack repeats a request by its own clock, so its id is kept no shorter for ours.
     tx.run("UPDATE slack_requests SET at = :now", now=now)
     seen(tx, now=now)
+
+
+def move_once(tx: Transaction, *, known: int, by: timedelta, before: datetime, now: datetime) -> int:
+    """The same of a clock that several instances go by: the first of them moves the timers, and the others do not.
+
+    `known`: how often they had been moved when the caller's clock was last right. Gives how often they are now.
+    """
+    count = moves(tx)
+    if count == known:
+        move(tx, by=by, before=before, now=now)
+        count += 1
+        meta.keep(tx, _MOVES, str(count))
+    return count
+
+
+def moves(tx: Transaction) -> int:
+    """How often one of several instances has moved the timers."""
+    return int(meta.kept(tx, _MOVES) or 0)
 
 
 def seen(tx: Transaction, *, now: datetime) -> None:

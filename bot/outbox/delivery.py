@@ -27,7 +27,7 @@ from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.recipients import NOT_MISSED, SHARED, Context, Recipients, context_of
 from bot.slack.client import VISIBLE_WITHIN, SlackClient
 from bot.slack.error_codes import BLOCKS_REFUSED, CONVERSATION_CLOSED, MESSAGE_FIXED
-from storage import deliveries, outbox
+from storage import deliveries, outbox, pauses
 from storage.engine.database import Transaction
 from storage.leases import UnderWay
 
@@ -115,7 +115,7 @@ class Outbox(Process):
         except SlackRateLimited as limited:
             wait = timedelta(seconds=limited.retry_after)
             self.rate_limiter.pause(post.destination, wait)
-            await self._retry(post, "rate limited", wait=wait, counts=False, is_unsent=True)
+            await self._retry(post, "rate limited", wait=wait, counts=False, is_unsent=True, is_asked_to_wait=True)
         except SlackNotSent as fault:
             await self._retry(post, str(fault), is_unsent=True)
         except SlackUncertain as fault:
@@ -220,11 +220,13 @@ class Outbox(Process):
         at_least: timedelta = timedelta(0),
         counts: bool = True,
         is_unsent: bool = False,
+        is_asked_to_wait: bool = False,
     ) -> None:
         """Reschedule after `wait`, or after the usual backoff, which grows only with the attempts that count.
 
         `is_unsent` if this attempt surely posted nothing: unless an earlier one may have, nothing is to be searched
-        for, and the next attempt need not wait until Slack would show it.
+        for, and the next attempt need not wait until Slack would show it. With `is_asked_to_wait` nobody posts there
+        before.
         """
         # Read once more: if the clock was set during the attempt, the post's time was moved with it.
         newest = await self.database.read(outbox.find, post.id) or post
@@ -235,12 +237,12 @@ class Outbox(Process):
         if wait is None:
             wait = max(retry_in(post.tries + 1, jitter=self.rng.random()), at_least)
         ends_doubt = is_unsent and post.in_doubt_since is None
-        await self.database.write(
-            deliveries.reschedule,
-            post.id,
-            at=self.now() + wait,
-            error=error,
-            counts=counts,
-            ends_doubt=ends_doubt,
-        )
+        now = self.now()
+
+        def commit(tx: Transaction) -> None:
+            deliveries.reschedule(tx, post.id, at=now + wait, error=error, counts=counts, ends_doubt=ends_doubt)
+            if is_asked_to_wait:
+                pauses.keep(tx, post.destination, until=now + wait, now=now)
+
+        await self.database.write(commit)
         self.rate_limiter.wake_in(wait)

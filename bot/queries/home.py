@@ -68,14 +68,11 @@ class HomeTab(Process):
     links: Links
     reports: ReportReader
     steady: Callable[[], datetime]
-    _opened: set[str] = field(init=False, default_factory=set)
-    """Who has opened their tab, or turned a page of it, since it was last published."""
     _paused_until: datetime | None = field(init=False, default=None)
     """In steady time. Slack's rate limit counts publications of the app, not of a person: all wait for one."""
 
     async def opened(self, person: str) -> None:
         """Publishes this person's tab now, and keeps it fresh."""
-        self._opened.add(person)
         await self.database.write(home_tabs.opened, person, now=self.now())
 
     async def tick(self) -> None:
@@ -91,7 +88,6 @@ class HomeTab(Process):
     async def work(self, due: home_tabs.DueTab) -> None:
         """Publishes one tab if it reads differently; reschedules it on failure."""
         view, sees, listed, is_unsure = await self._build(due.person, due.choices)
-        is_opened = due.person in self._opened
         prints = await self.database.read(home_tabs.prints_of, json.dumps(view, sort_keys=True))
         try:
             if due.view_print not in prints:
@@ -103,7 +99,6 @@ class HomeTab(Process):
             return
         except SlackRefused as no:
             if no.code in _NOBODY:
-                self._opened.discard(due.person)
                 await self.database.write(home_tabs.forget, due.person)
                 return
             await self._reschedule(due, timedelta(minutes=5), no.code)
@@ -111,10 +106,9 @@ class HomeTab(Process):
         except SlackError as fault:
             await self._reschedule(due, retry_in(1, jitter=self.rng.random()), str(fault))
             return
-        self._opened.discard(due.person)
-        if sees and is_opened:
+        if sees and due.is_opened:
             self.looked(due.person, "home.shown", detail="+".join(sorted(sees)))
-        if is_opened or due.view_print not in prints:
+        if due.is_opened or due.view_print not in prints:
             self.listed(due.person, listed, where="home")
         now = self.now()
         again_at = now + RETRY_UNSURE if is_unsure else None
@@ -124,11 +118,10 @@ class HomeTab(Process):
 
     async def _reschedule(self, due: home_tabs.DueTab, wait: timedelta, error: str) -> None:
         log.info("home.not_published", error=error)
-        await self.database.write(home_tabs.reschedule, due.person, at=self.now() + wait)
+        await self.database.write(home_tabs.reschedule, due.person, at=self.now() + wait, is_opened=due.is_opened)
 
     async def choose(self, person: str, change: Callable[[HomeChoices], HomeChoices]) -> None:
         """Keeps a filter or a page that somebody chose, and publishes their tab with it."""
-        self._opened.add(person)
         await self.database.write(home_tabs.choose, person, change, now=self.now())
 
     async def _build(self, person: str, choices: HomeChoices) -> BuiltTab:

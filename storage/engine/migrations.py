@@ -1309,6 +1309,8 @@ def m0035_instances(db: Database) -> None:
         ) STRICT
         """,
         *(f"ALTER TABLE {table} ADD COLUMN leased_by TEXT" for table in leased),
+        # Whoever publishes a tab records that it was looked at, though another instance heard that it was opened.
+        "ALTER TABLE homes ADD COLUMN is_opened INTEGER NOT NULL DEFAULT 0 CHECK (is_opened IN (0, 1))",
         # How many rows of files one instance has under way is counted at each claim.
         "DROP INDEX verifications_leased",
         """

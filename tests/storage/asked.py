@@ -306,7 +306,7 @@ def _by_name(known: Mapping[str, Any]) -> dict[str, Any]:
     numbers = dict.fromkeys(("limit", "most", "size", "polls", "confirms", "total", "ready", "repeats", "level"), 10)
     on = ("with_repeats", "with_hidden", "is_silent", "in_doubt", "by_hand", "erases", "sealed", "waiting")
     flags = dict.fromkeys(on, True) | {"by_link": False}
-    flags["ends_doubt"] = True
+    flags |= dict.fromkeys(("ends_doubt", "is_opened"), True)
     people = dict.fromkeys(("by", "person", "actor", "author", "requester", "opens_for", "confirmed_by"), _PERSON)
     texts = ("act", "code", "detail", "error", "fault", "why", "words", "mark", "source", "how", "kind", "key", "token")
     more_texts = ("value", "view", "view_print", "text", "purpose", "event", "failure", "reference", "file", "name")
@@ -364,6 +364,8 @@ def _by_name(known: Mapping[str, Any]) -> dict[str, Any]:
         "item_id": "invented",
         "kept_elsewhere": None,
         "kinds": (PostKind.PROGRESS,),
+        "lane": "C1",
+        "known": 0,
         "language": "en",
         "last": "",
         "let_pass": (),
@@ -403,6 +405,7 @@ def _by_name(known: Mapping[str, Any]) -> dict[str, Any]:
         "round_": 1,
         "searched_in": timedelta(seconds=10),
         "sees": (),
+        "seq": 0,
         "sent_at": None,
         "sha256": "0" * 64,
         "since": SINCE,
@@ -418,6 +421,8 @@ def _by_name(known: Mapping[str, Any]) -> dict[str, Any]:
         "until": SOON,
         "used": frozenset(),
         "view_id": "V-invented",
+        "what": "invented",
+        "which": "invented",
     }
 
 
@@ -486,6 +491,7 @@ _OF_FUNCTION: Mapping[str, Mapping[str, Any]] = {
     "search.by_number": {"number": "00000000000"},
     "search.by_job": {"job_id": "invented"},
     "timers.move": {"by": timedelta(hours=1)},
+    "timers.move_once": {"by": timedelta(hours=1)},
     "trail_check.compare_lines": {"before": trail_check.Progress()},
     "trail_check.compare_records": {"before": trail_check.RecordProgress()},
     "trail_people.forget_prints": {"prints": ("invented",)},

@@ -24,6 +24,7 @@ def before_instances(db: sqlite3.Connection) -> None:
         *(f"DROP TABLE {table}" for table in ("instances", "turns", "cache_news", "pauses")),
         "DROP INDEX verifications_leased",
         *(f"ALTER TABLE {table} DROP COLUMN leased_by" for table in leased),
+        "ALTER TABLE homes DROP COLUMN is_opened",
         "CREATE INDEX verifications_leased ON verifications (leased_until, batch) WHERE leased_until IS NOT NULL",
         "DELETE FROM _sqlite_migrations WHERE name = 'm0035_instances'",
     ):

@@ -16,6 +16,7 @@ from bot.domain.results.attempt import Step
 from storage import (
     attempts,
     batches,
+    cache_news,
     checks,
     deliveries,
     due,
@@ -23,7 +24,9 @@ from storage import (
     inbox,
     instances,
     outbox,
+    pauses,
     slack_removals,
+    turns,
 )
 from storage.engine.database import Database, Transaction
 from storage.instances import Instance
@@ -291,6 +294,68 @@ def _same(tx: Transaction, ref: str) -> Request:
         photos=tuple(checks.photos(tx, ref)),
         consent_at=NOON,
     )
+
+
+async def test_an_answer_is_delivered_by_the_instance_that_has_it_in_memory(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        await both(database)
+        database.instance = THEIRS
+        await database.write(outbox.enqueue, PostKind.ANSWER, key="1", destination="D1", now=NOON, payload={})
+        await database.write(outbox.enqueue, PostKind.ALERT, key="2", destination="D1", now=NOON, payload={})
+
+        def claim(tx: Transaction) -> list[str]:
+            return [post.id for post in deliveries.claim_due(tx, now=NOON, until=NOON + MINUTE, limit=9)]
+
+        database.instance = OURS
+        assert await database.write(claim) == ["alert:2"]
+        await database.write(deliveries.done, "alert:2", channel="D1", ts="1.1", now=NOON)
+        assert await database.write(claim) == []
+        await end_theirs(database, NOON)
+        assert await database.write(claim) == ["answer:1"]
+
+
+async def test_where_slack_has_asked_to_wait_nobody_posts_meanwhile(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        await both(database)
+        await database.write(WORK["posts"].fill)
+        await database.write(pauses.keep, "D1", until=NOON + HOUR, now=NOON)
+        # A shorter one does not end it.
+        await database.write(pauses.keep, "D1", until=NOON + MINUTE, now=NOON)
+        await database.write(pauses.keep, "D2", until=NOON + MINUTE, now=NOON)
+        for instance in (OURS, THEIRS):
+            assert await claims(database, WORK["posts"], instance, NOON + 2 * MINUTE) == 0
+        assert await claims(database, WORK["posts"], THEIRS, NOON + HOUR) == 1
+        await database.write(pauses.keep, "D3", until=NOON + 2 * HOUR, now=NOON + HOUR)
+        assert await database.read(lambda tx: tx.column("SELECT lane FROM pauses")) == ["D3"]
+
+
+async def test_a_turn_is_one_instances_until_it_is_over_or_that_one_has_ended(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        await both(database)
+
+        async def takes(instance: str, now: datetime) -> bool:
+            database.instance = instance
+            return await database.write(turns.take, "purge", until=now + MINUTE, now=now)
+
+        assert [await takes(THEIRS, NOON), await takes(OURS, NOON)] == [True, False]
+        assert [await takes(THEIRS, NOON), await takes(OURS, NOON + MINUTE)] == [True, True]
+        assert not await takes(THEIRS, NOON + MINUTE)
+        assert await takes(THEIRS, NOON + 2 * MINUTE)
+        database.instance = OURS
+        await end_theirs(database, NOON)
+        assert await takes(OURS, NOON + 2 * MINUTE)
+
+
+async def test_news_are_read_in_order_and_forgotten_but_for_the_newest(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        assert await database.read(cache_news.newest) == 0
+        for which in ("U1", "U2"):
+            await database.write(cache_news.tell, "person", which, now=NOON)
+        assert [one.which for one in await database.read(cache_news.after, 0)] == ["U1", "U2"]
+        await database.write(cache_news.tell, "person", "U3", now=NOON + 2 * HOUR)
+        (left,) = await database.read(cache_news.after, 0)
+        assert (left.seq, left.which, left.told_by) == (3, "U3", database.instance)
+        assert await database.read(cache_news.after, 3) == []
 
 
 @pytest.mark.parametrize("of_before", [False, True], ids=["theirs", "of a version before"])
