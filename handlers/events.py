@@ -23,33 +23,26 @@ async def group_changed(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
     await ack()
     group = event.get("subteam_id") or (event.get("subteam") or {}).get("id")
     if group:
-        bot.background.spawn(_changed(bot, group))
+        bot.changes.members(group)
 
 
 async def channel_changed(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
     """Somebody, perhaps the bot itself, joined or left a channel."""
     await ack()
-    bot.background.spawn(_changed(bot, event.get("channel", "")))
+    bot.changes.members(event.get("channel", ""))
 
 
 async def person_changed(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
     """Somebody was deactivated, made a guest, or changed their status."""
     await ack()
     user = event.get("user")
-    bot.access.person_changed(str(user.get("id") or "") if isinstance(user, dict) else str(user or ""))
+    bot.changes.person(str(user.get("id") or "") if isinstance(user, dict) else str(user or ""))
 
 
 async def sharing_changed(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:
     """A channel was shared with another company, or is no longer."""
     await ack()
-    bot.access.channel_changed(str(event.get("channel") or ""))
-
-
-async def _changed(bot: Bot, entry: str) -> None:
-    await bot.access.changed(entry)
-    await bot.roles.look()
-    # Whoever has lost a role must not go on reading what it showed.
-    await bot.home.tick()
+    bot.changes.channel(str(event.get("channel") or ""))
 
 
 async def access_lost(ack: AsyncAck, event: dict[str, Any], bot: Bot) -> None:

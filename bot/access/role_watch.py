@@ -1,7 +1,7 @@
 """Who has which role, in the audit trail: a line when somebody gains one or loses it, by the settings or by Slack."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +17,9 @@ _KEPT = "role_holders"
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class RoleWatch(Process):
+    takes_turn: Callable[[], Awaitable[bool]]
+    """Whether it is this instance that records. Each has a memory of its own: what is news to one is old to others."""
+
     async def refresh(self) -> None:
         """Ask Slack about everybody and everything that a setting names, and record what has changed."""
         await self.access.refresh()
@@ -24,6 +27,8 @@ class RoleWatch(Process):
 
     async def look(self) -> None:
         """Record what is known to have changed; where Slack has not answered, nothing has."""
+        if not await self.takes_turn():
+            return
         holders = {role: self.access.holders(role) for role in Role}
         await self.database.write(_compare, holders, at=self.now())
 

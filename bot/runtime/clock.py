@@ -3,9 +3,11 @@
 Between two ticks the bot's clock advances by the time since boot alone. `ClockWatch.tick` alone follows a step of the
 machine's clock, in one turn of the event loop with a transaction that moves every timer in the database by as
 much. So a wait ends when it would have ended without the step, and no worker loses its lease to another.
+
+Where several instances work on one database, its clock is that of all of them: what one has stored another compares
+with its own time. Only the time since boot is each machine's own.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +18,7 @@ import structlog
 from bot.runtime.health import Degraded, Health
 from storage import timers
 from storage.engine.database import Database, Transaction
+from storage.engine.membership import seconds_since_boot
 
 log = structlog.get_logger(__name__)
 
@@ -25,18 +28,13 @@ CLOCK_OK = timedelta(seconds=60)
 """Neither Slack nor Smile ID minds less, and operators need not know."""
 REPORT_STEP_FOR = timedelta(hours=1)
 """How long `/readyz` reports a step."""
+SURE_SECONDS = 0.5
+"""An answer about the time that took longer says too little."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-def seconds_since_boot() -> float:
-    """Seconds that nobody sets. On Linux they include the sleep of a laptop; elsewhere a sleep looks like a step."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
 
 
 class Clock:
@@ -56,12 +54,36 @@ class Clock:
         """Time that is never set, for what lives in memory. It means nothing but its distance from another one."""
         return _EPOCH + timedelta(seconds=self._since_boot())
 
+    def follow(self, wall: Callable[[], datetime]) -> None:
+        """Take this for the wall clock, from now on and without a step."""
+        self._wall = wall
+        self._boot = wall() - timedelta(seconds=self._since_boot())
+
     def step(self) -> timedelta:
         """How far the machine's clock was set forth, or back when negative, since this one last followed it."""
         return self._wall() - self.now()
 
     def move(self, by: timedelta) -> None:
         self._boot += by
+
+
+@dataclass(slots=True, eq=False)
+class DatabaseClock:
+    """The time of day of the database, as it was heard last and has gone on since boot."""
+
+    since_boot: Callable[[], float]
+    _ahead: timedelta | None = field(init=False, default=None)
+    """Of the time since boot."""
+
+    def heard(self, theirs: datetime, *, asked_at: float) -> None:
+        """Its answer to a question of this moment since boot."""
+        answered_at = self.since_boot()
+        if self._ahead is None or answered_at - asked_at <= SURE_SECONDS:
+            self._ahead = theirs - timedelta(seconds=(asked_at + answered_at) / 2) - _EPOCH
+
+    def now(self) -> datetime:
+        assert self._ahead is not None
+        return _EPOCH + timedelta(seconds=self.since_boot()) + self._ahead
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -72,6 +94,10 @@ class ClockWatch:
     database: Database
     health: Health
     on_step: Callable[[timedelta], None]
+    are_several: bool = False
+    """Others see the same clock set, and one of all moves the timers."""
+    _moves: int = field(init=False, default=0)
+    """How often they were moved, as far as this clock has followed."""
     _reported_at: datetime | None = field(init=False, default=None)
 
     async def tick(self) -> None:
@@ -87,15 +113,26 @@ class ClockWatch:
         # rest, and whatever is queued behind holds the new time already.
         self.clock.move(step)
         try:
-            await self.database.write(timers.move, by=step, before=before, now=self.clock.now())
+            await self._move_timers(step, before)
         except Exception:
             # Nothing was moved. After a cancellation it was: such a write is stored all the same.
             self.clock.move(-step)
             raise
         self._report(step)
 
+    async def _move_timers(self, step: timedelta, before: datetime) -> None:
+        now = self.clock.now()
+        if not self.are_several:
+            await self.database.write(timers.move, by=step, before=before, now=now)
+            return
+        self._moves = await self.database.write(timers.move_once, known=self._moves, by=step, before=before, now=now)
+
     async def recover(self) -> None:
         """At start: a clock that was set back while the bot was down left its timers too far ahead."""
+        if self.are_several:
+            # Others may have seen it, and moved them already. Without any, what waits does so for longer.
+            self._moves = await self.database.read(timers.moves)
+            return
         step = await self.database.write(_recover, self.clock.now())
         if step is not None:
             self._report(step)
@@ -135,6 +172,8 @@ class RemoteClock:
     what: Degraded
     """What is reported when the two differ."""
     _: KW_ONLY
+    ours: str = "this machine"
+    """Whose clock the bot goes by, for operators."""
     now: Callable[[], datetime]
     steady: Callable[[], datetime]
     health: Health
@@ -147,7 +186,7 @@ class RemoteClock:
         if ahead is None:
             return
         self._from_steady = -ahead
-        self.health.note(self.what, apart(self._ahead()) if self._ahead() else None)
+        self.health.note(self.what, apart(self._ahead(), self.ours) if self._ahead() else None)
 
     def theirs(self, ours: datetime) -> datetime:
         """A moment by our clock, by theirs; the same while the two agree."""
@@ -170,10 +209,10 @@ def ahead_of(date: str | None, ours: datetime) -> timedelta | None:
     return ours - theirs.replace(tzinfo=theirs.tzinfo or UTC)
 
 
-def apart(ahead: timedelta) -> str:
+def apart(ahead: timedelta, ours: str = "this machine") -> str:
     """For operators: what is wrong, and what to do."""
     return (
-        f"this machine is {spoken(abs(ahead))} {'fast' if ahead > timedelta(0) else 'slow'}. "
+        f"{ours} is {spoken(abs(ahead))} {'fast' if ahead > timedelta(0) else 'slow'}. "
         "Turn on time synchronisation (NTP): requests and results more than 5 minutes off are refused."
     )
 

@@ -85,6 +85,7 @@ from bot.review.requests import ReviewRequests
 from bot.review.subscriptions import Subscriptions
 from bot.runtime import doors, planner
 from bot.runtime.backups import Backups
+from bot.runtime.changes import Changes
 from bot.runtime.clock import Clock, ClockWatch, RemoteClock, utc_now
 from bot.runtime.doors import CallbackDoor, CaptureDoor, SlackDoor
 from bot.runtime.health import Degraded, Health
@@ -131,6 +132,7 @@ ANSWERS_AT_ONCE = 16
 """Each of them mostly waits for Slack."""
 CONNECTIONS = CHECKS_AT_ONCE
 """To each host, of the client for Smile ID, and of the one for files."""
+ROLES_EVERY = timedelta(minutes=10)
 LATE = timedelta(minutes=5)
 """Work that has been due for longer is reported at `/readyz`."""
 
@@ -177,6 +179,7 @@ class Bot:
     causes: Causes
     refusals: Refusals
     roles: RoleWatch
+    changes: Changes
     heads: TrailHeads
     turned_away: TurnedAway
     id_types: IDTypes
@@ -281,14 +284,8 @@ async def build(
     for at_the_end in (database.close, partial(turned_away.store, database, now)):
         stack.push_async_callback(at_the_end)
     await database.write(_begin, now())
-    instances = Instances(
-        database=database,
-        health=health,
-        now=now,
-        are_several=not isinstance(settings.database, Path),
-        on_begun_anew=metrics.begun_anew,
-    )
-    remote_clock = partial(RemoteClock, now=now, steady=steady, health=health)
+    instances = await _instances(settings, database, clock, health=health, metrics=metrics, now=now)
+    remote_clock = partial(RemoteClock, ours=instances.whose_clock, now=now, steady=steady, health=health)
     slack_clock = remote_clock(Degraded.CLOCK_AGAINST_SLACK)
     slack_client = partial(
         SlackClient,
@@ -406,7 +403,9 @@ async def build(
             look_ups=look_ups,
             read=lambda receipt: smile_id.read_message(receipt.body).reading,
         ),
-        await _slack_removals(process, stack, outbound, timeouts, slack=slack, metrics=metrics, steady=steady),
+        await _slack_removals(
+            process, stack, outbound, timeouts, instances, slack=slack, metrics=metrics, steady=steady
+        ),
     )
 
     def read(receipt: Receipt) -> ResultMeaning:
@@ -438,14 +437,27 @@ async def build(
             steady=steady,
             # The pool is made from the outbox, and wakes when a pause of the outbox ends.
             wake_in=lambda wait: outbox_pool.wake_in(wait),  # noqa: PLW0108 - `outbox_pool` does not exist yet
+            share=lambda: instances.count,
         ),
     )
 
     # What is due in each queue is worked off by a pool, which a commit to that queue wakes
     pool = partial(_pool, database, instances)
-    inbox_pool = pool("inbox", INBOX, inbox, size=ANSWERS_AT_ONCE)
-    outbox_pool = pool("outbox", OUTBOX, outbox, size=8)
-    watch = ClockWatch(clock=clock, database=database, health=health, on_step=metrics.clock_step) if clock else None
+    inbox_pool, outbox_pool = (
+        pool("inbox", INBOX, inbox, size=ANSWERS_AT_ONCE),
+        pool("outbox", OUTBOX, outbox, size=8),
+    )
+    watch = (
+        ClockWatch(
+            clock=clock,
+            database=database,
+            health=health,
+            on_step=metrics.clock_step,
+            are_several=instances.are_several,
+        )
+        if clock
+        else None
+    )
     schedule = Scheduler(
         [
             # Of files so many rows are under way at once, and the next follows each that ends.
@@ -463,6 +475,7 @@ async def build(
         on_lag=metrics.tick,
     )
 
+    roles, background, changes = _changes(process, gates, home, id_type_sync, instances)
     bot = Bot(
         settings=settings,
         timeouts=timeouts,
@@ -477,7 +490,8 @@ async def build(
         access=access,
         causes=causes,
         refusals=answers.refusals,
-        roles=RoleWatch(**process),
+        roles=roles,
+        changes=changes,
         heads=TrailHeads(**process, note=partial(health.note, Degraded.AUDIT_HEAD), steady=steady),
         turned_away=turned_away,
         id_types=id_types,
@@ -527,14 +541,14 @@ async def build(
         exports=Exports(**process),
         metrics=metrics,
         schedule=schedule,
-        background=_background(process, gates),
+        background=background,
         health=health,
         instances=instances,
         records=RecordWatch(**process, health=health, steady=steady),
         holds=Holds(**process),
         purge=NightlyPurge(**process, is_clock_off=lambda: health.clock_is_off),
         retry=retry,
-        refresh=id_type_sync.refresh,
+        refresh=changes.ask_smile_id,
         now=now,
         watch=watch,
     )
@@ -566,28 +580,37 @@ def _begin(tx: Transaction, now: datetime) -> None:
 def _schedule_jobs(bot: Bot) -> None:
     bot.records.begin(bot.background.spawn)
     every, minute = bot.schedule.every, timedelta(minutes=1)
-    every(10 * minute, bot.roles.refresh, "access")
-    every(timedelta(hours=24), bot.refresh, "products")
-    every(minute, bot.preflight.tick, "held checks")
-    every(minute, bot.capture_links.tick, "capture links")
-    every(minute, bot.batches.tick, "cancelled batches")
+
+    def once(
+        interval: timedelta, job: Callable[[], Awaitable[object]], name: str, *, first_in: timedelta | None = None
+    ) -> None:
+        """By one of the instances: docs/architecture.md says of each job why."""
+        every(interval, bot.instances.once(job, name, every=interval), name, first_in=first_in)
+
+    every(ROLES_EVERY, bot.roles.refresh, "access")
+    once(timedelta(hours=24), bot.refresh, "products")
+    once(minute, bot.preflight.tick, "held checks")
+    once(minute, bot.capture_links.tick, "capture links")
+    once(minute, bot.batches.tick, "cancelled batches")
     every(minute, bot.batches.bundles.close_idle, "idle files")
-    every(minute, bot.reminders.tick, "reviews")
+    once(minute, bot.reminders.tick, "reviews")
     # Waiting times on a tab grow, and days end, without any change of a check.
-    every(5 * minute, bot.home.tick, "home tabs")
-    every(minute, bot.summary.tick, "summaries", first_in=timedelta(seconds=1))
+    once(5 * minute, bot.home.tick, "home tabs")
+    once(minute, bot.summary.tick, "summaries", first_in=timedelta(seconds=1))
     every(timedelta(seconds=10), bot.records.look_on, "records", first_in=timedelta(seconds=5))
-    every(minute, bot.heads.tell, "head of the trail", first_in=timedelta(seconds=20))
+    once(minute, bot.heads.tell, "head of the trail", first_in=timedelta(seconds=20))
     every(minute, partial(bot.turned_away.store, bot.database, bot.now), "turned away")
     every(timedelta(hours=24), bot.slack_removals.tick, "slack removals", first_in=timedelta(seconds=20))
-    every(minute, bot.purge.tick, "purge")
-    learn = partial(planner.learn_figures, bot.database)
-    every(timedelta(hours=24), learn, "planner", first_in=10 * minute)
+    once(minute, bot.purge.tick, "purge")
     every(minute, bot.slack_door.requests.forget, "refused requests")
     every(minute, bot.callback_door.requests.forget, "refused callbacks")
-    every(10 * minute, bot.erasures.tick, "erasures")
-    if bot.settings.backup_dir is not None:
-        every(minute, bot.backups.run, "backups", first_in=timedelta(seconds=2))
+    once(10 * minute, bot.erasures.tick, "erasures")
+    if not bot.instances.are_several:
+        # Of SQLite's file: a server sees to both by itself.
+        learn = partial(planner.learn_figures, bot.database)
+        every(timedelta(hours=24), learn, "planner", first_in=10 * minute)
+        if bot.settings.backup_dir is not None:
+            every(minute, bot.backups.run, "backups", first_in=timedelta(seconds=2))
     if bot.watch is not None:
         every(minute, bot.watch.keep_seen, "clock")
 
@@ -597,6 +620,7 @@ async def _slack_removals(
     stack: AsyncExitStack,
     outbound: Outbound,
     timeouts: Timeouts,
+    instances: Instances,
     *,
     slack: SlackClient,
     metrics: Metrics,
@@ -614,7 +638,10 @@ async def _slack_removals(
         )
     # Half of what Slack takes: the other half is for what people wait for. Each tick wakes the pool.
     pace = RateLimiter(
-        usual=timedelta(seconds=2 / settings.slack_posts_per_second), steady=steady, wake_in=lambda _wait: None
+        usual=timedelta(seconds=2 / settings.slack_posts_per_second),
+        steady=steady,
+        wake_in=lambda _wait: None,
+        share=lambda: instances.count,
     )
     note = partial(metrics.health.note, Degraded.SLACK_DELETIONS)
     return SlackRemovals(
@@ -626,6 +653,50 @@ def _way_out(settings: Settings) -> tuple[Outbound, Mapping[HostKind, HostGate]]
     """How connections are made, and which of the hosts that others name may be connected to."""
     gates = {kind: host_gate(settings, kind) for kind in HostKind}
     return Outbound.of(settings, own=settings.own_urls), gates
+
+
+async def _instances(
+    settings: Settings,
+    database: Database,
+    clock: Clock | None,
+    *,
+    health: Health,
+    metrics: Metrics,
+    now: Callable[[], datetime],
+) -> Instances:
+    """Those beside this process go by the database's clock, and so does this one."""
+    instances = Instances(
+        database=database,
+        health=health,
+        now=now,
+        are_several=not isinstance(settings.database, Path),
+        on_begun_anew=metrics.begun_anew,
+    )
+    if instances.are_several and clock is not None:
+        await instances.learn_time()
+        clock.follow(instances.clock.now)
+    return instances
+
+
+def _changes(
+    process: _Process,
+    gates: Mapping[HostKind, HostGate],
+    home: HomeTab,
+    id_type_sync: IDTypeSync,
+    instances: Instances,
+) -> tuple[RoleWatch, BackgroundTasks, Changes]:
+    roles = RoleWatch(**process, takes_turn=partial(instances.take_turn, "roles", every=ROLES_EVERY))
+    background = _background(process, gates)
+    changes = Changes(
+        access=process["access"],
+        roles=roles,
+        home=home,
+        instances=instances,
+        refresh_id_types=id_type_sync.refresh,
+        load_id_types=id_type_sync.load,
+        spawn=background.spawn,
+    )
+    return roles, background, changes
 
 
 def _background(process: _Process, gates: Mapping[HostKind, HostGate]) -> BackgroundTasks:

@@ -4,24 +4,30 @@ Each commit of an instance shows the others that it lives; one that has nothing 
 seconds. Who has seen nothing of another for `SILENT_FOR`, by a clock that nobody sets, ends it and frees what it had
 leased. So whatever rests on a lease is sent only as long as the last commit is younger than that: nobody else has it.
 
+What one alone does of all of them goes by turns; what each remembers of Slack and Smile ID is looked up anew when
+another one hears that it has changed; and all of them go by the database's clock.
+
 Where one process has a file to itself nothing of this costs anything: there is nobody to show it to.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 
 import structlog
 
 from bot.errors import DatabaseFault, LeaseLost
 from bot.network.fence import behind_fence
+from bot.runtime.clock import DatabaseClock
 from bot.runtime.health import Degraded, Health
 from bot.slack.client import VISIBLE_WITHIN
-from storage import instances
+from storage import cache_news, instances, turns
+from storage.cache_news import CACHE_NEWS, News
 from storage.engine.database import Database, Transaction
-from storage.engine.membership import work_of
+from storage.engine.membership import name_of, work_of
 from storage.instances import Instance
 
 log = structlog.get_logger(__name__)
@@ -40,6 +46,25 @@ REPORT_FOR = 3600.0
 """How long it says that we were ended and have begun anew."""
 
 
+class NewsKind(StrEnum):
+    """What has changed that each instance remembers by itself."""
+
+    MEMBERS = "members"
+    """Of a group or channel: whoever left it loses the role at once."""
+    PERSON = "person"
+    CHANNEL = "channel"
+    """Whether it is shared with another company, say."""
+    ID_TYPES = "id_types"
+    """Smile ID's lists, which one of the instances has asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    now: datetime
+    others: Sequence[Instance]
+    news: Sequence[News]
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Instances:
     """Belongs to the event loop of its database."""
@@ -50,10 +75,73 @@ class Instances:
     are_several: bool
     """Whether others may work on the same database at the same time."""
     on_begun_anew: Callable[[], None] = lambda: None
+    """For the metrics."""
+    clock: DatabaseClock = field(init=False)
+    _listeners: Mapping[str, Callable[[str], None]] = field(init=False, default_factory=dict)
+    _learn_all: Callable[[], None] = field(init=False, default=lambda: None)
+    _heard: int = field(init=False, default=0)
+    """The last of the others' news that was listened to."""
+    _woken: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _seen: dict[str, tuple[datetime, float]] = field(init=False, default_factory=dict)
     """By instance: what was seen of it last, and since when nothing else."""
     _begun_anew_at: float | None = field(init=False, default=None)
     _keeping: asyncio.Task[None] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.clock = DatabaseClock(self.database.membership.since_boot)
+
+    @property
+    def count(self) -> int:
+        """How many there are, with this one."""
+        return 1 + len(self._seen)
+
+    @property
+    def name(self) -> str | None:
+        """Which of several this is, for people; None where there is one alone."""
+        return name_of(self.database.instance) if self.are_several else None
+
+    @property
+    def whose_clock(self) -> str:
+        """For operators: which clock all of them go by."""
+        return "the database server" if self.are_several else "this machine"
+
+    async def learn_time(self) -> None:
+        """Ask the database how late it is. Raises DatabaseFault."""
+        asked_at = self._since_boot()
+        self.clock.heard(await self.database.read(instances.database_now), asked_at=asked_at)
+
+    def listen(self, listeners: Mapping[NewsKind, Callable[[str], None]], *, learn_all: Callable[[], None]) -> None:
+        """Who is called, with what it is about, when another instance tells of something. None of them may wait.
+
+        `learn_all` is called after a time in which this process may have heard of nothing.
+        """
+        self._listeners = {kind.value: listener for kind, listener in listeners.items()}
+        self._learn_all = learn_all
+
+    def tell(self, kind: NewsKind, which: str) -> None:
+        """Have the others look up anew what this one has heard of."""
+        if self.are_several:
+            self.database.write_later(cache_news.tell, kind.value, which, now=self.now())
+
+    def once(
+        self, job: Callable[[], Awaitable[object]], name: str, *, every: timedelta
+    ) -> Callable[[], Awaitable[object]]:
+        """A periodic job that one of the instances does, and another once that one has ended or does it no more."""
+        if not self.are_several:
+            return job
+
+        async def run() -> None:
+            if await self.take_turn(name, every=every):
+                await job()
+
+        return run
+
+    async def take_turn(self, name: str, *, every: timedelta) -> bool:
+        """Whether it is this instance that does something now, and the next time after `every`."""
+        if not self.are_several:
+            return True
+        now = self.now()
+        return await self.database.write(turns.take, name, until=now + 2 * every, now=now)
 
     async def join(self) -> None:
         """Begin to take work. Where a lock keeps others away, whatever earlier processes had leased is free."""
@@ -63,7 +151,10 @@ class Instances:
         await self.database.write(instances.join, now=self.now())
         self.database.membership.joined = True
         self.database.on_begun_anew(self._began_anew)
-        await self._show()
+        self.database.subscribe(CACHE_NEWS, self._woken.set)
+        # What was told before is of no use: nothing is remembered yet.
+        self._heard = await self.database.read(cache_news.newest)
+        await self.look()
 
     def keep(self) -> None:
         """Show that we live, and look after the others, until `leave`."""
@@ -95,10 +186,15 @@ class Instances:
         self._note()
         if self._proven_seconds_ago() >= SHOW_EVERY:
             await self._show()
-        for one in self._silent(await self.database.read(instances.living, but=self.database.instance)):
+        asked_at = self._since_boot()
+        seen = await self.database.read(_look, but=self.database.instance, after=self._heard)
+        self.clock.heard(seen.now, asked_at=asked_at)
+        for one in self._silent(seen.others):
             if await self.database.write(instances.end, one, now=self.now(), searched_in=VISIBLE_WITHIN):
                 log.warning("instance.ended", instance=one.name, started_at=one.started_at.isoformat())
+                self._seen.pop(one.id, None)
         self._note()
+        self._listen(seen.news)
 
     async def require(self, instance: str) -> None:
         """Return once it is certain that this is still us, for as long as it takes to send a request.
@@ -135,19 +231,30 @@ class Instances:
             self._seen[one.id] = known if known is not None and known[0] == one.seen_at else (one.seen_at, at)
         return [one for one in others if at - self._seen[one.id][1] >= SILENT_FOR]
 
+    def _listen(self, news: Sequence[News]) -> None:
+        for one in news:
+            self._heard = max(self._heard, one.seq)
+            listener = self._listeners.get(one.what)  # a newer version may tell of more
+            if listener is not None and one.told_by != self.database.instance:
+                listener(one.which)
+
     async def _keep(self) -> None:
         while True:
+            self._woken.clear()
             try:
                 await self.look()
             except Exception:
                 # The database may be back the next time; who ends its look-out would be ended.
                 log.exception("instances.not_looked_after")
-            await asyncio.sleep(LOOK_EVERY)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._woken.wait()
 
     def _began_anew(self, former: str) -> None:
         log.error("instance.begun_anew", former=former, instance=self.database.instance)
         self._begun_anew_at = self._since_boot()
         self.on_begun_anew()
+        self._learn_all()
         self._note()
 
     def _note(self) -> None:
@@ -177,6 +284,10 @@ class _Fence:
             return self.instances.is_certain(self.instance)
         except LeaseLost:
             return False
+
+
+def _look(tx: Transaction, *, but: str, after: int) -> _Look:
+    return _Look(now=instances.database_now(tx), others=instances.living(tx, but=but), news=cache_news.after(tx, after))
 
 
 def _nothing(_tx: Transaction) -> None:

@@ -20,6 +20,7 @@ import structlog
 import uvicorn
 from slack_bolt.async_app import AsyncApp
 
+from bot.domain.database_address import DatabaseAddress
 from bot.errors import CannotListen, DatabaseFault
 from bot.runtime import greetings, starts
 from bot.runtime.clock import Clock
@@ -88,8 +89,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with DatabaseLock(settings.database_file):
-        is_whole = inspect.require_whole(settings.database_file, patience=DAMAGE_SCAN)
+    with _held(settings.database) as is_whole:
         async with AsyncExitStack() as stack:
             bot = await build(settings, stack, clock=clock or Clock())
             if bot.watch is not None:
@@ -98,7 +98,7 @@ async def serve(
             bot.instances.keep()
             # Before anybody is shown anything: a backup that was put back may hold whoever was erased since.
             await bot.erasures.tick()
-            await bot.database.write(starts.begun, starts.used(settings), at=bot.now())
+            await bot.database.write(starts.begun, starts.used(settings), at=bot.now(), instance=bot.instances.name)
             bolt = endpoints.bolt(bot)
             public = stack.enter_context(listen(settings.host, settings.port))
             admin = stack.enter_context(listen("127.0.0.1", settings.admin_port))
@@ -109,7 +109,11 @@ async def serve(
                 await servers.enter_async_context(serve_asgi(asgi, sock, connections))
             sockets = (
                 SocketMode(
-                    bolt, settings.slack_app_token.get_secret_value(), slack=bot.patient_slack, health=bot.health
+                    bolt,
+                    settings.slack_app_token.get_secret_value(),
+                    slack=bot.patient_slack,
+                    health=bot.health,
+                    instances=lambda: bot.instances.count,
                 )
                 if settings.slack_app_token
                 else None
@@ -135,9 +139,22 @@ async def serve(
             bot.health.stopping = True
             await _stop(bot, servers, sockets)
             with suppress(DatabaseFault):  # its disk may be full: no reason to end otherwise than well
-                await bot.database.write(starts.ended, at=bot.now())
+                await bot.database.write(starts.ended, at=bot.now(), instance=bot.instances.name)
             await bot.instances.leave()
     log.info("bot.stopped")
+
+
+@contextmanager
+def _held(database: Path | DatabaseAddress) -> Iterator[bool]:
+    """A file, which no other bot uses meanwhile; whether all of it was searched for damage.
+
+    A server sees to damage by itself, and lets others in. Raises DatabaseFault.
+    """
+    if isinstance(database, DatabaseAddress):
+        yield True
+        return
+    with DatabaseLock(database):
+        yield inspect.require_whole(database, patience=DAMAGE_SCAN)
 
 
 @asynccontextmanager

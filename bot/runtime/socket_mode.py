@@ -8,7 +8,7 @@ import asyncio
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -81,13 +81,18 @@ class SocketMode:
         *,
         slack: SlackClient,
         health: Health,
+        instances: Callable[[], int] = lambda: 1,
         rng: random.Random | None = None,
     ) -> None:
-        """`slack` opens the connections, by its session and its way out; `rng` spreads the waits."""
+        """`slack` opens the connections, by its session and its way out; `rng` spreads the waits.
+
+        `instances`: how many processes of this bot have a connection each.
+        """
         self._app = app
         self._app_token = app_token
         self._slack = slack
         self._health = health
+        self._instances = instances
         self._rng = rng or random.SystemRandom()
         self._current: aiohttp.ClientWebSocketResponse | None = None
         self._was_connected = False
@@ -243,14 +248,14 @@ class SocketMode:
     def _greet(self, hello: Message) -> None:
         """Slack says at each hello how many connections this app holds; it gives each request to any one of them.
 
-        One more than ours is another bot with the same app token, a forgotten laptop say, that takes every other
-        request. After a reconnect the old connection may still be counted.
+        More than ours are of another bot with the same app token, a forgotten laptop say, that takes every other
+        request. After a reconnect the old connection may still be counted, and so may those of the instances beside us.
         """
         self.connected.set()
         self._health.note(Degraded.SOCKET_MODE, None)
         log.info("socket_mode.connected")
         count = hello.get("num_connections")
-        expected = 2 if self._was_connected else 1
+        expected = 2 * self._instances() - (0 if self._was_connected else 1)
         self._was_connected = True
         too_many = isinstance(count, int) and count > expected
         words = f"{count} open, {expected} expected" if too_many else None

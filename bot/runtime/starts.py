@@ -15,7 +15,7 @@ from storage.engine.database import Transaction
 _KEPT = "settings_used"
 """In `meta`: those of the last start."""
 SECRET, UNSET = "(secret)", ""
-_VERSION = "version"
+_VERSION, _INSTANCE = "version", "instance"
 
 
 def used(settings: Settings) -> dict[str, str]:
@@ -24,20 +24,21 @@ def used(settings: Settings) -> dict[str, str]:
     return {_VERSION: __version__, **said}
 
 
-def begun(tx: Transaction, said: Mapping[str, str], *, at: datetime) -> None:
-    """A process began with these settings."""
+def begun(tx: Transaction, said: Mapping[str, str], *, at: datetime, instance: str | None = None) -> None:
+    """A process began with these settings; of several beside each other, this `instance`."""
     before: dict[str, str] = json.loads(meta.kept(tx, _KEPT) or "{}")
     text = json.dumps(said, separators=(",", ":"))
-    audit.record(tx, at=at, actor=audit.BOT, act="bot.started", detail=text)
+    named = text if instance is None else json.dumps({_INSTANCE: instance, **said}, separators=(",", ":"))
+    audit.record(tx, at=at, actor=audit.BOT, act="bot.started", detail=named)
     changed = sorted(name for name in {*before, *said} if before.get(name, UNSET) != said.get(name, UNSET))
     if before and changed:
         audit.record(tx, at=at, actor=audit.BOT, act="settings.changed", detail=",".join(changed))
     meta.keep(tx, _KEPT, text)
 
 
-def ended(tx: Transaction, *, at: datetime) -> None:
+def ended(tx: Transaction, *, at: datetime, instance: str | None = None) -> None:
     """It was told to stop, and does; one that was killed leaves no such line."""
-    audit.record(tx, at=at, actor=audit.BOT, act="bot.stopped")
+    audit.record(tx, at=at, actor=audit.BOT, act="bot.stopped", detail=instance or "")
 
 
 def _told(value: Any) -> str:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,13 @@ import pytest
 from bot.domain.outbox import Post, PostKind
 from bot.errors import LeaseLost
 from bot.network.fence import behind_fence, is_open, require_open
+from bot.runtime.clock import Clock, ClockWatch
 from bot.runtime.health import Degraded, Health
-from bot.runtime.instances import CERTAIN_FOR, SEND_SECONDS, SHOW_EVERY, SILENT_FOR, Instances
+from bot.runtime.instances import CERTAIN_FOR, SEND_SECONDS, SHOW_EVERY, SILENT_FOR, Instances, NewsKind
 from bot.runtime.workers import BackgroundTasks, WorkerPool
-from storage import deliveries, meta, outbox
-from storage.engine.database import Database, Transaction
+from storage import cache_news, deliveries, meta, outbox
+from storage.cache_news import CACHE_NEWS
+from storage.engine.database import Database, Transaction, from_text
 from storage.engine.membership import work_of
 from storage.instances import living
 from tests.storage.test_blind_index import opened
@@ -152,7 +155,7 @@ async def test_a_start_waits_before_it_ends_anybody(tmp_path: Path) -> None:
         other = await our.starts()
         await other.database.write(lambda tx: tx.run("UPDATE instances SET seen_at = '2020-01-01T00:00:00.000000Z'"))
         mine = await our.starts()
-        await our.look(mine, seconds=SILENT_FOR)
+        await our.look(mine, seconds=SILENT_FOR - 1)
         assert other.id in await mine.database.read(_ids)
         await our.look(mine, seconds=1)
         assert await mine.database.read(_ids) == [mine.id]
@@ -294,6 +297,135 @@ async def test_the_work_of_a_pool_is_the_instances_that_claimed_it_and_is_droppe
         # Who has it by now posts it, and says what became of it.
         assert sent == []
         assert await mine.database.read(_is_leased)
+
+
+async def test_what_one_hears_has_changed_the_others_look_up_anew_and_once(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        one, two = await our.starts(), await our.starts()
+        heard: list[tuple[str, str]] = []
+        for each in (one, two):
+
+            def listener(which: str, name: str = each.id) -> None:
+                heard.append((name, which))
+
+            each.instances.listen({NewsKind.MEMBERS: listener}, learn_all=lambda: None)
+        one.instances.tell(NewsKind.MEMBERS, "S1")
+        one.instances.tell(NewsKind.PERSON, "U1")
+        await one.shows()  # by then it is stored
+        await our.look(one, two, seconds=2)
+        assert heard == [(two.id, "S1")]
+        # Who starts now reads all there is anyway.
+        three = await our.starts()
+        three.instances.listen({NewsKind.MEMBERS: lambda which: heard.append(("three", which))}, learn_all=lambda: None)
+        two.instances.tell(NewsKind.MEMBERS, "C1")
+        await two.shows()
+        await our.look(one, two, three, seconds=2)
+        assert sorted(heard[1:]) == sorted([(one.id, "C1"), ("three", "C1")])
+
+
+async def test_who_was_away_for_too_long_looks_everything_up_anew(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        mine, frozen = await our.starts(), await our.starts()
+        learned: list[bool] = []
+        frozen.instances.listen({}, learn_all=lambda: learned.append(True))
+        await our.look(mine, seconds=SILENT_FOR + 2)
+        assert learned == []
+        await frozen.shows()
+        await asyncio.sleep(0)
+        assert learned == [True]
+
+
+async def test_news_wake_the_others_at_once(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        wakes: list[None] = []
+        database.subscribe(CACHE_NEWS, lambda: wakes.append(None))
+        several = Instances(database=database, health=Health(), now=lambda: NOON, are_several=True)
+        several.tell(NewsKind.PERSON, "U1")
+        await database.write(lambda _tx: None)
+        await asyncio.sleep(0)
+        assert wakes == [None]
+
+
+async def test_a_job_of_all_is_done_by_one_of_them_and_by_another_once_that_one_has_ended(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        one, two = await our.starts(), await our.starts()
+        done: list[str] = []
+
+        async def job(process: Process) -> None:
+            done.append(process.id)
+
+        minute = timedelta(minutes=1)
+        jobs = [each.instances.once(partial(job, each), "purge", every=minute) for each in (one, two)]
+        for _time in range(2):
+            for each in jobs:
+                await each()
+        assert done == [one.id, one.id]
+        await our.look(two, seconds=SILENT_FOR + 1)
+        await jobs[1]()
+        assert done[2:] == [two.id]
+
+
+async def test_alone_a_job_is_done_without_a_word_to_the_database(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        alone = Instances(database=database, health=Health(), now=lambda: NOON, are_several=False)
+
+        async def job() -> None:
+            """Nothing."""
+
+        assert alone.once(job, "purge", every=timedelta(minutes=1)) is job
+        assert await alone.take_turn("purge", every=timedelta(minutes=1))
+        alone.tell(NewsKind.PERSON, "U1")
+        assert await database.read(lambda tx: tx.value("SELECT COUNT(*) FROM turns")) == 0
+        assert await database.read(cache_news.newest) == 0
+        assert alone.count == 1
+
+
+async def test_all_of_them_go_by_the_databases_clock(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        mine = await our.starts()
+        # Its own machine shows another time.
+        clock = Clock(wall=lambda: NOON, since_boot=mine.since_boot)
+        await mine.instances.learn_time()
+        clock.follow(mine.instances.clock.now)
+        assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=10)
+        assert clock.step() == timedelta(0)
+        before = clock.now()
+        our.passes(5)
+        assert clock.now() - before == timedelta(seconds=5)
+
+
+async def test_one_of_them_moves_the_timers_when_their_clock_is_set(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        hour = timedelta(hours=1)
+        clocks = []
+        for _instance in range(2):
+            process, wall = await our.starts(), Time(0)
+            clock = Clock(wall=lambda wall=wall: NOON + timedelta(seconds=wall()), since_boot=process.since_boot)  # type: ignore[misc]
+            watch = ClockWatch(
+                clock=clock,
+                database=process.database,
+                health=process.health,
+                on_step=lambda _step: None,
+                are_several=True,
+            )
+            await watch.recover()
+            clocks.append((process, wall, watch))
+        process = clocks[0][0]
+        await process.database.write(
+            outbox.enqueue, PostKind.ALERT, key="1", destination="D1", now=NOON, payload={}, ref=None
+        )
+
+        async def due_at() -> datetime:
+            post = await process.database.read(lambda tx: tx.value("SELECT due_at FROM posts"))
+            return from_text(post)
+
+        for times in (1, 2):
+            for _process, wall, _watch in clocks:
+                wall.seconds += hour.total_seconds()
+            for _process, _wall, watch in clocks:
+                await watch.tick()
+                await watch.tick()
+            assert await due_at() == NOON + times * hour
 
 
 async def test_who_leaves_is_gone_at_once(tmp_path: Path) -> None:
