@@ -87,6 +87,11 @@ class PostgresqlWriter(Writer):
         """What `macs` asks."""
         return self._notes
 
+    @property
+    def round_trips(self) -> int:
+        """How often it and its witness have waited for the server."""
+        return self.connection.round_trips + self._witness.round_trips
+
     def use(self, macs: WriterMacs) -> None:
         """From now on make the MACs of what is touched."""
         self._macs = macs
