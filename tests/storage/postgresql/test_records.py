@@ -1,0 +1,175 @@
+"""MACs, versions and the trail while several instances write: no false alarm, and each true one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bot.domain.check.states import State
+from bot.errors import RecordAltered
+from storage import audit, checks, meta
+from storage.engine.covered import COVERED
+from storage.engine.database import Database
+from tests.postgresql import Cluster
+from tests.postgresql.proxy import proxy_to
+from tests.storage.engine.test_macs import NOON, fill
+from tests.storage.postgresql.test_commits import Site, count_up
+from tests.storage.test_trail_check import found
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.postgresql]
+
+OF_A_CHECK = [*(table.name for table in COVERED), "audit", "check_macs"]
+BESIDE = "SET session_replication_role = replica;"
+"""As a superuser may: no trigger sees it."""
+
+
+@pytest.fixture
+def site(postgresql: Cluster) -> Iterator[Site]:
+    site = Site(postgresql)
+    yield site
+    postgresql.drop(site.name)
+
+
+@asynccontextmanager
+async def two(site: Site) -> AsyncIterator[tuple[Database, Database]]:
+    async with site.opened() as one, site.opened() as other:
+        await one.write(meta.check_key)
+        await one.write(fill, "K-1")
+        yield one, other
+
+
+def _where(table: str, ref: str) -> str:
+    return f"job_id IN (SELECT job_id FROM attempts WHERE ref = '{ref}')" if table == "receipts" else f"ref = '{ref}'"  # noqa: S608 - names from the schema
+
+
+def copy(site: Site, ref: str) -> None:
+    """All that there is of a check, its MAC and its lines among it."""
+    copied = "".join(f"CREATE TABLE thief.{t} AS SELECT * FROM {t} WHERE {_where(t, ref)};" for t in OF_A_CHECK)  # noqa: S608 - names from the schema
+    site.sql(f"CREATE SCHEMA thief; {copied}")
+
+
+def put_back(site: Site, ref: str) -> None:
+    gone = "".join(f"DELETE FROM {t} WHERE {_where(t, ref)};" for t in reversed(OF_A_CHECK))  # noqa: S608 - names from the schema
+    back = "".join(f"INSERT INTO {t} SELECT * FROM thief.{t};" for t in OF_A_CHECK)  # noqa: S608 - names from the schema
+    site.sql(f"{BESIDE} {gone} {back}")
+
+
+async def assert_whole(*databases: Database) -> None:
+    for database in databases:
+        assert await found(database) == []
+        assert not database.is_older
+        assert not database.is_trail_broken
+        assert database.altered == frozenset()
+
+
+async def test_instances_that_write_in_turn_take_nobody_for_a_thief(site: Site) -> None:
+    async with two(site) as (one, other):
+        for number in range(6):
+            for database in (one, other, other):
+                await database.write(checks.also_asked_by, "K-1", f"U{number}")
+                await database.write(audit.record, at=NOON, actor="U1", act="summary.opened")
+                await database.write(count_up)
+                assert not (await one.read(checks.get, "K-1")).is_altered
+                assert not (await other.read(checks.get, "K-1")).is_altered
+        await one.write(checks.move, "K-1", State.REJECTED, now=NOON)
+        assert (await other.read(checks.get, "K-1")).state is State.REJECTED
+        await assert_whole(one, other)
+    async with site.opened() as third:
+        await assert_whole(third)
+
+
+async def test_nor_do_those_that_write_at_once(site: Site) -> None:
+    async def work(database: Database, name: str) -> None:
+        for number in range(8):
+            await database.write(fill, f"K-{name}{number}")
+            await asyncio.gather(
+                database.write(checks.also_asked_by, "K-1", f"{name}{number}"),
+                database.write(audit.record, at=NOON, actor=name, act="summary.opened"),
+                database.read(checks.get, "K-1"),
+                database.read_long(checks.get, f"K-{name}{number}"),
+            )
+
+    async with two(site) as (one, other):
+        await asyncio.gather(work(one, "a"), work(other, "b"))
+        await assert_whole(one, other)
+        assert len(await one.read(lambda tx: tx.column("SELECT ref FROM check_macs"))) == 17
+    async with site.opened() as third:
+        await assert_whole(third)
+
+
+async def test_nor_does_one_that_starts_while_another_writes(site: Site) -> None:
+    async with two(site) as (one, other):
+        is_done = False
+
+        async def work() -> None:
+            number = 0
+            while not is_done:
+                number += 1
+                await one.write(checks.also_asked_by, "K-1", f"U{number}")
+
+        working = asyncio.ensure_future(work())
+        for _start in range(5):
+            async with site.opened() as third:
+                await assert_whole(third)
+                await third.write(audit.record, at=NOON, actor="U1", act="summary.opened")
+                await assert_whole(third)
+        is_done = True
+        await working
+        await assert_whole(one, other)
+
+
+async def test_nor_does_one_whose_commit_had_to_be_asked_about(site: Site) -> None:
+    with proxy_to(site.server.port) as proxy:
+        async with two(site) as (other, third), site.opened(proxy.port) as one:
+            for is_answer in (True, False):
+                held = proxy.hold_commit(answer=is_answer)
+                writing = asyncio.ensure_future(one.write(checks.also_asked_by, "K-1", f"U{is_answer}"))
+                await asyncio.to_thread(held.wait)
+                held.drop()
+                await writing
+                await other.write(checks.also_asked_by, "K-1", f"V{is_answer}")
+                await third.write(checks.also_asked_by, "K-1", f"W{is_answer}")
+            await assert_whole(one, other, third)
+
+
+async def test_what_is_changed_beside_them_is_noticed_by_each(site: Site) -> None:
+    async with two(site) as databases:
+        site.sql("UPDATE verifications SET decision = 'approved' WHERE ref = 'K-1'")
+        for database in databases:
+            assert (await database.read(checks.get, "K-1")).is_altered
+            with pytest.raises(RecordAltered):
+                await database.write(checks.move, "K-1", State.REJECTED, now=NOON)
+            assert database.altered == {"K-1"}
+            await database.write(checks.also_asked_by, "K-1", "U9")
+            assert (await database.read(checks.get, "K-1")).is_altered
+
+
+async def test_an_older_copy_is_noticed_by_who_wrote_the_newer_and_the_cut_trail_by_each(site: Site) -> None:
+    async with two(site) as (one, other):
+        copy(site, "K-1")
+        await other.write(checks.move, "K-1", State.REJECTED, now=NOON)
+        put_back(site, "K-1")
+        assert (await other.read(checks.get, "K-1")).is_altered
+        for database in (one, other):
+            await database.write(count_up)
+            assert database.is_trail_broken
+
+
+async def test_a_sum_that_is_gone_is_noticed_by_who_commits_next(site: Site) -> None:
+    async with two(site) as (one, other):
+        await other.write(count_up)
+        site.sql("DELETE FROM meta WHERE name = 'macs'")
+        await other.write(count_up)
+        assert other.is_older
+        assert not one.is_older
+
+
+async def test_an_older_sum_is_noticed_even_by_who_has_not_written_since(site: Site) -> None:
+    async with two(site) as (one, other):
+        site.sql("CREATE TABLE older AS SELECT * FROM meta WHERE name = 'macs'")
+        await one.write(checks.also_asked_by, "K-1", "U9")
+        await other.write(count_up)
+        site.sql("UPDATE meta SET value_sealed = older.value_sealed FROM older WHERE meta.name = 'macs'")
+        await other.write(count_up)
+        assert other.is_older
