@@ -279,7 +279,7 @@ async def build(
         _way_out(settings),
     )
     database = await Database.open(
-        settings.database_file, sealer=sealer, migrate=migrate, on_commit=metrics.commit, on_busy=metrics.write_refused
+        settings.database, sealer=sealer, migrate=migrate, on_commit=metrics.commit, on_busy=metrics.write_refused
     )
     for at_the_end in (database.close, partial(turned_away.store, database, now)):
         stack.push_async_callback(at_the_end)
