@@ -19,7 +19,13 @@ import click
 from bot import __version__
 from bot.command_line import audit, audit_reports, backups, erasure, privacy, proof, stand_ins, start
 from bot.command_line.arguments import Day
-from bot.command_line.database import exit_on_fault, in_database, load_settings, record_if_possible
+from bot.command_line.database import (
+    exit_on_fault,
+    in_database,
+    in_database_alone,
+    load_settings,
+    record_if_possible,
+)
 from bot.command_line.hardening import harden
 from bot.command_line.output import file_for, require_place
 from bot.command_line.terminal import CommandLine, run_until_told
@@ -145,11 +151,13 @@ def take_backup(file: Path) -> None:
     from storage.engine.sealing import Sealer
 
     settings = load_settings(DatabaseSettings)
+    with exit_on_fault():
+        database = settings.database_file
     # Before it, so that the copy has the line too, and what is copied is not older than what it was copied from.
     unrecorded = record_if_possible(settings, "backup.asked")
     with exit_on_fault():
         sealer = Sealer.from_text(settings.sealing_keys)
-        contents = backup.take(settings.database_file, file, sealer, on_progress=backups.Progress().tell)
+        contents = backup.take(database, file, sealer, on_progress=backups.Progress().tell)
     until = f", until {contents.newest:%Y-%m-%d %H:%M:%S} UTC" if contents.newest else ""
     click.echo(f"{file}: whole, the key opens it, {contents.checks} checks{until}")
     backups.tell_altered(contents)
@@ -191,13 +199,17 @@ def mark_restored() -> None:
     is then asked about first, so that nothing is paid for or told twice. More often does no harm.
     """
     from bot.settings import DatabaseSettings
+    from storage import restores
     from storage.engine import backup
     from storage.engine.sealing import Sealer
 
-    settings = load_settings(DatabaseSettings)
-    with exit_on_fault():
-        sealer = Sealer.from_text(settings.sealing_keys)
-        known = backup.mark_restored(settings.database_file, sealer, now=datetime.now(UTC))
+    settings, now = load_settings(DatabaseSettings), datetime.now(UTC)
+    if isinstance(settings.database, Path):
+        with exit_on_fault():
+            known = backup.mark_restored(settings.database, Sealer.from_text(settings.sealing_keys), now=now)
+    else:
+        remedy = "do this with the version of the bot that has written it"
+        known = in_database_alone(settings, lambda database: database.write(restores.mark, now=now), remedy=remedy)
     if known is None:
         click.echo("nothing has happened in this database yet: there is nothing to doubt")
         return
@@ -209,11 +221,11 @@ def mark_restored() -> None:
 def rekey(*, forget_old: bool) -> None:
     """Renew all that is sealed or keyed under the first of KYC_ENCRYPTION_KEYS; the bot must be stopped.
 
-    May be broken off at any time: the next run goes on. A terminal shows the progress.
+    On a PostgreSQL server, all its instances. May be broken off at any time: the next run goes on. A terminal shows the
+    progress.
     """
     from bot.runtime import key_renewal
     from bot.settings import DatabaseSettings
-    from storage.engine.lock import DatabaseLock
     from storage.rekey import count
 
     settings = load_settings(DatabaseSettings)
@@ -227,10 +239,10 @@ def rekey(*, forget_old: bool) -> None:
                 forget_old=forget_old,
                 now=lambda: datetime.now(UTC),
                 on_page=lambda done: bar.update(done - bar.pos),
+                is_shared=not isinstance(settings.database, Path),
             )
 
-    with exit_on_fault(), DatabaseLock(settings.database_file):
-        renewal = in_database(settings, renew)
+    renewal = in_database_alone(settings, renew)
     for line in renewal.lines(key_count=len(settings.sealing_keys)):
         click.echo(line)
     if forget_old and not renewal.forgotten:

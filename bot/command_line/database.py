@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +17,7 @@ from bot.command_line.terminal import run_until_told
 if TYPE_CHECKING:
     from bot.settings import DatabaseSettings
     from storage.engine.database import Database
+    from storage.instances import Instance
 
 T = TypeVar("T")
 S = TypeVar("S", bound="DatabaseSettings")
@@ -55,10 +56,36 @@ def exit_on_fault() -> Iterator[None]:
         sys.exit(2 if isinstance(fault, SettingsFault) else 1)
 
 
-def in_database(settings: DatabaseSettings, work: Callable[[Database], Awaitable[T]]) -> T:
-    """Work beside the bot, on a database that it has brought up to date; or what is wrong with it, and exit 1."""
+def in_database(
+    settings: DatabaseSettings, work: Callable[[Database], Awaitable[T]], *, remedy: str = "start the bot once"
+) -> T:
+    """Work beside the bot, on a database that it has brought up to date; or what is wrong with it, and exit 1.
+
+    `remedy` is for one of an older version.
+    """
     with exit_on_fault():
-        return _in_database(settings, work)
+        return _in_database(settings, work, remedy=remedy)
+
+
+def in_database_alone(
+    settings: DatabaseSettings, work: Callable[[Database], Awaitable[T]], *, remedy: str = "start the bot once"
+) -> T:
+    """The same while no bot works on it: a file is locked, and on a server no instance may live."""
+    from bot.runtime import alone
+    from storage.engine.lock import DatabaseLock
+
+    def watched(seen: list[Instance]) -> None:
+        names = ", ".join(one.name for one in seen)
+        click.echo(f"waiting for {alone.WATCH_SECONDS} s whether these instances still live: {names}", err=True)
+
+    async def run(database: Database) -> T:
+        await alone.require_alone(database, now=lambda: datetime.now(UTC), on_watch=watched)
+        return await work(database)
+
+    if isinstance(settings.database, Path):
+        with exit_on_fault(), DatabaseLock(settings.database):
+            return _in_database(settings, work, remedy=remedy)
+    return in_database(settings, run, remedy=remedy)
 
 
 def record_if_possible(settings: DatabaseSettings, act: str) -> str | None:
@@ -66,8 +93,6 @@ def record_if_possible(settings: DatabaseSettings, act: str) -> str | None:
 
     For what works on a database that nothing can be written to, too.
     """
-    from datetime import UTC, datetime
-
     from bot.errors import DatabaseFault
     from storage import audit
 
@@ -81,7 +106,9 @@ def record_if_possible(settings: DatabaseSettings, act: str) -> str | None:
     return None
 
 
-def _in_database(settings: DatabaseSettings, work: Callable[[Database], Awaitable[T]]) -> T:
+def _in_database(
+    settings: DatabaseSettings, work: Callable[[Database], Awaitable[T]], *, remedy: str = "start the bot once"
+) -> T:
     """Raises DatabaseFault."""
     import asyncio
 
@@ -93,11 +120,13 @@ def _in_database(settings: DatabaseSettings, work: Callable[[Database], Awaitabl
 
     async def run() -> T:
         sealer = Sealer.from_text(settings.sealing_keys)
-        seen = await asyncio.to_thread(inspect.examine, settings.database_file, sealer, patience=timedelta(0))
-        if not seen.exists or seen.pending:
-            what = "is not up to date" if seen.exists else "does not exist"
-            raise DatabaseFault(f"the database {settings.database_file} {what}: start the bot once")
-        database = await Database.open(settings.database_file, sealer=sealer, migrate=migrate, as_it_is=True, readers=1)
+        place = settings.database
+        seen = await asyncio.to_thread(inspect.examine, place, sealer, patience=timedelta(0))
+        if not seen.exists:
+            raise DatabaseFault(f"the database {place} does not exist: start the bot once")
+        if seen.pending:
+            raise DatabaseFault(f"the database {place} is not up to date: {remedy}")
+        database = await Database.open(place, sealer=sealer, migrate=migrate, as_it_is=True, readers=1)
         try:
             return await work(database)
         finally:

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.errors import DatabaseInUse
 from bot.privacy import signing
-from storage import keys, rekey
-from storage.engine.database import Database
+from bot.runtime import alone
+from storage import instances, keys, rekey
+from storage.engine.database import Database, Transaction
 from storage.engine.sealed_values import OTHERS
 
 CHECKS_AT_A_TIME = 200
@@ -44,11 +46,17 @@ class Renewal:
 
 
 async def renew(
-    database: Database, *, forget_old: bool, now: Callable[[], datetime], on_page: Callable[[int], None]
+    database: Database,
+    *,
+    forget_old: bool,
+    now: Callable[[], datetime],
+    on_page: Callable[[int], None],
+    is_shared: bool = False,
 ) -> Renewal:
     """Renew everything, and let the older keys go if that is wanted and nothing needs them.
 
     Safe to repeat, and to be killed at any instruction: the next run goes on. `on_page` hears how many checks are done.
+    Where no lock keeps others away (`is_shared`), no key is let go while an instance lives: raises DatabaseInUse.
     """
     await database.write(rekey.begin)
     renewed, seen, last = 0, 0, ""
@@ -64,5 +72,15 @@ async def renew(
                 break
     await database.write(rekey.finish, now=now())
     await database.write(signing.note_key, at=now())
-    remains = await database.write(rekey.forget, now=now()) if forget_old else await database.read(rekey.remains)
+    if forget_old:
+        remains = await database.write(_forget, now=now(), is_shared=is_shared)
+    else:
+        remains = await database.read(rekey.remains)
     return Renewal(renewed=renewed, checks=seen, remains=remains, forgotten=forget_old and not remains.needed)
+
+
+def _forget(tx: Transaction, *, now: datetime, is_shared: bool) -> rekey.Remains:
+    # In one transaction: an instance that was started meanwhile may have made something with an older key.
+    if is_shared and (living := instances.living(tx)):
+        raise DatabaseInUse(alone.told(living))
+    return rekey.forget(tx, now=now)

@@ -1,7 +1,7 @@
-"""Examines a database file without leaving a trace: nothing is created, written, migrated or locked.
+"""Examines a database without leaving a trace: nothing is created, written, migrated or locked.
 
 For `kyc-bot check`, which also runs beside a bot at work. What to report is up to
-`bot.runtime.doctor`.
+`bot.runtime.doctor`. Here it is of a file; of a server `storage.engine.postgresql.inspect` does the same.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import sqlite_utils
 
@@ -24,11 +24,15 @@ from bot.domain.installation import Installation
 from bot.domain.privacy.purge import Purge
 from bot.errors import DatabaseFault
 from storage import meta, purges
-from storage.engine import macs, owners, record_versions, shape
+from storage.engine import macs, owners, shape
 from storage.engine.connection import create_private, is_damage, read_any_text, sql_of, unusable_as_fault
+from storage.engine.inspection import Inspection, OnDone, compare_records, untold
 from storage.engine.migrations import applied_known, is_unfinished, migrate, migrations
 from storage.engine.sealing import Sealer
+from storage.engine.sql import SqlConnection
 from storage.engine.transaction import Transaction
+
+T = TypeVar("T")
 
 _BUSY_SECONDS = 3.0
 _BUSY_SECONDS_AT_START = 5.0
@@ -38,59 +42,28 @@ _SEARCHED_IN_TIME = 256 << 20
 """Bytes of a file that may be searched within a second. A larger one is not begun with: the search would be cut off,
 and what an interrupted one has found is none."""
 
+_LEFT = "SELECT COUNT(*) FROM slack_removals WHERE state = 'left'"
+
 _WATCHED_SECONDS = 0.02
 """How often a search is asked whether it is late."""
 _TOLD_SECONDS = 10.0
 """How often it is told that a search goes on."""
 
-OnDone = Callable[[int, int], None]
-"""Hears how much is done, and of how much."""
 
-
-def _untold(_done: int, _total: int) -> None:
-    """Nobody waits before a terminal."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inspection:
-    """What is to say of a database without fault."""
-
-    exists: bool
-    pending: tuple[str, ...]
-    """Migrations that the next start will apply."""
-    unfinished: bool
-    """A kill interrupted what an upgrade had left to do; the next start goes on with it."""
-    proven: bool
-    """A configured key opened what is stored; false while nothing is sealed yet, and without a sealer."""
-    swept: bool
-    """The whole file was gone through; false if patience ended first."""
-    altered: int
-    """Checks whose record is not as the bot wrote it, among those that were examined before patience ended."""
-    older: bool
-    """Some record, nobody can say which, is older than the bot wrote it last; not asked without any patience."""
-    open_to_others: tuple[Path, ...]
-    """Files that users other than the owner may read."""
-
-
-def examine(path: Path, sealer: Sealer | None, *, patience: timedelta) -> Inspection:
+def examine(place: Path | DatabaseAddress, sealer: Sealer | None, *, patience: timedelta) -> Inspection:
     """Examine the file, or the place where it will be; `patience` bounds the sweep for damage.
 
     Without any, no row or page is gone through: for a command that wants to know what it has before it.
     Raises DatabaseFault, DatabaseNewer or WrongKey, worded as at a start of the bot.
     """
-    path = path.resolve()
+    if isinstance(place, DatabaseAddress):
+        from storage.engine.postgresql import inspect as on_server  # noqa: PLC0415 - psycopg is an extra
+
+        return on_server.examine(place, sealer, patience=patience)
+    path = place.resolve()
     _require_place(path)
     if not path.exists():
-        return Inspection(
-            exists=False,
-            pending=(),
-            unfinished=False,
-            proven=False,
-            swept=True,
-            altered=0,
-            older=False,
-            open_to_others=(),
-        )
+        return Inspection(exists=False)
     idle = _is_idle(path)
     try:
         return _read(path, sealer, patience, idle=idle)
@@ -102,7 +75,7 @@ def examine(path: Path, sealer: Sealer | None, *, patience: timedelta) -> Inspec
 
 
 def examine_backup(
-    path: Path, sealer: Sealer, *, on_progress: OnDone = _untold, on_search: OnDone = _untold
+    path: Path, sealer: Sealer, *, on_progress: OnDone = untold, on_search: OnDone = untold
 ) -> Inspection:
     """Examine the whole of a file that may lie anywhere, a backup: every page, index, reference, and the key.
 
@@ -122,42 +95,34 @@ def examine_backup(
 
 def installation_in(place: Path | DatabaseAddress) -> Installation | None:
     """The workspace that a database belongs to; None where it knows none or cannot be read (see `examine`)."""
-    if (path := _file_at(place)) is None:
-        return None
-    try:
-        with closing(_connect(path, idle=_is_idle(path))) as connection:
-            return meta.read_installation(sql_of(connection))
-    except sqlite3.Error:
-        return None
+    return _asked(place, meta.read_installation)
 
 
 def last_purge_in(place: Path | DatabaseAddress) -> Purge | None:
     """The report of the last purge; None where there was none, or the database cannot be read (see `examine`)."""
-    if (path := _file_at(place)) is None:
-        return None
-    try:
-        with closing(_connect(path, idle=_is_idle(path))) as connection:
-            return purges.read_last(sql_of(connection))
-    except (sqlite3.Error, ValueError):
-        return None
+    return _asked(place, purges.read_last)
 
 
 def left_in_slack(place: Path | DatabaseAddress) -> int:
     """How many messages and files of erased checks Slack refused to erase; 0 also where nobody can tell."""
-    if (path := _file_at(place)) is None:
-        return 0
+    rows = _asked(place, lambda connection: connection.fetch(_LEFT))
+    return int(rows[0][0]) if rows else 0
+
+
+def _asked(place: Path | DatabaseAddress, read: Callable[[SqlConnection], T]) -> T | None:
+    """None also of a database from before there was what is asked for."""
+    if isinstance(place, DatabaseAddress):
+        from storage.engine.postgresql import inspect as on_server  # noqa: PLC0415 - psycopg is an extra
+
+        return on_server.ask(place, read)
+    path = place.resolve()
+    if not path.is_file():
+        return None
     try:
         with closing(_connect(path, idle=_is_idle(path))) as connection:
-            return int(connection.execute("SELECT COUNT(*) FROM slack_removals WHERE state = 'left'").fetchone()[0])
-    except sqlite3.Error:
-        # Also a database from before there was such a list.
-        return 0
-
-
-def _file_at(place: Path | DatabaseAddress) -> Path | None:
-    """The database's file, if it is one and there."""
-    path = place.resolve() if isinstance(place, Path) else None
-    return path if path is not None and path.is_file() else None
+            return read(sql_of(connection))
+    except (sqlite3.Error, ValueError):
+        return None
 
 
 def require_whole(path: Path, *, patience: timedelta, most_bytes: int = _SEARCHED_IN_TIME) -> bool:
@@ -263,8 +228,8 @@ def _read(
     *,
     idle: bool,
     thorough: bool = False,
-    on_progress: OnDone = _untold,
-    on_search: OnDone = _untold,
+    on_progress: OnDone = untold,
+    on_search: OnDone = untold,
 ) -> Inspection:
     with unusable_as_fault(), closing(_connect(path, idle=idle)) as connection:
         db = sqlite_utils.Database(connection, execute_plugins=False)
@@ -280,7 +245,7 @@ def _read(
         is_ready = proven and not pending and not unfinished and patience > timedelta(0)
         altered, older = 0, False
         if sealer is not None and is_ready and macs.exists(sql_of(connection)):
-            altered, older = _examined(connection, sealer, patience, on_progress)
+            altered, older = _compared(connection, sealer, patience, on_progress)
         return Inspection(
             exists=True,
             pending=pending,
@@ -320,7 +285,7 @@ def _key_opens(db: sqlite_utils.Database, sealer: Sealer) -> bool:
 
 
 def _sweep(
-    connection: sqlite3.Connection, patience: timedelta, *, thorough: bool = False, on_search: OnDone = _untold
+    connection: sqlite3.Connection, patience: timedelta, *, thorough: bool = False, on_search: OnDone = untold
 ) -> bool:
     """Raises DatabaseFault for damage; false if the end was not reached in time.
 
@@ -389,24 +354,14 @@ def _quoted(name: str) -> str:
     return "'{}'".format(name.replace("'", "''"))
 
 
-def _examined(
+def _compared(
     connection: sqlite3.Connection, sealer: Sealer, patience: timedelta, on_progress: OnDone
 ) -> tuple[int, bool]:
-    """How many checks were altered, and whether some record is older, as one snapshot of the file has them."""
-    until, altered, done = time.monotonic() + patience.total_seconds(), 0, 0
     connection.execute("BEGIN")
     try:
-        (total,) = connection.execute("SELECT COUNT(*) FROM check_macs").fetchone()
-        shared = sql_of(connection)
-        older, refs = not record_versions.fit(shared, sealer), macs.refs_after(shared, "")
-        while refs and time.monotonic() < until:
-            altered += len(macs.examine(shared, sealer, refs).altered)
-            done += len(refs)
-            on_progress(done, total)
-            refs = macs.refs_after(shared, refs[-1])
+        return compare_records(sql_of(connection), sealer, patience=patience, on_progress=on_progress)
     finally:
         connection.execute("ROLLBACK")
-    return altered, older
 
 
 def _open_to_others(path: Path) -> list[Path]:

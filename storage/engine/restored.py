@@ -11,6 +11,7 @@ from storage.engine.sealing import Sealer
 from storage.engine.sql import SqlConnection
 from storage.engine.transaction import to_text
 
+ACT = "database.restored"
 _KNOWN = """
     SELECT MAX(at) FROM (SELECT MAX(at) AS at FROM audit UNION ALL SELECT MAX(asked_at) FROM verifications) AS known
 """
@@ -23,10 +24,17 @@ _ATTEMPTS = "UPDATE attempts SET ask_at = :now WHERE step = 'sent' AND ask_at IS
 
 
 def mark(connection: SqlConnection, sealer: Sealer, *, now: datetime) -> str | None:
-    """Note until when it knows what happened, and what is in doubt from now on, with a line in the trail.
+    """`doubt`, with a line in the trail, of a database of whichever version that no bot works on."""
+    known = doubt(connection, now=now)
+    if known is not None:
+        add_line(connection, sealer, at=to_text(now), actor="operator", act=ACT, detail=known)
+    return known
 
-    In the caller's transaction, of a database of whichever version that no bot works on. Gives that moment as it is
-    stored; None for one in which nothing has happened yet.
+
+def doubt(connection: SqlConnection, *, now: datetime) -> str | None:
+    """Note until when it knows what happened, and what is in doubt from now on, in the caller's transaction.
+
+    Gives that moment as it is stored; None for a database in which nothing has happened yet.
     """
     [(known,)] = connection.fetch(_KNOWN)
     if known is None:
@@ -36,5 +44,4 @@ def mark(connection: SqlConnection, sealer: Sealer, *, now: datetime) -> str | N
     connection.run(_KEEP, ("restored_at", at))
     connection.run(_POSTS, {"now": at})
     connection.run(_ATTEMPTS, {"now": at})
-    add_line(connection, sealer, at=at, actor="operator", act="database.restored", detail=known)
     return str(known)

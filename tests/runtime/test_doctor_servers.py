@@ -183,7 +183,7 @@ def test_a_password_file_that_libpq_passes_over_is_told(tmp_path: Path, mode: in
         path.write_text("*:*:*:kyc:very-secret")
         path.chmod(mode)
     address = replace(parse("postgresql://kyc@127.0.0.1:1/kyc"), password_file=str(path))
-    said = [each.line() for each in asyncio.run(servers.probe(address, PATIENT, lambda: datetime.now(UTC)))]
+    said = [each.line() for each in asyncio.run(servers.probe(address, PATIENT, lambda: datetime.now(UTC)))[0]]
     assert said[0].startswith("FAIL  password file (PGPASSFILE): ")
     assert "very-secret" not in "".join(said)
 
@@ -208,7 +208,9 @@ def replicated() -> Iterator[Replicated]:
 
 def check(text: str, *, password: str | None = None, file: Path | None = None) -> list[Finding]:
     address = replace(parse(text), password=password, password_file=str(file) if file else None)
-    return asyncio.run(servers.probe(address, PATIENT, lambda: datetime.now(UTC)))
+    found, is_there = asyncio.run(servers.probe(address, PATIENT, lambda: datetime.now(UTC)))
+    assert is_there == ("none takes changes" not in told(found, SERVERS))
+    return found
 
 
 def told(findings: list[Finding], subject: str) -> str:
@@ -310,7 +312,8 @@ def test_a_server_that_has_stopped_answering_is_given_up(replicated: Replicated)
     primary.freeze()
     try:
         quick = replace(PATIENT, connect=1.0, part=2.0)
-        found = asyncio.run(servers.probe(parse(text), quick, lambda: datetime.now(UTC)))
+        found, is_there = asyncio.run(servers.probe(parse(text), quick, lambda: datetime.now(UTC)))
+        assert not is_there
     finally:
         primary.thaw()
     assert f"127.0.0.1:{primary.port}: the server does not answer" in told(found, SERVERS)
@@ -401,6 +404,7 @@ def pooler(server: Cluster, mode: str) -> Iterator[int]:
         f"listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n",
         encoding="utf-8",
     )
+    conf.chmod(0o644)  # whatever the umask
     is_root = os.geteuid() == 0
     process = subprocess.Popen(
         [program, "-q", str(conf)],

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from bot.domain.database_address import DatabaseAddress
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.privacy.purge import Purge, lines
 from bot.errors import DatabaseFault, SettingsFault, WrongKey
@@ -23,6 +24,7 @@ from bot.runtime.doctor.machine import Surroundings
 from bot.runtime.factory import read_customer_texts, read_tables
 from bot.settings import Environment, RetentionSettings, Settings
 from storage.engine import inspect
+from storage.engine.inspection import Inspection
 from storage.engine.sealing import Sealer
 
 __all__ = ["DoctorTimeouts", "Finding", "Surroundings", "probe", "settings_fault"]
@@ -159,42 +161,45 @@ async def _retention(settings: Settings) -> list[Finding]:
 async def _database(
     settings: Settings, sealer: Sealer | None, now: Callable[[], datetime], limits: DoctorTimeouts
 ) -> list[Finding]:
-    place = settings.database
-    if isinstance(place, Path):
-        return await _file(place.resolve(), sealer)
-    try:
-        # psycopg is an extra, which this needs and says so.
-        from bot.runtime.doctor import servers  # noqa: PLC0415
-    except DatabaseFault as fault:
-        return [fail("database servers", f"{fault}.")]
-    return await servers.probe(place, limits, now)
+    place, found = settings.database, list[Finding]()
+    if isinstance(place, DatabaseAddress):
+        try:
+            # psycopg is an extra, which this needs and says so.
+            from bot.runtime.doctor import servers  # noqa: PLC0415
+        except DatabaseFault as fault:
+            return [fail("database servers", f"{fault}.")]
+        found, is_there = await servers.probe(place, limits, now)
+        if not is_there:
+            return found
+    return [*found, *await _contents(place if isinstance(place, DatabaseAddress) else place.resolve(), sealer)]
 
 
-async def _file(path: Path, sealer: Sealer | None) -> list[Finding]:
-    subject = "database"
+async def _contents(place: Path | DatabaseAddress, sealer: Sealer | None) -> list[Finding]:
+    subject, is_file = "database", isinstance(place, Path)
     try:
-        seen = await asyncio.to_thread(inspect.examine, path, sealer, patience=SWEEP)
+        seen = await asyncio.to_thread(inspect.examine, place, sealer, patience=SWEEP)
     except WrongKey as fault:
         return [fail(subject, f"{fault}.")]
     except DatabaseFault as fault:
-        return [fail(subject, f"{str(fault).rstrip('.')}. See KYC_DATABASE ({path}).")]
+        return [fail(subject, f"{str(fault).rstrip('.')}. See KYC_DATABASE ({place}).")]
     if not seen.exists:
-        return [ok(subject, f"{path} does not exist yet; the first start makes it")]
-    facts = ["whole" if seen.swept else f"no damage found within {SWEEP.seconds} s"]
+        words = "does not exist yet; the first start makes it" if is_file else "is empty; the first start fills it"
+        return [ok(subject, f"{place} {words}")]
+    facts = [] if not is_file else ["whole"] if seen.swept else [f"no damage found within {SWEEP.seconds} s"]
     if seen.proven:
         facts.append("the key opens it")
     if seen.pending:
         facts.append(f"the next start brings it up to date ({', '.join(seen.pending)})")
     if seen.unfinished:
         facts.append("its last upgrade is not finished: a running bot works on it, or the next start does")
-    found = [ok(subject, f"{path}: {', '.join(facts)}"), *_records(seen)]
+    found = [ok(subject, f"{place}: {', '.join(facts)}"), *_records(seen)]
     if seen.open_to_others:
         files = " ".join(str(file) for file in seen.open_to_others)
         found.append(note("database files", f"other users of this machine may read them. Type chmod 600 {files}"))
     return found
 
 
-def _records(seen: inspect.Inspection) -> Iterator[Finding]:
+def _records(seen: Inspection) -> Iterator[Finding]:
     """What somebody else than the bot has written into the database."""
     if seen.altered:
         many = "1 check was" if seen.altered == 1 else f"{seen.altered} checks were"

@@ -34,8 +34,10 @@ _REMEDIES = {
 }  # fmt: skip
 
 
-async def probe(address: DatabaseAddress, limits: DoctorTimeouts, now: Callable[[], datetime]) -> list[Finding]:
-    """Asks every server of the address, all at once."""
+async def probe(
+    address: DatabaseAddress, limits: DoctorTimeouts, now: Callable[[], datetime]
+) -> tuple[list[Finding], bool]:
+    """Asks every server of the address, all at once; also whether one of them takes changes."""
 
     async def ask(host: Host) -> Server | Unreached:
         try:
@@ -45,7 +47,8 @@ async def probe(address: DatabaseAddress, limits: DoctorTimeouts, now: Callable[
             return Unreached(host=host, trouble=Trouble.SILENT)
 
     answers = await asyncio.gather(*map(ask, address.hosts))
-    return [*_password_file(address), *about(address, answers)]
+    is_there = any(isinstance(one, Server) and one.takes_writes for one in answers)
+    return [*_password_file(address), *about(address, answers)], is_there
 
 
 def _password_file(address: DatabaseAddress) -> Iterator[Finding]:
