@@ -18,6 +18,7 @@ from hypothesis import settings
 
 from bot.runtime import log_config
 from bot.settings import LogFormat
+from tests import engines
 from tests.postgresql.fixtures import empty_database, postgresql
 
 __all__ = ["empty_database", "postgresql"]
@@ -98,10 +99,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         is_in_a_world = isinstance(item, pytest.Function) and _borrows_a_world(item.module)
         if folder in SLOW_FOLDERS or starts_a_server or is_in_a_world:
             item.add_marker(pytest.mark.slow)
+    items[:] = [item for item in items if not _is_of_sqlite_alone(item)]
     if config.getoption("--bounds"):
         left_out = [item for item in items if "took" not in getattr(item, "fixturenames", ())]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _is_of_sqlite_alone(item: pytest.Item) -> bool:
+    """Whether it would be played on PostgreSQL, and says that it cannot be."""
+    played_on = getattr(getattr(item, "callspec", None), "params", {}).get("engine")
+    return played_on == "postgresql" and item.get_closest_marker("sqlite") is not None
 
 
 @cache
@@ -130,6 +138,16 @@ def _quick_tests_start_no_process(request: pytest.FixtureRequest) -> Iterator[No
     _guard.guarded = None if request.node.get_closest_marker("slow") else request.node.nodeid
     yield
     _guard.guarded = None
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Plays the test once with its databases in SQLite files, and once on a PostgreSQL server."""
+    if request.param == "sqlite":
+        yield
+        return
+    with engines.on(request.getfixturevalue("postgresql")):
+        yield
 
 
 class Took(Protocol):

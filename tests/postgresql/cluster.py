@@ -141,6 +141,10 @@ class Cluster:
         """As libpq takes it, for `ROLE`. With others, whichever of them takes writes is meant."""
         return address(database, self.port, *(other.port for other in others))
 
+    def by_socket(self, database: str) -> str:
+        """As libpq takes it, for the superuser."""
+        return f"host={self._place.folder} port={self.port} user={SUPERUSER} dbname={database}"
+
     def sql(self, statements: str, *, database: str = "postgres") -> str:
         """Run them as the superuser; gives rows as psql prints them, columns separated by `|`. Raises ServerFailed."""
         options = ("-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1")

@@ -14,7 +14,8 @@ from storage.engine.database import Database
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
 from tests import fresh_file
-from tests.storage.engine.test_macs import NOON, beside, fill, unguarded_trail
+from tests.engines import beside
+from tests.storage.engine.test_macs import NOON, fill, unguarded_trail
 
 KEY = Sealer.new_key()
 

@@ -38,7 +38,7 @@ from storage.engine.inspect import examine
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
 from storage.engine.upkeep import BATCH
-from tests import fresh_file
+from tests import engines
 from tests.storage.older import before_prints
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -59,7 +59,7 @@ HEX = re.compile(rb"(?=([0-9a-f]{64}))")
 @asynccontextmanager
 async def opened(path: Path, sealer: Sealer = BEFORE) -> AsyncIterator[Database]:
     database = await Database.open(
-        fresh_file.lay(path), sealer=sealer, migrate=migrate, busy_timeout=timedelta(milliseconds=50), readers=1
+        engines.lay(path), sealer=sealer, migrate=migrate, busy_timeout=timedelta(milliseconds=50), readers=1
     )
     try:
         yield database
@@ -379,6 +379,7 @@ async def test_an_upgrade_that_is_killed_goes_on_at_the_next_start(
 # What is recognised
 
 
+@pytest.mark.usefixtures("engine")
 async def test_a_repeat_is_a_repeat_under_every_key(tmp_path: Path) -> None:
     """Heard under the old key, under the new one, refused under either: each is kept once."""
     path = tmp_path / "kyc.db"
@@ -412,6 +413,7 @@ async def test_a_repeat_is_a_repeat_under_every_key(tmp_path: Path) -> None:
         assert not await database.write(refuse, "forged anew")
 
 
+@pytest.mark.usefixtures("engine")
 async def test_the_schema_refuses_the_same_message_twice_under_one_key(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     await filled(path)
@@ -429,6 +431,7 @@ async def test_the_schema_refuses_the_same_message_twice_under_one_key(tmp_path:
             await database.write(twice)
 
 
+@pytest.mark.usefixtures("engine")
 async def test_a_selfie_is_recognised_and_its_number_known_under_every_key(tmp_path: Path) -> None:
     """The same number must not be called another one because a key was added between two checks."""
     path = tmp_path / "kyc.db"
@@ -446,6 +449,7 @@ async def test_a_selfie_is_recognised_and_its_number_known_under_every_key(tmp_p
         assert await database.read(preflight_holds.same_selfie, "K-0002", sha256("none"), since=NOON) == []
 
 
+@pytest.mark.usefixtures("engine")
 async def test_the_figures_know_a_person_under_every_key(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     await filled(path)
@@ -464,6 +468,7 @@ async def test_the_figures_know_a_person_under_every_key(tmp_path: Path) -> None
         assert [await database.write(person, ref) for ref in ("K-0002", "K-0003")] == ["K-0001", "K-0003"]
 
 
+@pytest.mark.usefixtures("engine")
 async def test_a_print_is_made_anew_under_another_key_without_the_value(tmp_path: Path) -> None:
     """What a change of the keys needs: the SHA-256 lies sealed beside its print."""
     path = tmp_path / "kyc.db"
@@ -482,7 +487,7 @@ async def test_a_print_is_made_anew_under_another_key_without_the_value(tmp_path
 
     async with opened(path, BOTH) as database:
         await database.write(rekey)
-    with closing(sqlite3.connect(path)) as db:
+    with closing(engines.beside(path)) as db:
         for (print_,) in db.execute("SELECT body_print FROM receipts"):
             assert print_.startswith(f"{BOTH.key_id}:")
     async with opened(path, BOTH) as database:

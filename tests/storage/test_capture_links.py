@@ -20,10 +20,11 @@ from storage.engine import shape
 from storage.engine.database import Database, Transaction
 from storage.engine.migrations import migrations
 from storage.engine.sealing import Sealer
-from tests.storage.engine.test_macs import KEY, NOON, OTHER, beside, fill, opened
+from tests.engines import beside
+from tests.storage.engine.test_macs import KEY, NOON, OTHER, fill, opened
 from tests.storage.older import before_capture_links
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 HOUR = timedelta(hours=1)
 TOKEN, DEVICE, OTHER_DEVICE = "t" * 43, "phone" * 5, "tablet" * 5
@@ -264,6 +265,7 @@ async def test_an_erased_customers_link_is_found_by_nothing(tmp_path: Path) -> N
         assert await database.read(capture_links.of_check, "K-1") == []
 
 
+@pytest.mark.sqlite("upgrades are of files")
 @pytest.mark.slow
 async def test_a_database_from_before_is_widened_in_place_and_its_records_hold(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
@@ -289,6 +291,7 @@ async def test_a_database_from_before_is_widened_in_place_and_its_records_hold(t
         assert not (await database.read(checks.get, "K-1")).is_altered
 
 
+@pytest.mark.sqlite("upgrades are of files")
 def test_a_table_that_is_not_the_bots_is_not_widened() -> None:
     db = sqlite_utils.Database(sqlite3.connect(":memory:", isolation_level=None))
     migrations.apply(db, stop_before="m0034_capture_links")

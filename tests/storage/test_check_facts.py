@@ -23,7 +23,7 @@ from tests.journeys.intake.test_rerun import run_again, sent_again
 from tests.journeys.world import Journey, journey
 from tests.storage.older import before_batch_counts, before_day_sums, before_indexes, before_macs
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 ASSURANCE = ("record_match", "name_match", "dob_match", "phone_match", "liveness", "liveness_images")
 """Columns that the migration m0010_assurance brought."""
@@ -110,6 +110,7 @@ async def test_what_is_open_is_read_from_the_checks_and_the_rest_from_the_facts(
         assert settled[refs["cancelled"]] is FinalOutcome.CANCELLED
 
 
+@pytest.mark.sqlite("upgrades are of files")
 async def test_a_database_of_before_is_filled_in_as_it_would_have_been_noted(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         await every_kind(world)

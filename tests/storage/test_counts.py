@@ -21,7 +21,7 @@ from tests.journeys.world import Journey, journey
 from tests.storage.older import before_batch_counts
 from tests.storage.test_check_facts import every_kind
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 
 def rows(tx: Transaction) -> dict[str, int]:
@@ -74,6 +74,7 @@ async def test_a_check_that_is_removed_is_counted_no_more(tmp_path: Path) -> Non
         assert await both(world) == ({}, {})
 
 
+@pytest.mark.sqlite("upgrades are of files")
 async def test_an_upgraded_database_begins_with_what_it_holds(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         await every_kind(world)
@@ -136,6 +137,7 @@ NEW_ROW = """
     """
 
 
+@pytest.mark.sqlite("walks through a database in memory")
 def test_the_counts_of_files_follow_whatever_happens_to_their_rows() -> None:
     rng, sealer = random.Random(30), Sealer([bytes(range(32))])
     with closing(sqlite_utils.Database(memory=True)) as db:

@@ -1,7 +1,6 @@
 """Sums of days: figures are those of the facts themselves, whatever becomes of a check and whoever writes the file."""
 
 import random
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -26,9 +25,9 @@ from storage.engine import kept_sums
 from storage.engine.database import Database, Transaction
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
-from tests import fresh_file
+from tests import engines
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 SEALER = Sealer([b"k" * 32])
 MONDAY = datetime(2026, 3, 9, 12, tzinfo=UTC)
@@ -106,7 +105,8 @@ def _end(tx: Transaction, ref: str, state: State, at: datetime, decision: str | 
     sql = """
         UPDATE verifications SET state = :state, reason = CASE WHEN :state = 'in_review' THEN 'smile_id' END,
             verdict_why = 'faces_differ', decision = :decision, decision_reason = 'other',
-            decided_at = CASE WHEN :decision IS NOT NULL THEN :at END, ended_at = CASE WHEN :is_ended THEN :at END
+            decided_at = CASE WHEN CAST(:decision AS TEXT) IS NOT NULL THEN :at END,
+            ended_at = CASE WHEN :is_ended = 1 THEN :at END
         WHERE ref = :ref
         """
     tx.run(sql, state=state, decision=decision, at=at, is_ended=state in FINAL or decision is not None, ref=ref)
@@ -115,7 +115,7 @@ def _end(tx: Transaction, ref: str, state: State, at: datetime, decision: str | 
 
 @asynccontextmanager
 async def office(path: Path, *, zone: str = "Africa/Lagos") -> AsyncIterator[Office]:
-    database = await Database.open(fresh_file.lay(path), sealer=SEALER, migrate=migrate)
+    database = await Database.open(engines.lay(path), sealer=SEALER, migrate=migrate)
     try:
         await database.write(meta.check_key)
         await database.write(summaries.begin, None, now=MONDAY - timedelta(days=30))
@@ -238,12 +238,12 @@ Row = tuple[object, ...]
 
 
 def rows(path: Path) -> list[Row]:
-    with closing(sqlite3.connect(path)) as db:
+    with closing(engines.beside(path)) as db:
         return db.execute("SELECT begins, ends, making, mac, sums FROM day_sums").fetchall()
 
 
 def put(path: Path, older: list[Row]) -> None:
-    with closing(sqlite3.connect(path)) as db, db:
+    with closing(engines.beside(path)) as db:
         db.execute("DELETE FROM day_sums")
         db.executemany("INSERT INTO day_sums (begins, ends, making, mac, sums) VALUES (?, ?, ?, ?, ?)", older)
 
@@ -280,7 +280,7 @@ ATTACKS: dict[str, str] = {
 async def test_sums_that_are_not_the_bots_are_not_believed(tmp_path: Path, attack: str) -> None:
     path = tmp_path / "kyc.db"
     async with summed(path) as world:
-        with closing(sqlite3.connect(path)) as db, db:
+        with closing(engines.beside(path)) as db:
             assert db.execute(attack).rowcount > 0
         for _again in range(2):
             assert (await world.report(monday(world))).figures.approved == 2
@@ -290,13 +290,13 @@ async def test_sums_that_are_not_the_bots_are_not_believed(tmp_path: Path, attac
 async def test_an_altered_record_is_in_no_sum_and_is_said(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with summed(path) as world:
-        with closing(sqlite3.connect(path)) as db, db:
+        with closing(engines.beside(path)) as db:
             db.execute("UPDATE verifications SET state = 'rejected' WHERE ref = 'K-1'")
         assert (await world.database.read(checks.get, "K-1")).is_altered
         report = await world.report(monday(world))
         assert (report.figures.approved, report.figures.rejected, report.altered) == (1, 0, 1)
         # A fact that is changed beside the bot throws the day's sums away: its own MAC tells then.
-        with closing(sqlite3.connect(path)) as db, db:
+        with closing(engines.beside(path)) as db:
             db.execute("UPDATE facts SET country = 'KE' WHERE ref = 'K-0'")
         report = await world.report(monday(world))
         assert (report.figures.asked, report.altered) == (0, 2)
@@ -308,7 +308,7 @@ async def test_sums_of_older_keys_go_with_them(tmp_path: Path) -> None:
     async with summed(path) as world:
         assert await world.kept()
         assert await world.database.read(lambda tx: kept_sums.digest(tx.connection)) != kept_sums.NONE
-    database = await Database.open(path, sealer=Sealer([b"n" * 32, b"k" * 32]), migrate=migrate)
+    database = await Database.open(engines.place_of(path), sealer=Sealer([b"n" * 32, b"k" * 32]), migrate=migrate)
     try:
         again = Office(database, now=MONDAY + timedelta(days=3))
         assert (await again.report(monday(again))).figures.approved == 2

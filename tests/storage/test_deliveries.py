@@ -14,7 +14,7 @@ from tests.raw_sqlite import raw
 from tests.storage.older import before_posts_leased
 from tests.storage.test_blind_index import opened
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
@@ -78,6 +78,7 @@ async def test_a_claimed_post_is_in_doubt_until_it_surely_was_not_sent(tmp_path:
         assert await claim(NOON) is None
 
 
+@pytest.mark.sqlite("counts the steps of SQLite's machine")
 async def test_a_claim_does_not_read_all_that_waits(tmp_path: Path) -> None:
     """Slack may be away for days: each post would cost as much as there are, and with them everything else."""
     async with opened(tmp_path / "kyc.db") as database:
@@ -100,6 +101,7 @@ async def test_a_claim_does_not_read_all_that_waits(tmp_path: Path) -> None:
         assert await database.write(steps_of_a_claim) <= 1.1 * few
 
 
+@pytest.mark.sqlite("upgrades are of files")
 async def test_a_database_from_before_knows_which_posts_are_on_their_way(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:

@@ -14,9 +14,9 @@ from storage import exports
 from storage.engine.database import Database
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
-from tests import fresh_file
+from tests import engines
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 EXPORT = Export(
@@ -35,7 +35,7 @@ EXPORT = Export(
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[Database]:
     sealer = Sealer.from_text([Sealer.new_key()])
-    database = await Database.open(fresh_file.lay(folder / "kyc.db"), sealer=sealer, migrate=migrate)
+    database = await Database.open(engines.lay(folder / "kyc.db"), sealer=sealer, migrate=migrate)
     try:
         yield database
     finally:

@@ -32,7 +32,7 @@ from storage.engine.database import Database, Transaction
 from storage.instances import Instance
 from tests.storage.test_blind_index import ask, opened
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)

@@ -19,7 +19,7 @@ from tests.journeys.world import StoppedClock, journey
 from tests.storage.test_blind_index import opened
 from tests.storage.test_deliveries import NOON
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 ITEM = InboxItem(
     id="event:1.2", kind=InboxKind.MESSAGE, channel="C1", ts="1.2", thread_ts=None, user="U1", team="T1", asked_at=NOON

@@ -47,11 +47,13 @@ from storage.engine.database import Database, Transaction
 from storage.engine.migrations import migrate
 from storage.engine.sealed_values import KEYED, OF_CHECKS, OTHERS
 from storage.engine.sealing import Sealer
+from tests import engines
+from tests.engines import beside
 from tests.patience import GIVE_UP_SECONDS
 from tests.storage.engine.test_backup import may_trace
-from tests.storage.engine.test_macs import NOON, beside, fill, opened
+from tests.storage.engine.test_macs import NOON, fill, opened
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.usefixtures("engine")]
 
 ROOT = Path(__file__).parents[2]
 OLD, NEW = b"k" * 32, b"n" * 32
@@ -105,8 +107,8 @@ async def renewed(path: Path, *, forget_old: bool = False) -> key_renewal.Renewa
 
 
 def used(path: Path) -> set[str]:
-    with closing(sqlite3.connect(path)) as db:
-        return set(sealed_values.key_ids(sql_of(db)))
+    with closing(beside(path)) as db:
+        return set(sealed_values.key_ids(engines.storage_of(db)))
 
 
 async def as_before(database: Database) -> None:
@@ -159,6 +161,7 @@ async def as_before(database: Database) -> None:
     assert (trail.done, trail.faults, database.is_trail_broken) == (True, (), False)
 
 
+@pytest.mark.sqlite("of the schema, whichever engine has it")
 async def test_every_column_that_a_key_makes_is_known_and_has_a_value_here(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         columns = {
@@ -191,7 +194,7 @@ async def test_everything_is_renewed_and_then_the_old_key_opens_nothing(path: Pa
 async def test_between_any_two_steps_everything_is_there_and_the_rest_follows(path: Path, tmp_path: Path) -> None:
     for steps in range(CHECKS + 2):
         copy = tmp_path / f"{steps}.db"
-        backup.take(path, copy, Sealer([OLD]))
+        engines.copy(path, copy, Sealer([OLD]))
         async with opened(copy, BOTH) as database:
             await database.write(rekey.begin)
             last = ""
@@ -226,6 +229,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.sqlite("kills at the writes to a file")
 @pytest.mark.processes
 @pytest.mark.skipif(not may_trace(), reason="strace is not installed, or may not trace here")
 async def test_killed_at_a_commit_it_goes_on_where_it_was(path: Path, tmp_path: Path) -> None:
@@ -315,9 +319,8 @@ async def test_a_print_without_its_value_keeps_the_old_key(path: Path) -> None:
 async def test_an_altered_check_stays_altered_and_holds_no_key_back(path: Path) -> None:
     with closing(beside(path)) as db:
         db.execute("UPDATE verifications SET verdict = '0810', state = 'approved' WHERE ref = 'K-1'")
-        db.execute(
-            "UPDATE attempts SET upload_sealed = CAST(x'01' || substr(token_sealed, 2) AS BLOB) WHERE ref = 'K-3'"
-        )
+        (token,) = db.execute("SELECT token_sealed FROM attempts WHERE ref = 'K-3'").fetchone()
+        db.execute("UPDATE attempts SET upload_sealed = ? WHERE ref = 'K-3'", [b"\x01" + token[1:]])
     renewal = await renewed(path, forget_old=True)
     assert renewal.forgotten
     assert renewal.remains.altered == {
@@ -368,7 +371,7 @@ async def test_lines_point_to_the_same_customer_under_the_new_key_alone(path: Pa
         assert await database.write(open_details, "K-1") == edited
         # A row that somebody has altered holds up no act.
         with closing(beside(path)) as db:
-            db.execute("UPDATE trail_people SET person_sealed = x'00' WHERE ref = 'K-0'")
+            db.execute("UPDATE trail_people SET person_sealed = ? WHERE ref = 'K-0'", [b"\0"])
         assert await database.write(open_details, "K-0") not in {before, None}
         assert await database.write(trail_people.forget_check, "K-1") == 2
 
@@ -404,7 +407,7 @@ async def test_a_command_writes_nothing_under_a_key_that_the_bot_may_not_know(pa
     """It would look altered to a bot that still runs with the old setting."""
 
     async def begun(sealer: Sealer) -> None:
-        database = await Database.open(path, sealer=sealer, migrate=migrate, as_it_is=True)
+        database = await Database.open(engines.place_of(path), sealer=sealer, migrate=migrate, as_it_is=True)
         try:
             await database.write(keys.require_begun)
         finally:
@@ -421,7 +424,7 @@ async def test_a_command_writes_nothing_under_a_key_that_the_bot_may_not_know(pa
 async def test_job_ids_stay_what_they_are_in_a_backup_from_before_the_change(path: Path, tmp_path: Path) -> None:
     """Else Smile ID is asked about another job than the one that was sent and paid for."""
     copy = tmp_path / "before.db"
-    backup.take(path, copy, Sealer([OLD]))
+    engines.copy(path, copy, Sealer([OLD]))
     await renewed(path, forget_old=True)
 
     def again(tx: Transaction) -> Attempt:
@@ -435,6 +438,7 @@ async def test_job_ids_stay_what_they_are_in_a_backup_from_before_the_change(pat
     assert (restored.job_id, restored.user_id) == (sent.job_id, sent.user_id)
 
 
+@pytest.mark.sqlite("needs no database")
 @pytest.mark.parametrize(
     ("key", "why"),
     [
@@ -458,6 +462,7 @@ def test_a_key_that_can_be_guessed_is_refused_in_front_and_taken_behind(key: byt
         assert len(Sealer.from_text([good, text]).key_ids) == 2
 
 
+@pytest.mark.sqlite("needs no database")
 def test_no_key_of_chance_is_called_weak() -> None:
     by_chance = [Sealer.new_key() for _one in range(2_000)]
     assert Sealer.weak_ones(by_chance) == Sealer.readable_ones(by_chance) == []

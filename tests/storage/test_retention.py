@@ -36,10 +36,11 @@ from storage import (
 from storage.engine.database import Database, Transaction
 from storage.engine.lifespans import LIFESPANS
 from storage.engine.migrations import migrations
-from tests.storage.engine.test_macs import NOON, SEALER, beside, fill, opened
+from tests.engines import beside, is_sqlite, kinds_of_columns
+from tests.storage.engine.test_macs import NOON, SEALER, fill, opened
 from tests.storage.older import before_macs, before_retention, without_links
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 DAY = timedelta(days=1)
 LATER = NOON + 40 * DAY
@@ -103,13 +104,11 @@ async def two_that_ended(path: Path) -> AsyncIterator[Database]:
         yield database
 
 
-def rows(path: Path, ref: str) -> dict[str, list[sqlite3.Row]]:
+def rows(path: Path, ref: str) -> dict[str, list[dict[str, object]]]:
     """Those of a check, by table, of all tables that have any."""
     found = {}
     with closing(beside(path)) as db:
-        db.row_factory = sqlite3.Row
-        for (table,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
-            columns = {row["name"] for row in db.execute(f"PRAGMA table_info({table})")}
+        for table, columns in kinds_of_columns().items():
             if "ref" in columns:
                 where = "ref = ?"
             elif "job_id" in columns:
@@ -118,7 +117,8 @@ def rows(path: Path, ref: str) -> dict[str, list[sqlite3.Row]]:
                 where = "id LIKE ? || ':%'"
             else:
                 continue
-            found[table] = db.execute(f"SELECT * FROM {table} WHERE {where} ORDER BY 1, 2, 3", [ref]).fetchall()  # noqa: S608 - names from the schema
+            wanted = f"SELECT {', '.join(columns)} FROM {table} WHERE {where} ORDER BY 1, 2, 3"  # noqa: S608 - names from the schema
+            found[table] = [dict(zip(columns, row, strict=True)) for row in db.execute(wanted, [ref])]
     return {table: of for table, of in found.items() if of}
 
 
@@ -136,7 +136,7 @@ async def test_personal_data_goes_and_the_record_stays_as_the_bot_wrote_it(tmp_p
         for table in before.keys() - {"check_macs", "audit", "trail_people"}:
             named = {column for column, clock in LIFESPANS[table].columns.items() if clock is Clock.PERSONAL}
             for old, new in zip(before[table], after[table], strict=True):
-                changed = {column for column in old.keys() if old[column] != new[column]}  # noqa: SIM118 - a row
+                changed = {column for column in old if old[column] != new[column]}
                 if table == "verifications":
                     assert changed == {*named, "personal_erased_at"} - {"held_note"}
                 else:
@@ -194,8 +194,9 @@ async def test_a_removed_check_leaves_its_figures_and_its_trail_and_is_no_altere
     async with opened(path) as database:
         assert not database.is_older
         assert await database.read(check_facts.settled, NOON - DAY, NOON + DAY) == figures
-    with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+    if is_sqlite():
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
 async def test_a_removed_check_that_is_put_back_is_noticed(tmp_path: Path) -> None:
@@ -206,7 +207,7 @@ async def test_a_removed_check_that_is_put_back_is_noticed(tmp_path: Path) -> No
         with closing(beside(path)) as db:
             for table in older.keys() - {"audit", "facts", "spending"}:
                 for row in older[table]:
-                    db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", tuple(row))  # noqa: S608 - names from the schema
+                    db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", [*row.values()])  # noqa: S608 - names from the schema
         assert (await database.read(checks.get, "K-1")).is_altered
 
 
@@ -349,6 +350,7 @@ async def test_a_file_of_customers_is_forgotten_with_its_first_check(tmp_path: P
         assert await database.write(retention.erase_file, "B-1") == 0
 
 
+@pytest.mark.sqlite("of the schema, whichever engine has it")
 def test_every_table_says_what_goes_with_which_clock() -> None:
     with closing(sqlite_utils.Database(memory=True)) as db:
         migrations.apply(db)
@@ -367,6 +369,7 @@ def test_every_table_says_what_goes_with_which_clock() -> None:
                 assert not lifespan.columns, name
 
 
+@pytest.mark.sqlite("upgrades are of files")
 @pytest.mark.slow
 async def test_a_database_from_before_knows_no_end_and_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
@@ -384,6 +387,6 @@ async def test_a_database_from_before_knows_no_end_and_loses_nothing(tmp_path: P
         assert [one.ref for one in found] == ["K-1", "K-2"]
     made_anew = {"holds", "check_macs", "facts", "audit", "trail_people"}
     after = rows(path, "K-1")
-    assert {table: list(map(tuple, of)) for table, of in after.items() if table not in made_anew} == {
-        table: list(map(tuple, of)) for table, of in before.items() if table not in made_anew
+    assert {table: of for table, of in after.items() if table not in made_anew} == {
+        table: of for table, of in before.items() if table not in made_anew
     }

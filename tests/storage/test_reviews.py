@@ -17,11 +17,12 @@ from storage.engine.migrations import migrate
 from tests.journeys.world import journey
 from tests.storage.older import before_batch_counts, before_macs
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 STORIES = {"00000000000": "approved", "33333333333": "provisional", "55555555555": "contradiction"}
 
 
+@pytest.mark.sqlite("upgrades are of files")
 async def test_what_waited_for_a_person_before_the_update_has_an_open_review_after_it(tmp_path: Path) -> None:
     copy = tmp_path / "old.db"
     async with journey(tmp_path) as world:
@@ -50,6 +51,7 @@ async def test_what_waited_for_a_person_before_the_update_has_an_open_review_aft
     assert found == [(refs[story], "open", 1) for story in ("provisional", "contradiction")]
 
 
+@pytest.mark.sqlite("upgrades are of files")
 async def test_who_had_run_a_check_again_before_the_update_is_known_after_it(tmp_path: Path) -> None:
     copy = tmp_path / "old.db"
     async with journey(tmp_path) as world:

@@ -17,11 +17,12 @@ from bot.domain.privacy.slack_removals import Removal, RemovalPlace, RemovalStat
 from bot.privacy.slack_asks import ask
 from storage import batches, checks, deliveries, leases, outbox, retention, slack_removals
 from storage.engine.database import Transaction
-from tests.storage.engine.test_macs import NOON, beside, opened
+from tests.engines import beside
+from tests.storage.engine.test_macs import NOON, opened
 from tests.storage.older import before_slack_removals
 from tests.storage.test_retention import DAY, LATER, end
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 SOON = LATER + timedelta(minutes=5)
 EVERYTHING = tuple(Clock)
@@ -225,6 +226,7 @@ async def test_nobody_beside_the_bot_has_anything_deleted(tmp_path: Path) -> Non
         assert len(await database.write(slack_removals.claim_due, now=SOON, until=SOON, limit=9)) == 2
 
 
+@pytest.mark.sqlite("upgrades are of files")
 @pytest.mark.slow
 async def test_a_database_from_before_has_nothing_to_erase(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"

@@ -17,7 +17,7 @@ from storage.engine.database import Transaction, from_text, to_text
 from tests.journeys.smile import waiting
 from tests.journeys.world import ADMIN, Journey, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 STEPS = [timedelta(days=365), timedelta(minutes=10), timedelta(hours=-1), timedelta(days=-365)]
 LEASE = timedelta(minutes=5)

@@ -18,13 +18,14 @@ from storage.engine.database import Database
 from storage.engine.migrations import migrations
 from storage.engine.record_versions import RecordSum
 from storage.trail_check import Fault, FaultKind, gathered
-from tests.storage.engine.test_macs import NOON, SEALER, beside, fill, opened, put_back, rows, unguarded_trail
+from tests.engines import Beside, beside, saved, storage_of
+from tests.storage.engine.test_macs import NOON, SEALER, fill, opened, put_back, rows, unguarded_trail
 from tests.storage.older import before_chain, before_slack_removals, without_links, without_views
 from tests.storage.test_retention import two_that_ended
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
-Tamper = Callable[[sqlite3.Connection], object]
+Tamper = Callable[[Beside], object]
 
 
 async def found(database: Database, kept_elsewhere: Head | None = None) -> list[Fault]:
@@ -91,7 +92,7 @@ def remove(*seqs: int) -> Tamper:
 
 
 def swap(one: int, other: int) -> Tamper:
-    def change(db: sqlite3.Connection) -> None:
+    def change(db: Beside) -> None:
         for before, after in ((one, -1), (other, one), (-1, other)):
             db.execute("UPDATE audit SET seq = ? WHERE seq = ?", [after, before])
 
@@ -101,7 +102,7 @@ def swap(one: int, other: int) -> Tamper:
 def renumber(removed: int) -> Tamper:
     """Close the gap."""
 
-    def change(db: sqlite3.Connection) -> None:
+    def change(db: Beside) -> None:
         remove(removed)(db)
         db.execute("UPDATE audit SET seq = -(seq - 1) WHERE seq > ?", [removed])
         db.execute("UPDATE audit SET seq = -seq WHERE seq < 0")
@@ -110,25 +111,25 @@ def renumber(removed: int) -> Tamper:
 
 
 def add(chained: bool) -> Tamper:
-    def change(db: sqlite3.Connection) -> None:
-        last = chain.last(sql_of(db))
+    def change(db: Beside) -> None:
+        last = chain.last(storage_of(db))
         db.execute("INSERT INTO audit (at, actor, act) VALUES ('2026-11-22T12:00:00.000000Z', 'U9', 'check.moved')")
         if chained:
-            chain.complete(sql_of(db), last, chain.lines_after(sql_of(db), last.seq), versions={})
+            chain.complete(storage_of(db), last, chain.lines_after(storage_of(db), last.seq), versions={})
 
     return change
 
 
-def make_anew(db: sqlite3.Connection) -> None:
+def make_anew(db: Beside) -> None:
     """Everything from a changed line on, as whoever has no key can."""
     db.execute("UPDATE audit SET actor = 'U9' WHERE seq = 2")
     head = chain.NOWHERE
-    for line in chain.lines_after(sql_of(db), 0):
+    for line in chain.lines_after(storage_of(db), 0):
         head = Head(seq=line.seq, chain=chain.following(head.chain, line))
         db.execute("UPDATE audit SET chain = ? WHERE seq = ?", [head.chain, line.seq])
 
 
-def without_hashes(db: sqlite3.Connection) -> None:
+def without_hashes(db: Beside) -> None:
     """As if it were a trail from before: it would be begun anew, with whatever stands in it."""
     db.execute("UPDATE audit SET chain = NULL, version = NULL, actor = 'U9'")
     db.execute("INSERT INTO meta (name, value) VALUES ('chain_due', '')")
@@ -158,10 +159,10 @@ async def test_lines_that_are_removed_moved_or_put_in_are_found(tmp_path: Path) 
         (add(chained=True), faults_of(added, end + 1)),
         (make_anew, faults_of(FaultKind.MADE_ANEW, end)),
     ]
-    whole = path.read_bytes()
+    put_all_back = saved(path)
     for tamper, told in (*in_the_middle, *at_the_end):
         ends_elsewhere = (tamper, told) in at_the_end
-        path.write_bytes(whole)
+        put_all_back()
         async with opened(path) as database:
             with closing(beside(path)) as db, unguarded_trail(db):
                 tamper(db)
@@ -170,7 +171,7 @@ async def test_lines_that_are_removed_moved_or_put_in_are_found(tmp_path: Path) 
             await database.write(audit.record, at=NOON, actor="U1", act="summary.opened")
             assert database.is_trail_broken is ends_elsewhere
             assert await found(database) != []
-        path.write_bytes(whole)
+        put_all_back()
         with closing(beside(path)) as db, unguarded_trail(db):
             tamper(db)
         async with opened(path) as database:
@@ -233,6 +234,7 @@ async def test_lines_under_numbers_that_the_bot_never_gives_are_found(tmp_path: 
         assert await found(database) == [*faults_of(before_first, -7), *faults_of(before_first, 0)]
 
 
+@pytest.mark.sqlite("upgrades are of files")
 @pytest.mark.slow
 async def test_what_an_older_trail_lacks_is_no_fault_and_what_it_loses_is_one(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
@@ -245,11 +247,12 @@ async def test_what_an_older_trail_lacks_is_no_fault_and_what_it_loses_is_one(tm
         db.execute("DELETE FROM audit WHERE act = 'summary.opened' AND detail = '1'")
     async with opened(path) as database:
         assert await found(database) == []
-        with closing(beside(path)) as db, unguarded_trail(db):
-            db.execute("DELETE FROM audit WHERE act = 'summary.opened' AND detail = '2'")
+        with closing(beside(path)) as other, unguarded_trail(other):
+            other.execute("DELETE FROM audit WHERE act = 'summary.opened' AND detail = '2'")
         assert [fault.kind for fault in await found(database)] == [FaultKind.OLDER_CHANGED]
 
 
+@pytest.mark.sqlite("upgrades are of files")
 @pytest.mark.slow
 async def test_a_backup_from_the_midst_of_an_upgrade_is_chained_by_the_next_start(tmp_path: Path) -> None:
     path, copy = tmp_path / "kyc.db", tmp_path / "copy.backup"
@@ -273,7 +276,7 @@ async def test_a_backup_from_the_midst_of_an_upgrade_is_chained_by_the_next_star
 async def test_a_head_that_was_kept_elsewhere_finds_a_whole_older_file(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     older = await trail(path)
-    whole = path.read_bytes()
+    put_all_back = saved(path)
     async with opened(path) as database:
         await database.write(audit.record, at=NOON, actor="U1", act="summary.opened", detail="one more")
         head = await database.read(audit.head)
@@ -281,7 +284,7 @@ async def test_a_head_that_was_kept_elsewhere_finds_a_whole_older_file(tmp_path:
             assert await found(database, kept) == []
         for kept in (replace(older, chain="0" * 64), Head(seq=head.seq + 1, chain=head.chain)):
             assert await found(database, kept) == faults_of(FaultKind.OTHER_HEAD, kept.seq)
-    path.write_bytes(whole)
+    put_all_back()
     async with opened(path) as database:
         assert await found(database) == []
         assert await found(database, head) == faults_of(FaultKind.OTHER_HEAD, head.seq)
@@ -305,7 +308,7 @@ async def test_a_record_that_does_not_fit_its_last_line_is_found(tmp_path: Path)
             if name not in {"audit", "receipts"}:
                 db.execute(f"DELETE FROM {name} WHERE ref = 'K-3'")  # noqa: S608 - names from the schema
         # By somebody who has the key, and not the trail.
-        mac = macs.mac_of(SEALER, 9, macs.texts_of(sql_of(db), ["K-4"])["K-4"])
+        mac = macs.mac_of(SEALER, 9, macs.texts_of(storage_of(db), ["K-4"])["K-4"])
         db.execute("UPDATE check_macs SET version = 9, mac = ? WHERE ref = 'K-4'", [mac])
     async with opened(path) as database:
         kinds = {fault.ref: fault.kind for fault in await found(database)}
@@ -343,12 +346,12 @@ async def test_a_trail_of_an_earlier_hour_with_its_own_head_is_found_by_the_bot_
     await trail(path)
     async with opened(path) as bot:
         with closing(beside(path)) as db:
-            older, end = RecordSum.read(sql_of(db), SEALER), chain.last(sql_of(db))
+            older, end = RecordSum.read(storage_of(db), SEALER), chain.last(storage_of(db))
             assert older is not None
         await look(bot, "U1", times=2)
         with closing(beside(path)) as db, unguarded_trail(db):
             db.execute("DELETE FROM audit WHERE seq > ?", [end.seq])
-            older.write(sql_of(db), SEALER)
+            older.write(storage_of(db), SEALER)
         # A command beside it has no memory: by its lines the sum counts as many commits as the bot's own, and more.
         async with opened(path) as command:
             await look(command, "operator", times=3)
@@ -360,6 +363,7 @@ async def test_a_trail_of_an_earlier_hour_with_its_own_head_is_found_by_the_bot_
         assert await found(bot) == faults_of(FaultKind.CHANGED, end.seq + 4)
 
 
+@pytest.mark.sqlite("upgrades are of files")
 @pytest.mark.slow
 async def test_a_trail_from_before_is_chained_by_the_digest_of_all_of_it(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bot.domain.database_address import DatabaseAddress
 from bot.sandbox.demo.leash import on_a_leash
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.smile_id import SmileIDSandbox
@@ -29,7 +30,7 @@ def settings_for(
     slack: SlackSandbox,
     smile_id: SmileIDSandbox,
     *,
-    database: Path,
+    database: Path | DatabaseAddress,
     socket_mode: bool = True,
     public: bool = True,
     **more: str,

@@ -140,8 +140,14 @@ class PostgresqlConnection:
 
     @property
     def backend(self) -> int:
-        """The number of the server's process behind it, by which its notifications can be told from others'."""
-        return self._pg.backend_pid
+        """The number of the server's process behind it, by which its notifications can be told from others'.
+
+        0 while it is lost or closed, which another thread may see.
+        """
+        try:
+            return self._pg.backend_pid
+        except psycopg.OperationalError:
+            return 0
 
     @property
     def server(self) -> tuple[bytes, bytes]:

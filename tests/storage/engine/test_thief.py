@@ -38,7 +38,8 @@ from storage.engine.covered import COVERED, CoveredTable
 from storage.engine.database import Database, Transaction, params
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
-from tests.storage.engine.test_macs import NOON, beside, fill, opened, unguarded_trail
+from tests.engines import beside, beside_file
+from tests.storage.engine.test_macs import NOON, fill, opened, unguarded_trail
 
 pytestmark = pytest.mark.anyio
 
@@ -55,7 +56,7 @@ def touch(tx: Transaction, ref: str) -> None:
 
 def trigger(path: Path) -> None:
     """With the next thing that the bot itself writes, it approves K-1, and would make the MAC of it."""
-    with closing(beside(path)) as db:
+    with closing(beside_file(path)) as db:
         approve = f"UPDATE verifications SET {APPROVED} WHERE ref = 'K-1'"  # noqa: S608 - above
         db.execute(f"CREATE TRIGGER thief AFTER INSERT ON audit BEGIN {approve}; END")
 
@@ -72,20 +73,20 @@ def reference(path: Path) -> None:
 
 def index(path: Path) -> None:
     """A list would be read from it alone, and not from the rows whose MACs are compared."""
-    with closing(beside(path)) as db:
+    with closing(beside_file(path)) as db:
         db.execute("CREATE INDEX thief ON verifications (asked_at, ref, state, verdict, decision)")
 
 
 def wider_index(path: Path) -> None:
     """The same by the name of one that the bot has made."""
-    with closing(beside(path)) as db:
+    with closing(beside_file(path)) as db:
         db.execute("DROP INDEX verifications_by_time")
         db.execute("CREATE INDEX verifications_by_time ON verifications (asked_at, ref, state, verdict, decision)")
 
 
 def no_index(path: Path) -> None:
     """A row of a file would be two checks."""
-    with closing(beside(path)) as db:
+    with closing(beside_file(path)) as db:
         db.execute("DROP INDEX verifications_batch")
 
 
@@ -104,7 +105,7 @@ def generated(path: Path) -> None:
 
 def view(path: Path) -> None:
     """In a table's place, which says what its own table does not."""
-    with closing(beside(path)) as db:
+    with closing(beside_file(path)) as db:
         db.execute("ALTER TABLE decisions RENAME TO taken")
         db.execute("CREATE VIEW decisions AS SELECT * FROM taken")
 
@@ -146,7 +147,7 @@ async def test_the_bot_writes_nothing_for_a_thief(
     with pytest.raises(DatabaseFault, match="Records that were altered"):
         async with opened(path):
             pass
-    with closing(beside(path)) as db:
+    with closing(beside_file(path)) as db:
         assert db.execute("SELECT DISTINCT state, decision FROM verifications").fetchall() == [("in_review", None)]
 
 
@@ -163,7 +164,7 @@ def test_whoever_copies_or_puts_back_altered_records_is_warned(tmp_path: Path, c
                 await database.write(fill, ref)
 
     asyncio.run(filled())  # a command has a loop of its own
-    with closing(beside(path)) as db:
+    with closing(beside_file(path)) as db:
         db.execute("UPDATE verifications SET requester = 'U9', country = CAST(x'FF41' AS TEXT) WHERE ref <> 'K-1'")
     if command == "restore":
         path.rename(copy)
@@ -188,7 +189,7 @@ async def test_tables_views_and_indexes_of_others_are_let_be(tmp_path: Path) -> 
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
         await database.write(fill, "K-1")
-        with closing(beside(path)) as db:
+        with closing(beside_file(path)) as db:
             for statement in (
                 "CREATE TABLE _replicated (seq INTEGER PRIMARY KEY)",
                 "CREATE TABLE replicated (seq INTEGER PRIMARY KEY)",
@@ -228,7 +229,7 @@ def unindexed(path: Path) -> None:
         db.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 'verifications'", [bare])
         db.execute(f"DELETE FROM sqlite_schema WHERE {indexes}")  # noqa: S608 - above
         _count_up(db)
-    with closing(beside(path)) as db:
+    with closing(beside_file(path)) as db:
         columns = [row[1] for row in db.execute("PRAGMA table_info(verifications)")]
         values = ", ".join({"ref": "'K-9'", "view_id": "'V-9'"}.get(column, column) for column in columns)
         db.execute(f"INSERT INTO verifications ({', '.join(columns)}) SELECT {values} FROM verifications")  # noqa: S608 - names from the schema
@@ -247,20 +248,20 @@ async def test_no_index_has_one_check_told_as_another(tmp_path: Path) -> None:
         for ref in ("K-1", "K-2"):
             await database.write(fill, ref)
         await database.write(checks.move, "K-2", State.APPROVED, now=NOON)
-        with closing(beside(path)) as db:
+        with closing(beside_file(path)) as db:
             indexes = "SELECT name FROM sqlite_schema WHERE tbl_name = 'verifications' AND sql LIKE 'CREATE INDEX%'"
             names = [name for (name,) in db.execute(indexes)]
         assert "verifications_by_time" in names
         misled = []
         for name in names:
-            with closing(beside(path)) as db:
+            with closing(beside_file(path)) as db:
                 exchange(db, "K-1", "K-2")
                 with hidden(path, name):
                     exchange(db, "K-2", "K-1")
             for number, call in enumerate(TOLD):
                 found = await database.read(call)
                 misled += [(name, number) for one in found if one.ref == "K-1" and one.state == "approved"]
-            with closing(beside(path)) as db:
+            with closing(beside_file(path)) as db:
                 db.execute(f"REINDEX {name}")
         assert misled == []
         assert database.altered == set()
@@ -340,6 +341,7 @@ MOVES: Mapping[str, Sequence[str]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("is_running", [True, False])
 @pytest.mark.parametrize("move", MOVES)
+@pytest.mark.usefixtures("engine")
 async def test_nothing_that_the_bot_wrote_of_one_check_passes_for_another(
     tmp_path: Path, move: str, *, is_running: bool
 ) -> None:
@@ -377,7 +379,7 @@ async def test_an_index_of_the_outbox_sends_nothing_to_somebody_else(tmp_path: P
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
         await database.write(fill, "K-1")
-        with closing(beside(path)) as db:
+        with closing(beside_file(path)) as db:
             db.execute("UPDATE posts SET lane = 'U0THIEF0001' WHERE ref = 'K-1'")
             with hidden(path, "posts_due"):
                 db.execute("UPDATE posts SET lane = 'C1' WHERE ref = 'K-1'")
@@ -393,7 +395,7 @@ async def test_no_index_finds_somebody_else_for_a_customer(tmp_path: Path) -> No
         for ref, number in (("K-1", "00000000000"), ("K-2", "11111111111")):
             await database.write(fill, ref, number=number, reference=f"invented-{ref}")
         prints = "number_print, reference_print"
-        with closing(beside(path)) as db:
+        with closing(beside_file(path)) as db:
             [kept] = db.execute(f"SELECT {prints} FROM verifications WHERE ref = 'K-2'")  # noqa: S608 - above
             put = f"UPDATE verifications SET ({prints}) = (?, ?) WHERE ref = 'K-2'"  # noqa: S608 - above
             db.execute(put, db.execute(f"SELECT {prints} FROM verifications WHERE ref = 'K-1'").fetchone())  # noqa: S608
@@ -433,7 +435,17 @@ NO_MOMENTS = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("put", [*(put.format(NO_TEXT) for put in UNREADABLE), *NO_MOMENTS])
+@pytest.mark.parametrize(
+    "put",
+    [
+        *(
+            pytest.param(put.format(NO_TEXT), marks=pytest.mark.sqlite("a server takes UTF-8 alone"))
+            for put in UNREADABLE
+        ),
+        *NO_MOMENTS,
+    ],
+)
+@pytest.mark.usefixtures("engine")
 async def test_no_value_stops_what_everybody_sees(tmp_path: Path, put: str) -> None:
     path = tmp_path / "kyc.db"
     async with opened(path) as database:
@@ -460,7 +472,7 @@ async def test_no_other_type_of_value_stops_what_everybody_sees(
     async with opened(path) as database:
         for ref in ("K-1", "K-2"):
             await database.write(fill, ref)
-        with closing(beside(path)) as db:
+        with closing(beside_file(path)) as db:
             # STRICT would not let it in. Afterwards the schema is as it was, for whoever compares.
             db.execute("PRAGMA writable_schema = ON")
             (kept,) = db.execute("SELECT sql FROM sqlite_schema WHERE name = ?", [table]).fetchone()
@@ -504,7 +516,7 @@ async def test_no_value_of_any_type_in_any_column_passes_for_what_the_bot_wrote(
     async with opened(path) as database:
         for ref in ("K-1", "K-2", *of_column.values()):
             await database.write(fill, ref)
-        with closing(beside(path)) as db:
+        with closing(beside_file(path)) as db:
             row = f"SELECT rowid FROM {table.name} WHERE {of_check}"  # noqa: S608 - names from the code
             rows = {column: int(db.execute(row, [ref]).fetchone()[0]) for column, ref in of_column.items()}
         before = stored(path, table, rows)
@@ -532,7 +544,7 @@ async def test_no_value_of_any_type_in_any_column_passes_for_what_the_bot_wrote(
 
 def stored(path: Path, table: CoveredTable, rows: Mapping[str, int]) -> dict[str, tuple[str, str]]:
     """By column, of the row of its check: the value as SQL has it, its type and bytes; not of one that is gone."""
-    with closing(beside(path)) as db:
+    with closing(beside_file(path)) as db:
         read_any_text(db)
         found = {}
         for column, row in rows.items():
@@ -543,7 +555,7 @@ def stored(path: Path, table: CoveredTable, rows: Mapping[str, int]) -> dict[str
 
 def run_lax(path: Path, table: str, statements: Sequence[str]) -> None:
     """As if the table were not STRICT. What even so cannot be is left out: a key of the table that is no number."""
-    with closing(beside(path)) as db:
+    with closing(beside_file(path)) as db:
         db.execute("PRAGMA writable_schema = ON")
         (kept,) = db.execute("SELECT sql FROM sqlite_schema WHERE name = ?", [table]).fetchone()
         rename = "UPDATE sqlite_schema SET sql = ? WHERE name = ?"
@@ -580,6 +592,7 @@ async def everything(database: Database) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("put", ["note = '{'", "kind = 'nonsense'", "created_at = '0'"])
+@pytest.mark.usefixtures("engine")
 async def test_no_post_keeps_the_others_of_its_conversation_waiting(tmp_path: Path, put: str) -> None:
     async with opened(tmp_path / "kyc.db") as database:
         for key in ("first", "second"):
@@ -600,12 +613,13 @@ def enqueue(tx: Transaction, key: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("column", ["token_sealed", "upload_sealed"])
+@pytest.mark.usefixtures("engine")
 async def test_no_job_keeps_the_others_from_being_asked_about(tmp_path: Path, column: str) -> None:
     async with opened(tmp_path / "kyc.db") as database:
         for ref in ("K-1", "K-2"):
             await database.write(fill, ref)
         with closing(beside(tmp_path / "kyc.db")) as db:
             db.execute("UPDATE attempts SET ask_at = created_at")
-            db.execute(f"UPDATE attempts SET {column} = x'00' WHERE ref = 'K-1'")  # noqa: S608 - above
+            db.execute(f"UPDATE attempts SET {column} = ? WHERE ref = 'K-1'", [b"\0"])  # noqa: S608 - above
         due = await database.write(attempts.claim_due, now=LATER, until=LATER, limit=10)
         assert [attempt.ref for attempt in due] == ["K-2"]
