@@ -18,6 +18,7 @@ import httpx
 
 import handlers
 from bot.domain.check.check import SearchFilter
+from bot.domain.database_address import is_address
 from bot.domain.trail import ACTS
 from bot.errors import DatabaseFault
 from bot.runtime.factory import Bot, Timeouts, build
@@ -32,7 +33,7 @@ from bot.smile_id.interface import SmileID
 from storage import checks, search
 from storage.engine.database import Transaction
 from storage.engine.sealing import Sealer
-from tests import fresh_file
+from tests import engines, fresh_file
 from tests.patience import GIVE_UP_SECONDS
 
 PHOTOS = Path(__file__).parents[2] / "bot" / "sandbox" / "data" / "photos"
@@ -139,6 +140,11 @@ class Journey:
     def sealer(self) -> Sealer:
         """Opens what this bot has sealed."""
         return Sealer.from_text(self.bot.settings.encryption_keys.get_secret_value().split(","))
+
+    @property
+    def path(self) -> Path:
+        """Of its database, on whichever engine it is."""
+        return engines.path_of(self.bot.settings.database_place)
 
     async def form(self, person: Person | None = None, *, channel: str = CHANNEL) -> Modal:
         """The form as `/kyc` opens it."""
@@ -304,7 +310,7 @@ async def journey(
         environment = settings_for(
             slack,
             smile_id,
-            database=folder / "kyc.db",
+            database=engines.lay(folder / "kyc.db"),
             socket_mode=socket_mode,
             public=public,
             **{"KYC_SLACK_POSTS_PER_SECOND": "1000", **settings},
@@ -339,7 +345,8 @@ async def bot_between(
     With `transport` it speaks to Smile ID in another way than to the stand-in. A database that is not there yet is one
     that the bot has just made.
     """
-    fresh_file.lay(Path(environment["KYC_DATABASE"]))
+    if not is_address(environment["KYC_DATABASE"]):
+        fresh_file.lay(Path(environment["KYC_DATABASE"]))
     async with AsyncExitStack() as stack:
         bot = await build(
             Settings.load(environment),

@@ -10,7 +10,7 @@ from bot.sandbox.slack import Fault
 from tests.journeys.review.test_review import ZOE, card, provisional
 from tests.journeys.world import REVIEW_CHANNEL, REVIEWER, Journey, StoppedClock, hanging
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 
 def asked(world: Journey) -> int:

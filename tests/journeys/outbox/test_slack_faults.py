@@ -16,6 +16,7 @@ from bot.sandbox.demo import CHANNEL, settings_for
 from bot.sandbox.slack import BOT_USER_ID, Fault, Message, SlackSandbox, plain
 from bot.sandbox.smile_id import SmileIDSandbox
 from storage.engine.database import Transaction
+from tests import engines
 from tests.conftest import Took
 from tests.journeys.world import (
     ADMIN,
@@ -31,7 +32,7 @@ from tests.journeys.world import (
 )
 from tests.patience import GIVE_UP_SECONDS
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 ANALYST = "U0AMINA0001"
 SECOND = "C0SECOND001"
@@ -271,7 +272,7 @@ async def parties(folder: Path) -> AsyncIterator[tuple[SlackSandbox, SmileIDSand
     await slack.start()
     await smile_id.start()
     try:
-        environment = settings_for(slack, smile_id, database=folder / "kyc.db", socket_mode=False)
+        environment = settings_for(slack, smile_id, database=engines.lay(folder / "kyc.db"), socket_mode=False)
         yield slack, smile_id, environment | {"KYC_SLACK_POSTS_PER_SECOND": "1000"}, clock
     finally:
         await smile_id.stop()
@@ -489,7 +490,7 @@ async def test_a_message_that_cannot_be_built_delays_no_other_and_alerts_an_admi
         await to_result(world)
 
         def spoil(tx: Transaction) -> int:
-            return tx.run("UPDATE receipts SET body_sealed = zeroblob(40)")
+            return tx.run("UPDATE receipts SET body_sealed = :nothing", nothing=bytes(40))
 
         assert await world.bot.database.write(spoil)
         await world.work()

@@ -14,6 +14,7 @@ from bot.sandbox.smile_id import Fault as SmileFault
 from bot.sandbox.smile_id import SmileIDSandbox
 from bot.slack.blocks import ids
 from storage.engine.database import Transaction
+from tests import engines
 from tests.conftest import Took
 from tests.journeys.world import (
     ADMIN,
@@ -30,7 +31,7 @@ from tests.journeys.world import (
 )
 from tests.patience import GIVE_UP_SECONDS
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 STRANGER = "U0OTHER0001"
 COLLEAGUES: dict[str, Any] = {"KYC_REQUESTERS": f"{ANALYST},{STRANGER}"}
@@ -353,7 +354,7 @@ async def test_after_a_restart_an_old_messages_button_works_and_old_words_do_too
         environment = settings_for(
             slack,
             smile_id,
-            database=tmp_path / "kyc.db",
+            database=engines.lay(tmp_path / "kyc.db"),
             socket_mode=False,
             KYC_SLACK_POSTS_PER_SECOND="1000",
         )

@@ -11,7 +11,7 @@ from tests.journeys.review.test_review import STAFF, whispered
 from tests.journeys.review.test_review_requests import menus
 from tests.journeys.world import REVIEWER, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 DAYO = "U0DAYO00001"
 

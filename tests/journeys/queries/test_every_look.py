@@ -26,7 +26,7 @@ from tests.journeys.intake.test_preflight import blurred
 from tests.journeys.queries.test_look_ups import TOO_OFTEN
 from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, MovedClock, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 EVERY_ROLE: dict[str, Any] = {
     "KYC_REQUESTERS": f"{ANALYST},{ADMIN}",

@@ -17,7 +17,7 @@ from storage.engine.database import Transaction
 from tests.journeys.smile import call_back, put_on_record, waiting
 from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, StoppedClock, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 MANAGER = "U0DAYO00001"
 STRANGER = "U0IDRIS0001"

@@ -20,7 +20,7 @@ from storage import checks, leases
 from storage.engine.database import Transaction, to_text
 from tests.journeys.world import ADMIN, REVIEWER, Journey, StoppedClock, journey, patient_slack
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 MANAGER = "U0MEERA0001"
 EVERYBODY = (ANALYST, REVIEWER, MANAGER)

@@ -12,7 +12,7 @@ from bot.slack.blocks import ids
 from tests.journeys.queries.test_search import search
 from tests.journeys.world import ADMIN, REVIEWER, Journey, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 SITE: dict[str, Any] = {
     "KYC_REQUESTERS": "*",

@@ -11,7 +11,7 @@ from bot.slack.blocks import ids
 from storage.engine.database import Transaction
 from tests.journeys.world import ADMIN, REVIEWER, Journey, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 BOTH = pytest.mark.parametrize("socket_mode", [False, True], ids=["http", "socket"])
 NUMBERS = ["11111111111", "22222222222", "33333333333"]

@@ -31,7 +31,7 @@ from tests.journeys.review.test_review import (
 from tests.journeys.smile import call_back, pass_time, put_on_record
 from tests.journeys.world import REVIEW_CHANNEL, REVIEWER, SELFIE, Journey, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 ADA = {"first_name": "Ada", "last_name": "Obi", "dob": "1990-01-02"}
 """Who is entered. The stand-in's story `another_person` has a record of Chidi Eze, born 1971-05-06."""

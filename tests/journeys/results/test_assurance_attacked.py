@@ -19,7 +19,7 @@ from tests.journeys.review.test_review import ZOE, card, choose, decide, press, 
 from tests.journeys.smile import ALL_VERIFIED, call_back, message, pass_time, put_on_record
 from tests.journeys.world import REVIEW_CHANNEL, REVIEWER, Journey, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 TWO = f"{REVIEWER},{ZOE}"
 

@@ -20,7 +20,7 @@ from tests.journeys.smile import message, put_on_record, signed, waiting, writte
 from tests.journeys.world import Journey
 from tests.patience import GIVE_UP_SECONDS
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 JSON = {"Content-Type": "application/json"}
 

@@ -14,7 +14,7 @@ from tests.journeys.capture.customer import OFFERED, agreed
 from tests.journeys.smile import call_back, put_on_record, waiting
 from tests.journeys.world import Journey, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 Moves = set[tuple[State, State]]
 

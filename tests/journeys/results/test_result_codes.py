@@ -10,7 +10,7 @@ import pytest
 from bot.domain.results.codes import Outcome, ResultCodes
 from tests.journeys.smile import call_back, pass_time, put_on_record, waiting
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 TEXT = (resources.files("bot") / "data" / "result-codes.csv").read_text("utf-8")
 TABLE = list(csv.DictReader(TEXT.splitlines()))

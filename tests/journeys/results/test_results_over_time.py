@@ -29,7 +29,7 @@ from tests.journeys.smile import (
 )
 from tests.journeys.world import Journey, StoppedClock, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 APPROVED = "Approved — face and ID number verified"
 REJECTED = "Rejected — the selfie does not match the authority's photo"

@@ -12,10 +12,11 @@ import pytest
 from bot.sandbox.demo import settings_for
 from bot.smile_id.interface import ResultMessage, SmileID
 from bot.smile_id.v1 import SmileIDV1
+from tests import engines
 from tests.journeys.smile import Message, fates, message, pass_time, put_on_record, rows, signed, waiting, written
 from tests.journeys.world import Journey, bot_between
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 
 async def deliver(world: Journey, body: Message, headers: Mapping[str, str] | None = None) -> int:
@@ -37,7 +38,7 @@ async def test_a_callback_that_was_answered_before_the_bot_ended_is_settled_by_t
         assert (await world.check(ref)).state == "processing"
         await world.bot.database.close()
 
-        environment = settings_for(world.slack, world.smile_id, database=tmp_path / "kyc.db")
+        environment = settings_for(world.slack, world.smile_id, database=engines.lay(tmp_path / "kyc.db"))
         same = {"KYC_ENCRYPTION_KEYS": world.bot.settings.encryption_keys.get_secret_value()}
         async with bot_between(world.slack, world.smile_id, {**environment, **same}, clock=world.clock) as later:
             await later.work()

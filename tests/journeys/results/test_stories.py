@@ -6,7 +6,7 @@ import pytest
 
 from tests.journeys.world import journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from tests.journeys.review.test_review import MANAGER, ZOE, card, decide, press,
 from tests.journeys.smile import pass_time
 from tests.journeys.world import REVIEW_CHANNEL, REVIEWER, Journey, hanging
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 
 def last(world: Journey, user: str) -> Message:

@@ -12,6 +12,7 @@ from bot.sandbox.slack import Modal
 from bot.sandbox.slack.faults import Fault
 from bot.slack.blocks import ids
 from storage import reviews
+from tests import engines
 from tests.journeys.review.test_review import (
     STAFF,
     ZOE,
@@ -30,7 +31,7 @@ from tests.journeys.review.test_review import (
 from tests.journeys.smile import call_back, pass_time, put_on_record, rows, waiting
 from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 APPROVE, REJECT = f"{ids.REVIEW_DECIDE}:approved", f"{ids.REVIEW_DECIDE}:rejected"
 UNCLAIMED = "Nobody has claimed this yet."
@@ -290,7 +291,7 @@ async def test_a_second_person_says_why_not_and_who_proposed_it_hears_it(tmp_pat
         below = [world.slack.plain(m) for m in world.slack.thread(REVIEW_CHANNEL, card(world).ts)]
         assert [f"@remi @zoe disagrees with Approved — {secret}" in line for line in below].count(True) == 1
         assert await rows(world, "review_notes") == 1
-        assert secret.encode() not in world.bot.settings.database_file.read_bytes()
+        assert secret.encode() not in engines.content(world.path)
         assert secret not in str(world.thread())
 
         await decide(world, REVIEWER, "approved", "same_person")

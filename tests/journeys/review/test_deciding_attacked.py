@@ -21,7 +21,7 @@ from tests.journeys.review.test_review import (
 from tests.journeys.smile import pass_time
 from tests.journeys.world import REVIEW_CHANNEL, REVIEWER, Journey, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 
 async def decided_in(form: Modal, reason: str) -> None:

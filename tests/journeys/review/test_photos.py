@@ -18,7 +18,7 @@ from tests.journeys.review import test_review as cards
 from tests.journeys.smile import call_back, pass_time, put_on_record
 from tests.journeys.world import ADMIN, PHOTOS, REVIEWER, SELFIE, Journey, MovedClock, hanging, journey, patient_slack
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 JSON = dict[str, Any]
 NAMES = ["Selfie", *(f"Liveness image {number}" for number in range(1, 9))]

@@ -9,7 +9,7 @@ from bot.sandbox.slack import Message
 from bot.slack.blocks import ids
 from tests.journeys.world import REVIEWER, Journey, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 ZOE = "U0ZOE000001"
 

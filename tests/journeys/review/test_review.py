@@ -15,11 +15,12 @@ from bot.sandbox.slack.faults import Fault
 from bot.slack.blocks import ids
 from storage import reviews, subscriptions
 from storage.engine.database import Transaction
+from tests import engines
 from tests.journeys.intake import test_batches as batches
 from tests.journeys.smile import call_back, pass_time, put_on_record, rows, waiting
 from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 ZOE = "U0ZOE000001"
 MANAGER = "U0DAYO00001"
@@ -452,7 +453,7 @@ async def test_notes_and_replies_are_stored_sealed_and_visible_to_reviewers_alon
             await world.work()
         assert await rows(world, "review_notes") == 2
         assert "2 notes" in text(world)
-        assert secret.encode() not in world.bot.settings.database_file.read_bytes()
+        assert secret.encode() not in engines.content(world.path)
 
         await press(world, REVIEWER, ids.DETAILS)
         shown = (await world.slack.person(REVIEWER).modal()).text()

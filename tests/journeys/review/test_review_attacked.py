@@ -28,7 +28,7 @@ from tests.journeys.review.test_review import (
 from tests.journeys.smile import call_back, pass_time, put_on_record, waiting
 from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 
 async def say_below_the_card(world: Journey, words: str) -> None:

@@ -1,7 +1,6 @@
 """*Request review*: who asked for a check has reviewers look at it, and says why; and still decides nothing."""
 
 import asyncio
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -11,12 +10,13 @@ from bot.domain.review.review import ReviewState
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Message, Modal, Person
 from bot.slack.blocks import ids
+from tests.engines import beside
 from tests.journeys.intake import test_batches as batches
 from tests.journeys.review.test_review import STAFF, ZOE, acts, card, cards, decide, press, text, whispered
 from tests.journeys.smile import waiting
 from tests.journeys.world import REVIEW_CHANNEL, REVIEWER, Journey, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 WORDS = "Invented: the photo is of the brother."
 REVIEWED = {**STAFF, "KYC_REVIEW_CHANNEL": REVIEW_CHANNEL}
@@ -70,7 +70,7 @@ async def test_who_asked_has_a_final_result_reviewed_and_cannot_decide_it(tmp_pa
         assert WORDS not in "".join(world.thread()), "for reviewers alone"
         assert ("U0AMINA0001", "review.requested", "result_wrong") in await acts(world, ref)
         assert "Request review" not in menus(world.root())
-        with closing(sqlite3.connect(f"file:{world.bot.settings.database_file}?mode=ro", uri=True)) as db:
+        with closing(beside(world.path)) as db:
             dump = "\n".join(map(str, db.execute("SELECT * FROM review_requests").fetchall()))
             dump += "\n".join(map(str, db.execute("SELECT * FROM posts").fetchall()))
             dump += "\n".join(map(str, db.execute("SELECT * FROM audit").fetchall()))

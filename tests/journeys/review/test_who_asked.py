@@ -16,7 +16,7 @@ from tests.journeys.review.test_review_requests import REVIEWED, open_request
 from tests.journeys.smile import call_back, put_on_record
 from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 
 async def test_who_had_the_check_reviewed_does_not_decide_it(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tests.journeys.submission.test_submission_faults import finish
 from tests.journeys.world import ADMIN, PATIENT, PHOTOS, SELFIE, Journey, StoppedClock, journey
 from tests.patience import GIVE_UP_SECONDS
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 SECRET_PLACE = b"invented-place-of-home"
 IMPATIENT = replace(PATIENT, worker=aiohttp.ClientTimeout(total=1.5), files=httpx.Timeout(1.5))

@@ -9,7 +9,7 @@ from PIL import Image, ImageChops, ImageStat
 from tests.journeys.submission.test_photos import approved
 from tests.journeys.world import PHOTOS, journey
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 REPORTED = Path(__file__).parents[2] / "data/photos"
 FILES = {path.name: path.read_bytes() for path in sorted(REPORTED.glob("*.[jp][pn]g"))}

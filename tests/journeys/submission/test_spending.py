@@ -17,6 +17,7 @@ from bot.sandbox.smile_id import SmileIDSandbox
 from bot.slack.blocks import ids
 from storage import batches
 from storage.engine.database import Transaction
+from tests import engines
 from tests.journeys.intake.test_batches import batch_message, csv_of, drop, person, photos
 from tests.journeys.intake.test_preflight import blurred
 from tests.journeys.intake.test_rerun import run_again
@@ -24,7 +25,7 @@ from tests.journeys.smile import call_back, put_on_record
 from tests.journeys.world import ADMIN, REVIEWER, SELFIE, Journey, MovedClock, bot_between, journey, patient_slack
 from tests.journeys.writing import WHOLE, said_directly, write
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 LAGOS = ZoneInfo("Africa/Lagos")
 
@@ -173,7 +174,7 @@ async def test_a_retry_of_the_bot_counts_no_second_time_and_midnight_begins_anew
         environment: Mapping[str, str] = settings_for(
             slack,
             smile_id,
-            database=tmp_path / "kyc.db",
+            database=engines.lay(tmp_path / "kyc.db"),
             socket_mode=False,
             public=True,
             KYC_SLACK_POSTS_PER_SECOND="1000",

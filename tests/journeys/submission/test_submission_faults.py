@@ -22,7 +22,7 @@ from storage.engine.database import Transaction
 from tests.journeys.world import ADMIN, PATIENT, Journey, StoppedClock, journey
 from tests.patience import GIVE_UP_SECONDS
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
 APPROVED = "Approved — face and ID number verified"
 SHORT = replace(PATIENT, smile_id=httpx.Timeout(1.5))
