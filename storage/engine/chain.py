@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from storage.engine.sql import Later, SqlConnection
+from storage.engine.sql import Dialect, Later, SqlConnection
 
 GENESIS = "0" * 64
 """Before the first line."""
@@ -121,13 +121,19 @@ def record_all(connection: SqlConnection, refs: Collection[str], *, after: int) 
 
     Its time is that of the line before, if there is one: there is no clock here, and what is told is the version.
     """
-    have = {line.ref for line in lines_after(connection, after)}
     sql = f"""
         INSERT INTO audit (at, actor, act, ref)
         SELECT COALESCE((SELECT at FROM audit ORDER BY seq DESC LIMIT 1), asked_at), '{_BOT}', '{RECORDED}', ref
         FROM verifications WHERE ref = ?
         """
-    connection.run_for_each(sql, [(ref,) for ref in sorted(set(refs) - have)])
+    if connection.dialect is Dialect.POSTGRESQL:
+        # To be told which have one would be a way there and back.
+        sql = f"{sql} AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.ref = verifications.ref AND a.seq > ?)"
+        given: list[tuple[object, ...]] = [(ref, after) for ref in sorted(set(refs))]
+    else:
+        have = {line.ref for line in lines_after(connection, after)}
+        given = [(ref,) for ref in sorted(set(refs) - have)]
+    connection.run_for_each(sql, given)
 
 
 def complete(

@@ -194,6 +194,10 @@ class _Statements:
         finally:
             cursor.close()
 
+    def run_later(self, sql: str, parameters: Parameters = (), /) -> None:
+        """Run one statement that gives no rows; at once."""
+        self.run(sql, parameters)
+
     def run_for_each(self, sql: str, parameters: Iterable[Sequence[object]], /) -> None:
         """Run one statement that gives no rows, for each of these."""
         cursor = self.untracked_cursor()

@@ -42,6 +42,8 @@ GROUP_LIMIT = 256
 """Most functions in one commit: the first of them waits for the last."""
 GROUP_SECONDS = 0.015
 """No function joins a commit whose first began so long ago: with the MACs and the disk it takes three times as long."""
+GROUP_SECONDS_OF_SERVER = 0.05
+"""The same where each statement is a way to another machine and back: else a commit would hold but one of them."""
 REST_SECONDS = 0.01
 """So long the writer rests before a commit for which nobody waits. What becomes due meanwhile goes with it: a check
 has a dozen such changes, and a commit costs the processor as much as a few of them."""
@@ -103,7 +105,7 @@ class Database:
         busy_timeout: timedelta = timedelta(seconds=5),
         on_commit: Callable[[int, float], None] | None = None,
         on_busy: Callable[[], None] | None = None,
-        group_seconds: float = GROUP_SECONDS,
+        group_seconds: float | None = None,
         rest_seconds: float = REST_SECONDS,
         learn_at_once: int = record_versions.AT_ONCE,
         instance: str | None = None,
@@ -139,6 +141,8 @@ class Database:
         try:
             opening = partial(connections.open, migrate, as_it_is=as_it_is, readers=readers)
             await asyncio.get_running_loop().run_in_executor(thread, opening)
+            if group_seconds is None:
+                group_seconds = GROUP_SECONDS if isinstance(place, Path) else GROUP_SECONDS_OF_SERVER
             return cls(connections, thread, on_commit, on_busy, group_seconds, rest_seconds)
         except BaseException as error:
             thread.submit(connections.close)

@@ -239,7 +239,7 @@ def _row(table: CoveredTable, alias: str) -> str:
 
 def table_of(refs: Sequence[str], dialect: Dialect) -> tuple[str, list[str]]:
     """SQL of a table with these references in its column `value`, and the parameters of it."""
-    if dialect is Dialect.POSTGRESQL:
+    if dialect is Dialect.POSTGRESQL and len(refs) > 1:
         return "json_array_elements_text(CAST(? AS JSON))", [json.dumps(refs)]
     # Of a single one without reading JSON, which costs as much as a fifth of its record.
     return ("(SELECT ? AS value)", [*refs]) if len(refs) == 1 else ("json_each(?)", [json.dumps(refs)])

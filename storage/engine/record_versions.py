@@ -150,7 +150,7 @@ class RecordSum:
             INSERT INTO meta (name, value_sealed) VALUES (?, ?)
             ON CONFLICT (name) DO UPDATE SET value_sealed = excluded.value_sealed
             """
-        connection.run_for_each(sql, [(_NAME, sealer.seal(text, place=_PLACE))])
+        connection.run_later(sql, (_NAME, sealer.seal(text, place=_PLACE)))
 
     def may_follow(self, earlier: Self) -> bool:
         """Whether it may be the same, or have come of it by later commits."""

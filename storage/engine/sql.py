@@ -84,6 +84,9 @@ class SqlConnection(Protocol):
     def run(self, sql: str, parameters: Parameters = (), /) -> int:
         """Run one statement whose rows, if there are any, nobody wants; how many it touched."""
 
+    def run_later(self, sql: str, parameters: Parameters = (), /) -> None:
+        """Run one statement that gives no rows before whatever follows. What fails may be told by a later statement."""
+
     def run_for_each(self, sql: str, parameters: Iterable[Sequence[object]], /) -> None:
         """Run one statement that gives no rows, for each of these. What fails may be told by a later statement."""
 

@@ -170,8 +170,8 @@ class Transaction:
         return self.row(sql, **params) is not None
 
     def insert(self, table: str, /, **columns: object) -> None:
-        """Store one new row. Raises ConstraintFailed if the schema refuses it."""
-        self.run(_insert(table, columns), **columns)
+        """Store one new row. If the schema refuses it the function fails with ConstraintFailed, perhaps later on."""
+        self.connection.run_later(_insert(table, columns), self._stored(columns))
 
     def insert_once(self, table: str, /, **columns: object) -> bool:
         """Store one new row; False when a UNIQUE of the schema has it already."""

@@ -126,7 +126,7 @@ class PostgresqlWriter(Writer):
         self.connection.roll_back()
         self.connection.begin()
         self._is_serving = self.connection.fetch_later(_LOCK)
-        self.connection.run_for_each(_NUMBER, [(self._id, self._group)])
+        self.connection.run_later(_NUMBER, (self._id, self._group))
         if self._identity.joined:
             self._is_proven = self.connection.fetch_later(_PROOF, (self._identity.instance,))
 
@@ -162,7 +162,7 @@ class PostgresqlWriter(Writer):
             return
         if len(said.encode()) > _MOST_BYTES:
             said = ""
-        self.connection.run_for_each("SELECT pg_notify(?, ?)", [(CHANNEL, said)])
+        self.connection.run_later("SELECT pg_notify(?, ?)", (CHANNEL, said))
 
     def _is_stored(self) -> bool:
         """Whether the group is, of whose COMMIT no answer has come. Asks until somebody answers.
@@ -186,7 +186,7 @@ class PostgresqlWriter(Writer):
         """None if the answer might not outlast the server."""
         self.connection.begin()
         # Waits until the lost transaction has ended. Whoever commits afterwards leaves our number as it is.
-        self.connection.run_for_each(_LOCK_AS_IT_IS, [()])
+        self.connection.run_later(_LOCK_AS_IT_IS)
         found = self.connection.fetch(_LAST_NUMBER, (self._id,))
         is_safe = self.connection.commit()
         return found == [(self._group,)] if is_safe else None

@@ -21,7 +21,7 @@ import psycopg
 from psycopg import abc
 from psycopg.adapt import Transformer
 from psycopg.errors import Diagnostic
-from psycopg.pq import ExecStatus, Format
+from psycopg.pq import DiagnosticField, ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 
 from storage.engine.postgresql.faults import ConnectionLost, PlansOutdated, fault_of, lost
@@ -43,6 +43,7 @@ _MOST_AWAITED = 500
 _LOOK_MS = 500
 """After so many milliseconds a wait looks whether the database is being closed."""
 _BINARY = Format.BINARY
+_FINE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 _READ_ONLY, _WARNING = "25006", "01000"
 
 Connect = Callable[[], "psycopg.Connection[Any]"]
@@ -110,9 +111,10 @@ class PostgresqlConnection:
         self._connected_in = self._epoch()
         connection = self._connect()
         load_as_sqlite_does(connection)
-        connection.add_notice_handler(self._hear)
         self._connection = connection
         self._pg: PGconn = connection.pgconn
+        # Not by psycopg's own handlers, which make an object of each: a check has dozens of them.
+        self._pg.notice_handler = self._hear
         self._pg.nonblocking = 1
         self._pg.enter_pipeline_mode()
         self._readable, self._writable = select.poll(), select.poll()
@@ -183,12 +185,16 @@ class PostgresqlConnection:
         self.settle()
         return (answer.result.command_tuples if answer.result else None) or 0
 
+    def run_later(self, sql: str, parameters: Parameters = (), /) -> None:
+        """Run one statement that gives no rows along with the next one, which tells its failure."""
+        self._send(sql, parameters)
+        if len(self._awaited) >= _MOST_AWAITED:
+            self.settle()
+
     def run_for_each(self, sql: str, parameters: Iterable[Sequence[object]], /) -> None:
-        """Run one statement that gives no rows, for each of these, along with the next one; it tells their failure."""
+        """The same for each of these."""
         for one in parameters:
-            self._send(sql, one)
-            if len(self._awaited) >= _MOST_AWAITED:
-                self.settle()
+            self.run_later(sql, one)
 
     def execute(self, statement: str) -> None:
         """Run one statement that is PostgreSQL's own and takes no parameters: nothing in it is translated."""
@@ -382,12 +388,12 @@ class PostgresqlConnection:
         status = result.status
         if status == ExecStatus.PIPELINE_SYNC:
             return None
-        if status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
-            self._next()  # None, behind each answer
+        if status in _FINE:
+            self._pg.get_result()  # None, behind each answer, without waiting
             answer.result = result
             return None
         failure = self._failure(result) if status != ExecStatus.PIPELINE_ABORTED else None
-        self._next()
+        self._pg.get_result()
         if answer.is_preparation and answer.prepared:
             self._prepared.pop(answer.prepared.key, None)
         return None if answer.is_dropped else failure
@@ -418,13 +424,14 @@ class PostgresqlConnection:
             if monotonic() > self._deadline or self.is_out_of_date:
                 raise self._lose(lost("the server does not answer"))
 
-    def _hear(self, notice: Diagnostic) -> None:
+    def _hear(self, notice: PGresult) -> None:
         if self._current is not None and self._current.is_dropped:
             return
+        code = (notice.error_field(DiagnosticField.SQLSTATE) or b"").decode()
         # A COMMIT warns of nothing else: *canceling wait for synchronous replication*.
-        self._is_doubtful = self._is_doubtful or notice.sqlstate == _WARNING
+        self._is_doubtful = self._is_doubtful or code == _WARNING
         if self.on_notice:
-            self.on_notice(notice.sqlstate or "", notice.message_primary or "")
+            self.on_notice(code, (notice.error_field(DiagnosticField.MESSAGE_PRIMARY) or b"").decode())
 
     def _lose(self, fault: ConnectionLost) -> ConnectionLost:
         self._awaited.clear()

@@ -51,6 +51,9 @@ class PlainConnection:
     def run(self, sql: str, parameters: Parameters = (), /) -> int:
         return self._ask(sql, parameters).command_tuples or 0
 
+    def run_later(self, sql: str, parameters: Parameters = (), /) -> None:
+        self._ask(sql, parameters)
+
     def run_for_each(self, sql: str, parameters: Iterable[Sequence[object]], /) -> None:
         for one in parameters:
             self._ask(sql, one)

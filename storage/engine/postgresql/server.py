@@ -32,6 +32,13 @@ _NETWORK = {
     "keepalives_count": "3",
     "tcp_user_timeout": "10000",
 }
+_BY_INDEXES: Mapping[str, str] = {
+    # Our statements go along indexes (tests/storage/test_plans.py). Without figures of a young table the planner would
+    # read through it, and keep the plan while it grows.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
 _ALL_OF_US: Mapping[str, str] = {
     "default_transaction_isolation": "read committed",
     "client_min_messages": "notice",
@@ -58,6 +65,8 @@ class Role:
     """We may be silent in the middle of a transaction."""
     lock: float = 12
     """A lock is waited for: longer than whoever holds the writer row may be silent."""
+    by_indexes: bool = True
+    """It finds rows, and goes through no table."""
     notes: bool = False
     """The triggers say which checks a statement touches."""
 
@@ -69,6 +78,7 @@ class Role:
     def settings(self) -> Mapping[str, str]:
         return {
             **_ALL_OF_US,
+            **(_BY_INDEXES if self.by_indexes else {}),
             "statement_timeout": f"{self.statement * 1000:.0f}",
             "idle_in_transaction_session_timeout": f"{self.idle * 1000:.0f}",
             "lock_timeout": f"{self.lock * 1000:.0f}",
@@ -80,9 +90,9 @@ class Role:
 WRITER: Final = Role(name="writer", statement=15, idle=10, notes=True)
 WITNESS: Final = Role(name="witness", statement=15)
 READER: Final = Role(name="reader")
-LONG_READER: Final = Role(name="long reader", statement=600, idle=600)
+LONG_READER: Final = Role(name="long reader", statement=600, idle=600, by_indexes=False)
 LISTENER: Final = Role(name="listener")
-UPKEEP: Final = Role(name="upkeep", statement=0, idle=0, lock=0)
+UPKEEP: Final = Role(name="upkeep", statement=0, idle=0, lock=0, by_indexes=False)
 """Migrations, and whatever else goes through all that there is."""
 
 

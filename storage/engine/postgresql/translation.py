@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 KEPT = 4_096
 """Most translations that are kept: the statements of the bot are several hundred, lists with filters some more."""
@@ -65,12 +66,16 @@ class Translated:
         As with SQLite a mapping may hold more than the statement names. Raises KeyError for one that is missing,
         ValueError for too many or too few in a row.
         """
+        # By its class: to ask whether it is some Mapping costs as much as all the rest.
+        kind = parameters.__class__
+        is_named = kind is dict or (kind is not list and kind is not tuple and isinstance(parameters, Mapping))
         if self.names is None:
-            if isinstance(parameters, Mapping) or len(parameters) != self.count:
+            if is_named or len(parameters) != self.count:
                 raise ValueError(f"a statement with {self.count} question marks was given {len(parameters)} parameters")
-            return parameters
-        if isinstance(parameters, Mapping):
-            return [parameters[name] for name in self.names]
+            return cast("Sequence[object]", parameters)
+        if is_named:
+            given = cast("Mapping[str, object]", parameters)
+            return [given[name] for name in self.names]
         if parameters or self.names:
             raise ValueError(f"a statement that names {self.count} parameters was given {len(parameters)} others")
         return ()

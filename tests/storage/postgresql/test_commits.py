@@ -338,7 +338,7 @@ async def test_a_commit_is_two_round_trips_beside_the_statements_of_its_function
         before = writer.round_trips
         await database.write(checks.also_asked_by, "K-1", "U7")
         # The record as it was before, by the witness, and as it is now; beside the one statement of the function.
-        assert writer.round_trips - before == 2 + 3 + 1
+        assert writer.round_trips - before == 2 + 2 + 1
 
 
 async def test_a_server_that_is_restarted_is_missed_only_while_it_is_away() -> None:
