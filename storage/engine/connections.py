@@ -32,6 +32,8 @@ class Connections(Protocol):
 
     records: Records
     identity: Membership
+    clears_aside: bool
+    """Traces are cleared beside the writer, and not in its turn."""
 
     @property
     def writer(self) -> GroupWriter: ...
@@ -64,7 +66,7 @@ class Connections(Protocol):
         never come, such as an answer of a server that is away."""
 
     def clear_traces(self) -> Traces:
-        """Leave no piece of what was erased where the engine keeps its data."""
+        """Leave no piece of what was erased where the engine keeps its data. On any thread if it `clears_aside`."""
 
     def close(self) -> None:
         """Also after an `open` that has failed."""

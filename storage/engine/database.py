@@ -261,7 +261,8 @@ class Database:
         A file of up to `traces.AT_ONCE_BYTES` is written anew for it, a larger one only where no bot works on it.
         """
         self._refuse_if_closed()
-        return await self._loop.run_in_executor(self._writer_thread, self._connections.clear_traces)
+        threads = self._long_readers.threads if self._connections.clears_aside else self._writer_thread
+        return await self._loop.run_in_executor(threads, self._connections.clear_traces)
 
     async def close(self) -> None:
         """Answer all that was asked before, checkpoint, and end the threads. A repeat is harmless."""

@@ -154,6 +154,7 @@ class SqliteConnections:
     busy_timeout: timedelta
     learn_at_once: int
     records: Records = field(init=False, default_factory=Records)
+    clears_aside: bool = field(init=False, default=False)
     writer: SqliteWriter = field(init=False)
     readers: list[SqliteReader] = field(init=False, default_factory=list)
     long_readers: list[SqliteReader] = field(init=False, default_factory=list)

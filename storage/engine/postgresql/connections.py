@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from bot.domain.database_address import DatabaseAddress
 from bot.domain.privacy.erasures import Traces
 from bot.errors import DatabaseFault
-from storage.engine import macs, record_versions
+from storage.engine import macs, record_versions, traces
 from storage.engine.group import Records, run
 from storage.engine.membership import Membership
 from storage.engine.postgresql import schema, shape
@@ -80,6 +80,7 @@ class PostgresqlConnections:
     identity: Membership
     learn_at_once: int
     records: Records = field(init=False, default_factory=Records)
+    clears_aside: bool = field(init=False, default=True)
     writer: PostgresqlWriter = field(init=False)
     readers: list[PostgresqlReader] = field(init=False, default_factory=list)
     long_readers: list[PostgresqlReader] = field(init=False, default_factory=list)
@@ -169,13 +170,23 @@ class PostgresqlConnections:
             self._listener.start(heard)
 
     def clear_traces(self) -> Traces:
-        """Have the server forget rows that nobody can see any more."""
-        connection = self._connect(UPKEEP)
+        """Have the server forget rows that nobody can see any more, where some were erased since the last time."""
         try:
-            connection.execute("VACUUM")
+            connection = PostgresqlConnection(
+                lambda: self._server.connect(UPKEEP), self._stop, patience=UPKEEP.patience
+            )
+        except DatabaseFault:
+            return Traces.FILE
+        try:
+            noted = connection.fetch("SELECT value FROM meta WHERE name = ?", (traces.NOTE,))
+            if noted:
+                connection.execute("VACUUM")
+                # What another instance has erased meanwhile is for the next time.
+                connection.run("DELETE FROM meta WHERE name = ? AND value = ?", (traces.NOTE, noted[0][0]))
+        except DatabaseFault:
+            return Traces.FILE
         finally:
             connection.close()
-            self._opened.remove(connection)
         return Traces.NONE
 
     def stop(self) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from bot.domain.database_address import parse
+from bot.domain.privacy.erasures import Traces
 from bot.errors import DatabaseFault, DatabaseUnusable
 from storage import checks, meta
+from storage.engine import traces
 from storage.engine.database import Database, Transaction
 from storage.engine.migrations import migrate
 from storage.engine.postgresql.commits import PostgresqlWriter
@@ -339,6 +341,20 @@ async def test_a_commit_is_two_round_trips_beside_the_statements_of_its_function
         await database.write(checks.also_asked_by, "K-1", "U7")
         # The record as it was before, by the witness, and as it is now; beside the one statement of the function.
         assert writer.round_trips - before == 2 + 2 + 1
+
+
+async def test_traces_are_cleared_once_where_something_was_erased(site: Site) -> None:
+    def vacuumed() -> int:
+        return int(site.sql("SELECT SUM(vacuum_count) FROM pg_stat_user_tables"))
+
+    async with site.opened() as database:
+        await database.write(meta.keep, traces.NOTE, "one")
+        assert await database.clear_traces() is Traces.NONE
+        assert await database.read(meta.kept, traces.NOTE) is None
+        await until(lambda: vacuumed() > 0)
+        before = vacuumed()
+        assert await database.clear_traces() is Traces.NONE
+        assert vacuumed() == before
 
 
 async def test_a_server_that_is_restarted_is_missed_only_while_it_is_away() -> None:
