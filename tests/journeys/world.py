@@ -368,7 +368,13 @@ async def bot_between(
         web = handlers.web(bot, None if token else bolt, connections)
         await stack.enter_async_context(serve_asgi(web, sock, connections))
         if token is not None:
-            sockets = SocketMode(bolt, token.get_secret_value(), slack=bot.patient_slack, health=bot.health)
+            sockets = SocketMode(
+                bolt,
+                token.get_secret_value(),
+                slack=bot.patient_slack,
+                health=bot.health,
+                instances=lambda: bot.instances.count,
+            )
             # Not among the bot's tasks, whose end `answered` waits for: it ends with the connection.
             keeping = asyncio.create_task(sockets.keep())
             stack.push_async_callback(_ended, keeping)
