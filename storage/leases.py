@@ -81,6 +81,19 @@ def take(
         tx.run(sql, until=until, now=now, instance=tx.instance, value=value)
 
 
+def give_up(tx: Transaction, table: str, key: str, values: Iterable[str], *, now: datetime) -> None:
+    """End leases of our own whose workers could not store what they had done: each counts as one that ran out.
+
+    Whoever claims such a row next puts in doubt what may have been sent, as for any lease that ran out.
+    """
+    sql = f"""
+        UPDATE {table} SET leased_until = :now
+        WHERE {key} = :value AND leased_by = :instance AND leased_until > :now
+        """
+    for value in values:
+        tx.run(sql, now=now, instance=tx.instance, value=value)
+
+
 def release_all(tx: Transaction, *, now: datetime) -> None:
     """Every lease is dead at the start of the one process that uses a file."""
     tx.run("UPDATE verifications SET leased_until = NULL WHERE leased_until IS NOT NULL")

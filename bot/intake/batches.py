@@ -29,7 +29,7 @@ from bot.slack.client import SlackClient
 from bot.slack.file_objects import attached_files, uploaders
 from bot.submission import lifecycle
 from bot.submission.budget import Budget
-from storage import audit, batches, checks
+from storage import audit, batches, checks, leases
 from storage.audit import BOT
 from storage.engine.database import Transaction
 
@@ -194,6 +194,9 @@ class Batches(Process):
             return []
         now = self.now()
         return await self.database.write(batches.claim_due, now=now, until=now + LEASE, limit=limit)
+
+    async def give_up(self, batch_ids: Sequence[str]) -> None:
+        await self.database.write(leases.give_up, "batches", "id", batch_ids, now=self.now())
 
     async def work(self, batch_id: str) -> None:
         """Reads a batch, or makes checks of it. Retries with backoff, a bounded number of times."""

@@ -19,7 +19,7 @@ from bot.intake.answer_delivery import AnswerDelivery
 from bot.intake.answers import AnswerBuilder, PrivateAnswer, not_read
 from bot.slack.client import SlackClient
 from bot.slack.retry import Retry
-from storage import inbox, slack_requests
+from storage import inbox, leases, slack_requests
 from storage.engine.database import Transaction
 from storage.leases import UnderWay
 
@@ -64,6 +64,9 @@ class Inbox(Process):
         now = self.now()
         keys = self._under_way.keys
         return await self.database.write(inbox.claim_due, now=now, until=now + LEASE, limit=limit, under_way=keys)
+
+    async def give_up(self, items: Sequence[InboxItem]) -> None:
+        await self.database.write(leases.give_up, "inbox", "id", [item.id for item in items], now=self.now())
 
     async def work(self, item: InboxItem) -> None:
         """Answers one item: where its author acted, or by the outbox."""

@@ -5,7 +5,7 @@ requester directly; what cannot be delivered at all ends where an operator sees 
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.recipients import NOT_MISSED, SHARED, Context, Recipients, context_of
 from bot.slack.client import VISIBLE_WITHIN, SlackClient
 from bot.slack.error_codes import BLOCKS_REFUSED, CONVERSATION_CLOSED, MESSAGE_FIXED
-from storage import deliveries, outbox, pauses
+from storage import deliveries, leases, outbox, pauses
 from storage.engine.database import Transaction
 from storage.leases import UnderWay
 
@@ -89,6 +89,9 @@ class Outbox(Process):
             paused=self.rate_limiter.paused(),
             under_way=self._under_way.keys,
         )
+
+    async def give_up(self, posts: Sequence[Post]) -> None:
+        await self.database.write(leases.give_up, "posts", "id", [post.id for post in posts], now=self.now())
 
     async def work(self, post: Post) -> None:
         await self._under_way.run(post.id, lambda: self._attempt(post))

@@ -6,7 +6,7 @@ it, once.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -23,7 +23,7 @@ from bot.outbox.thread_posts import file_name
 from bot.privacy.erased_posts import MOST_CHECKS, ErasedPosts
 from bot.slack.client import FoundMessage, SlackClient
 from bot.slack.file_objects import is_deleted, pictures, uploader
-from storage import audit, batches, outbox, slack_removals
+from storage import audit, batches, leases, outbox, slack_removals
 from storage.engine.database import Transaction
 from storage.leases import UnderWay
 
@@ -85,6 +85,9 @@ class SlackRemovals(Process):
         return await self.database.write(
             slack_removals.claim_due, now=now, until=now + LEASE, limit=limit, under_way=keys
         )
+
+    async def give_up(self, found: Sequence[SlackRemoval]) -> None:
+        await self.database.write(leases.give_up, "slack_removals", "id", [one.id for one in found], now=self.now())
 
     async def work(self, removal: SlackRemoval) -> None:
         await self._under_way.run(removal.id, lambda: self._attempt(removal))

@@ -31,7 +31,7 @@ from bot.slack.blocks import home
 from bot.slack.blocks.find import PageCursor
 from bot.slack.blocks.home import HomeCheck, HomeFigures, OwnChecks, ReviewQueue
 from bot.slack.client import SlackClient
-from storage import checks, home_tabs, reviews, search
+from storage import checks, home_tabs, leases, reviews, search
 from storage.engine.database import Transaction
 from storage.search import CheckPage
 
@@ -84,6 +84,9 @@ class HomeTab(Process):
             return []
         now = self.now()
         return await self.database.write(home_tabs.claim_due, now=now, until=now + LEASE, limit=limit)
+
+    async def give_up(self, due: Sequence[home_tabs.DueTab]) -> None:
+        await self.database.write(leases.give_up, "homes", "person", [tab.person for tab in due], now=self.now())
 
     async def work(self, due: home_tabs.DueTab) -> None:
         """Publishes one tab if it reads differently; reschedules it on failure."""

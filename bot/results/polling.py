@@ -20,7 +20,7 @@ from bot.outbox import alerts, refresh
 from bot.results.announcements import ReceivedMessage
 from bot.results.settlement import Settlement, is_replaced, situation_of
 from bot.smile_id.interface import Record, SmileID
-from storage import attempts, checks, receipts
+from storage import attempts, checks, leases, receipts
 from storage.engine.database import Transaction
 
 log = structlog.get_logger(__name__)
@@ -40,6 +40,9 @@ class StatusPoller(Process):
     async def claim(self, limit: int) -> list[Attempt]:
         now = self.now()
         return await self.database.write(attempts.claim_due, now=now, until=now + LEASE, limit=limit)
+
+    async def give_up(self, due: Sequence[Attempt]) -> None:
+        await self.database.write(leases.give_up, "attempts", "job_id", [one.job_id for one in due], now=self.now())
 
     async def work(self, due: Attempt) -> None:
         """Ask for one job's record, settle what it says, and schedule the next request."""

@@ -4,7 +4,7 @@ A receipt that waits is its own mark in the database, so that a restart finds it
 does nothing the second time, and only one process uses a database.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -35,6 +35,9 @@ class CallbackSettler(Process):
         return await self.database.read(
             receipts.unsettled, limit=limit, but=self._under_way.keys | self._put_off.keys()
         )
+
+    async def give_up(self, _kept: Sequence[receipts.Unsettled]) -> None:
+        """Nothing is leased."""
 
     async def work(self, kept: receipts.Unsettled) -> None:
         """Settle one; a repeat does nothing."""

@@ -13,7 +13,7 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from bot.errors import LeaseLost
+from bot.errors import DatabaseFault, LeaseLost
 from bot.network.fence import behind_fence
 from storage.engine.lanes import behind
 from storage.engine.membership import work_of
@@ -29,6 +29,8 @@ REPORT_LATE_FOR_SECONDS = 300.0
 LULL_SECONDS = 0.05
 CLAIMS_PER_POOL = 16
 """So many claims fill a pool anew: of one that works on 128 rows, eight end before the next is made."""
+AGAIN_IN_SECONDS = 5.0
+"""Work that could not be stored is begun again: a disk with room for a claim may have none for what came of it."""
 DEAD_SECONDS = 60.0
 """Without a tick for this long nothing timed runs: as if there were no scheduler."""
 
@@ -41,6 +43,9 @@ class Queue(Protocol[T]):
 
     async def work(self, row: T, /) -> None:
         """Process one row, and leave it due if that fails."""
+
+    async def give_up(self, rows: Sequence[T], /) -> None:
+        """End the leases of rows whose work the database kept from its end, so that they are claimed again."""
 
 
 class WorkerPool(Generic[T]):
@@ -60,8 +65,10 @@ class WorkerPool(Generic[T]):
         size: int,
         holds_back: bool = False,
         at_work: Callable[[], AbstractContextManager[None]] = nullcontext,
+        again_in_seconds: float = AGAIN_IN_SECONDS,
     ) -> None:
         """`at_work` is around each claim and the work on what it gave."""
+        self._again_in_seconds = again_in_seconds
         self._name = name
         self._at_work = at_work
         self._queue = queue
@@ -70,6 +77,8 @@ class WorkerPool(Generic[T]):
         self._leaves_rows = False
         self._step = max(1, size // CLAIMS_PER_POOL)
         self._ended = 0  # since the last claim
+        self._kept_from_end: list[tuple[float, T]] = []
+        """Rows that are leased for nothing, each with when it may be claimed again, in the loop's time."""
         self._awake = asyncio.Event()
         self._awake.set()
         self._lull: asyncio.TimerHandle | None = None
@@ -124,6 +133,7 @@ class WorkerPool(Generic[T]):
         while not self._stopping and (free := self._size - len(self._tasks)) > 0:
             self._ended = 0
             with self._at_work():
+                await self._give_up()
                 rows = await self._queue.claim(free)
                 for row in rows:
                     task = asyncio.create_task(self._one(row))
@@ -132,6 +142,12 @@ class WorkerPool(Generic[T]):
             self._leaves_rows = self._holds_back or len(rows) >= free
             if len(rows) < free:
                 return
+
+    async def _give_up(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if due := [row for at, row in self._kept_from_end if at <= now]:
+            await self._queue.give_up(due)
+            self._kept_from_end = [(at, row) for at, row in self._kept_from_end if at > now]
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -145,6 +161,11 @@ class WorkerPool(Generic[T]):
         except LeaseLost:
             # Whoever has ended this instance does it.
             log.warning("pool.work_dropped", pool=self._name)
+        except DatabaseFault as fault:
+            # It may be back long before the lease ends. As soon as a claim can be stored, the work may be too.
+            log.warning("pool.work_not_stored", pool=self._name, error=str(fault))
+            at = asyncio.get_running_loop().time() + self._again_in_seconds
+            self._kept_from_end.append((at, row))
         except Exception:
             # One unit of work: its row stays leased and is due again when the lease ends.
             log.exception("pool.work_failed", pool=self._name)

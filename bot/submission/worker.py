@@ -28,7 +28,7 @@ from bot.submission.retries import RetryPolicy
 from bot.submission.sender import Sender
 from bot.submission.slack_photos import SlackPhotos
 from bot.submission.weighted_semaphore import WeightedSemaphore, suspended
-from storage import attempts, batches, checks, due
+from storage import attempts, batches, checks, due, leases
 from storage.engine.database import Transaction
 from storage.leases import UnderWay
 
@@ -76,6 +76,9 @@ class SubmissionWorker(Process):
             under_way=self.under_way.keys,
             of_batches=ROWS_AT_ONCE,
         )
+
+    async def give_up(self, refs: Sequence[str]) -> None:
+        await self.database.write(leases.give_up, "verifications", "ref", refs, now=self.now())
 
     async def work(self, ref: str) -> None:
         """Take one check as far as possible now; after a failure it is due for a retry."""

@@ -4,7 +4,7 @@ Two databases are open on one file, each as a process of its own would have it; 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -266,6 +266,9 @@ class Posts:
 
     async def claim(self, limit: int) -> list[Post]:
         return await self._process.database.write(_claim, limit)
+
+    async def give_up(self, rows: Sequence[Post]) -> None:
+        """None is kept from its end here."""
 
     async def work(self, row: Post) -> None:
         await self._work(row)

@@ -1,12 +1,13 @@
 """Pools on a queue in memory: what they claim, and when."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
 
+from bot.errors import DatabaseUnusable
 from bot.runtime.workers import WorkerPool
 from tests.patience import GIVE_UP_SECONDS
 
@@ -23,6 +24,8 @@ class Numbers:
         self.claimed = asyncio.Event()
         self.most = count
         """Under way at once."""
+        self.not_stored = set[int]()
+        """Rows whose work the database keeps from its end, once."""
         self._ends: dict[int, asyncio.Event] = {}
 
     async def claim(self, limit: int) -> list[int]:
@@ -36,6 +39,12 @@ class Numbers:
     async def work(self, row: int) -> None:
         await self._ends[row].wait()
         del self._ends[row]
+        if row in self.not_stored:
+            self.not_stored.remove(row)
+            raise DatabaseUnusable("invented")
+
+    async def give_up(self, rows: Sequence[int]) -> None:
+        self.left += rows
 
     async def end(self, count: int) -> None:
         """Let so many come to their end, and whatever follows from it happen."""
@@ -50,8 +59,10 @@ async def at_rest() -> None:
 
 
 @asynccontextmanager
-async def working(numbers: Numbers, *, size: int, holds_back: bool = False) -> AsyncIterator[WorkerPool[int]]:
-    pool = WorkerPool("numbers", numbers, size=size, holds_back=holds_back)
+async def working(
+    numbers: Numbers, *, size: int, holds_back: bool = False, again_in_seconds: float = 60.0
+) -> AsyncIterator[WorkerPool[int]]:
+    pool = WorkerPool("numbers", numbers, size=size, holds_back=holds_back, again_in_seconds=again_in_seconds)
     pool.start()
     await at_rest()
     try:
@@ -120,3 +131,24 @@ async def test_of_a_large_pool_some_work_ends_before_it_claims_again_or_all_of_i
     async with working(few, size=32, holds_back=True):
         await few.end(1)
         assert few.left == []
+
+
+async def test_work_that_could_not_be_stored_is_claimed_again_long_before_its_lease_ends() -> None:
+    numbers = Numbers(2)
+    numbers.not_stored = {0}
+    async with working(numbers, size=8, again_in_seconds=0.0) as pool:
+        await numbers.end(2)
+        assert (numbers.claims, numbers.left) == ([2], [])
+        pool.wake()
+        await at_rest()
+        assert numbers.claims == [2, 1]
+
+
+async def test_such_work_is_not_begun_again_at_once() -> None:
+    numbers = Numbers(1)
+    numbers.not_stored = {0}
+    async with working(numbers, size=8) as pool:
+        await numbers.end(1)
+        pool.wake()
+        await at_rest()
+        assert (numbers.claims, numbers.left) == ([1, 0], [])

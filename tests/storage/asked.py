@@ -481,6 +481,7 @@ _OF_FUNCTION: Mapping[str, Mapping[str, Any]] = {
     "erasures.add": {"erasure": lambda *_: _erasure()},
     "erasures.keep": {"erasure": lambda *_: _erasure()},
     "erasures.get": {"erasure_id": "invented"},
+    "leases.give_up": {"table": "verifications", "key": "ref", "values": ("K-INVENT",)},
     "leases.take": {"table": "verifications", "key": "ref", "values": ("K-INVENT",), "also": ""},
     "purges.count": {"number": lambda tx, _values: purges.begin(tx, actor=_PERSON, erases=True, now=NOW)},
     "purges.end": {"number": lambda tx, _values: purges.begin(tx, actor=_PERSON, erases=True, now=NOW)},

@@ -23,6 +23,7 @@ from storage import (
     home_tabs,
     inbox,
     instances,
+    leases,
     outbox,
     pauses,
     slack_removals,
@@ -89,15 +90,16 @@ WORK = {
     ),
 }
 
-TABLES = {
-    "checks": "verifications",
-    "jobs": "attempts",
-    "posts": "posts",
-    "files": "batches",
-    "inbox": "inbox",
-    "removals": "slack_removals",
-    "tabs": "homes",
+KEYS = {
+    "checks": ("verifications", "ref"),
+    "jobs": ("attempts", "job_id"),
+    "posts": ("posts", "id"),
+    "files": ("batches", "id"),
+    "inbox": ("inbox", "id"),
+    "removals": ("slack_removals", "id"),
+    "tabs": ("homes", "person"),
 }
+"""Where its rows are, and what each is known by."""
 
 
 def join(tx: Transaction) -> None:
@@ -158,6 +160,23 @@ async def test_what_nobody_living_has_leased_is_free_once_its_lease_is_over(tmp_
         assert await claims(database, work, "i-nobody", NOON) == 1
         assert await claims(database, work, OURS, NOON) == 0
         assert await claims(database, work, OURS, NOON + 2 * MINUTE) == 1
+
+
+@pytest.mark.parametrize("queue", WORK)
+async def test_a_lease_that_is_given_up_is_over_for_its_instance_alone(tmp_path: Path, queue: str) -> None:
+    """Its worker could not store what it had done: the lease counts as one that ran out."""
+    work, (table, key) = WORK[queue], KEYS[queue]
+    async with opened(tmp_path / "kyc.db") as database:
+        await both(database)
+        await database.write(lambda tx: work.fill(tx) and None)
+        assert await claims(database, work, THEIRS, NOON) == 1
+        values = await database.read(lambda tx: tx.column(f"SELECT {key} FROM {table}"))  # noqa: S608 - from a test
+        await database.write(leases.give_up, table, key, values, now=NOON)
+        assert await claims(database, work, THEIRS, NOON) == 0
+        database.instance = THEIRS
+        await database.write(leases.give_up, table, key, values, now=NOON)
+        assert await claims(database, work, OURS, NOON) == 0
+        assert await claims(database, work, THEIRS, NOON) == 1
 
 
 async def test_a_conversation_has_one_post_on_its_way_over_all_instances(tmp_path: Path) -> None:
@@ -369,7 +388,7 @@ async def test_at_the_start_of_the_one_process_of_a_file_all_others_have_ended(
         await database.write(lambda tx: work.fill(tx) and None)
         assert await claims(database, work, THEIRS, NOON) == 1
         if of_before:
-            table = TABLES[queue]
+            table, _key = KEYS[queue]
             await database.write(lambda tx: tx.run(f"UPDATE {table} SET leased_by = NULL") and None)  # noqa: S608
         database.instance = "i-next"
         await database.write(instances.join_alone, now=NOON)
