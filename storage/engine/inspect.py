@@ -112,8 +112,10 @@ def left_in_slack(place: Path | DatabaseAddress) -> int:
 def _asked(place: Path | DatabaseAddress, read: Callable[[SqlConnection], T]) -> T | None:
     """None also of a database from before there was what is asked for."""
     if isinstance(place, DatabaseAddress):
-        from storage.engine.postgresql import inspect as on_server  # noqa: PLC0415 - psycopg is an extra
-
+        try:
+            from storage.engine.postgresql import inspect as on_server  # noqa: PLC0415 - psycopg is an extra
+        except DatabaseFault:
+            return None
         return on_server.ask(place, read)
     path = place.resolve()
     if not path.is_file():

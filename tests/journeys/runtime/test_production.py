@@ -12,7 +12,7 @@ import pytest
 
 from bot import __version__
 from bot.command_line.stand_ins import NO_SANDBOX
-from bot.sandbox.demo import CHANNEL
+from bot.sandbox.demo import CHANNEL, free_port
 from bot.sandbox.slack import Fault
 from bot.slack.blocks import ids
 from tests.journeys.production import build_wheel, install, made_once
@@ -161,6 +161,21 @@ async def test_the_check_tells_that_there_are_no_charts(plain: Path, charted: Pa
         ]
     assert "\nnote  charts: matplotlib is not installed: summaries come without a picture." in without
     assert "matplotlib" not in with_charts
+
+
+async def test_a_database_on_a_server_asks_for_what_it_needs(wheel: Path, plain: Path, tmp_path: Path) -> None:
+    server = install(wheel, tmp_path / "server", lock="requirements-postgresql.lock")
+    nobody = f"postgresql://kyc@127.0.0.1:{free_port()}/kyc"
+    async with site(start=False, KYC_DATABASE=nobody) as world:
+        for arguments in (["audit", "head"], ["check"]):
+            ended = await kyc_bot(*arguments, environment=world.environment, command=[str(plain)])
+            assert ended.code == 1
+            wanted = "psycopg is not installed: `make install LOCK=requirements-postgresql.lock`"
+            assert wanted in ended.out + ended.err
+            assert "Traceback" not in ended.err
+            ended = await kyc_bot(*arguments, environment=world.environment, command=[str(server)])
+            assert ended.code == 1
+            assert "no server listens there" in ended.out + ended.err
 
 
 @asynccontextmanager
