@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain import database_address
 from bot.domain.check.states import State
 from bot.domain.outbox import AdminAlert
 from bot.errors import LeaseLost
@@ -103,7 +104,9 @@ async def pair(address: str, *, story: str = "approved", **more: str) -> AsyncIt
         stack.push_async_callback(slack.stop)
         await smile_id.start()
         stack.push_async_callback(smile_id.stop)
-        settings = settings_for(slack, smile_id, database=address, socket_mode=True, public=True)
+        settings = settings_for(
+            slack, smile_id, database=database_address.parse(address), socket_mode=True, public=True
+        )
         settings |= {"KYC_SLACK_POSTS_PER_SECOND": "1000", **more}
         both = Pair(slack, smile_id, clock)
         for port in (settings["KYC_PORT"], str(free_port())):
