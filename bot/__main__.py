@@ -191,29 +191,42 @@ def restore(file: Path, *, force: bool) -> None:
 
 
 @main.command("mark-restored")
-def mark_restored() -> None:
+@click.option(
+    "--erased-in",
+    "before",
+    metavar="DATABASE",
+    help="The database as it was before, a file or a server's address: whoever was erased there is erased again.",
+)
+def mark_restored(*, before: str | None) -> None:
     """Tell the database that it is older than what was done with it; the bot must be stopped, all its instances.
 
     For one that others have put back: PostgreSQL taken to an earlier point in time, a standby that took over without
     the last commits, a file of Litestream. `kyc-bot restore` does it by itself. What the bot still has to send and say
     is then asked about first, so that nothing is paid for or told twice. More often does no harm.
     """
-    from bot.settings import DatabaseSettings
+    from bot.settings import ErasureSettings
     from storage import restores
-    from storage.engine import backup
+    from storage.engine import backup, inspect
     from storage.engine.sealing import Sealer
 
-    settings, now = load_settings(DatabaseSettings), datetime.now(UTC)
+    settings, now = load_settings(ErasureSettings), datetime.now(UTC)
+    with exit_on_fault():
+        sealer = Sealer.from_text(settings.sealing_keys)
+        erased = inspect.erased_in(settings.place_of(before), sealer) if before is not None else []
     if isinstance(settings.database, Path):
         with exit_on_fault():
-            known = backup.mark_restored(settings.database, Sealer.from_text(settings.sealing_keys), now=now)
+            known = backup.mark_restored(settings.database, sealer, now=now, erased=erased)
     else:
         remedy = "do this with the version of the bot that has written it"
-        known = in_database_alone(settings, lambda database: database.write(restores.mark, now=now), remedy=remedy)
+        known = in_database_alone(
+            settings, lambda database: database.write(restores.mark, now=now, erased=erased), remedy=remedy
+        )
     if known is None:
         click.echo("nothing has happened in this database yet: there is nothing to doubt")
         return
     click.echo(f"it knows what happened until {known:%Y-%m-%d %H:%M:%S} UTC; what comes after is asked about first")
+    with exit_on_fault():
+        erasure.erase_again(settings)
 
 
 @main.command()

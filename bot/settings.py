@@ -434,6 +434,14 @@ class DatabaseSettings(_FromEnvironment):
         place = self.database_place
         return self.with_password(place) if isinstance(place, DatabaseAddress) else place
 
+    def place_of(self, text: str) -> Path | DatabaseAddress:
+        """Another database, which opens to the same password. Raises SettingsFault, and repeats nothing of the text."""
+        try:
+            place = _database(text)
+        except ValueError as fault:
+            raise SettingsFault(f"the address of the database {fault}") from None
+        return self.with_password(place) if isinstance(place, DatabaseAddress) else place
+
     def with_password(self, address: DatabaseAddress) -> DatabaseAddress:
         """The same for an address that was given otherwise."""
         file, password = self.database_password_file, self.database_password

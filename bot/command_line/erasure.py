@@ -210,13 +210,13 @@ def _now() -> datetime:
 def erase_again(settings: ErasureSettings) -> None:
     """After a restore: erase whoever was erased since the backup, or say when that happens."""
     from bot.privacy import erasure
-    from storage.engine import erasure_lists, inspect
+    from storage.engine import inspect
     from storage.engine.sealing import Sealer
 
-    if not erasure_lists.waits_in(settings.database_file):
+    if not inspect.erasures_wait_in(settings.database):
         return
     sealer = Sealer.from_text(settings.sealing_keys)
-    if inspect.examine(settings.database_file, sealer, patience=timedelta(0)).pending:
+    if inspect.examine(settings.database, sealer, patience=timedelta(0)).pending:
         click.echo("it is of an older version: whoever was erased since is erased again when the bot starts")
         return
     places = erasure.Places.of(settings)

@@ -218,11 +218,13 @@ def restore(
     return aside
 
 
-def mark_restored(database: Path, sealer: Sealer, *, now: datetime) -> datetime | None:
+def mark_restored(
+    database: Path, sealer: Sealer, *, now: datetime, erased: Sequence[erasure_lists.CarriedList] = ()
+) -> datetime | None:
     """What `restore` tells a file, for one that others have put in place; the bot must be stopped.
 
-    Gives until when the file knows what happened. Raises DatabaseFault if it is damaged or not ours; DatabaseInUse,
-    WrongKey.
+    `erased` is taken over from the database before. Gives until when the file knows what happened. Raises
+    DatabaseFault if it is damaged or not ours; DatabaseInUse, WrongKey.
     """
     database = database.resolve()
     with DatabaseLock(database):
@@ -230,6 +232,7 @@ def mark_restored(database: Path, sealer: Sealer, *, now: datetime) -> datetime 
             raise DatabaseFault(f"the database {database} does not exist")
         with unusable_as_fault(), closing(_open(database, "rw")) as db:
             db.execute("BEGIN IMMEDIATE")
+            erasure_lists.have_wait(sql_of(db), sealer, erased)
             known = restored.mark(sql_of(db), sealer, now=now)
             db.execute("COMMIT")
         sync_folder(database.parent)
@@ -333,7 +336,7 @@ def _erased_since(database: Path, sealer: Sealer) -> list[erasure_lists.CarriedL
 def _mark(database: Path, sealer: Sealer, now: datetime, erased: Sequence[erasure_lists.CarriedList]) -> None:
     """Write into a restored database until when it knows what happened, what is in doubt, and what is to be erased."""
     with closing(sqlite3.connect(database)) as db, db:
-        erasure_lists.have_wait(db, sealer, erased)
+        erasure_lists.have_wait(sql_of(db), sealer, erased)
         restored.mark(sql_of(db), sealer, now=now)
     with database.open("rb") as file:
         os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""Takes the sealed lists of erasures from one database file to another, and says which files still hold somebody.
+"""Takes the sealed lists of erasures from one database to another, and says which files still hold somebody.
 
 An older backup knows nothing of what was erased since. So a restore has the lists of the database that it replaces
 wait in `meta`, which every version has, until the bot starts: `storage.erasures.take_again`.
@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from bot.errors import DatabaseFault
+from storage.engine.connection import sql_of
 from storage.engine.sealing import Sealer
+from storage.engine.sql import SqlConnection
 
 PLACE = "erasures.list"
 WAITING, WAITING_PLACE = "erasures_again", "meta.value:erasures_again"
@@ -37,33 +39,50 @@ class CarriedList:
 
 
 def of_file(connection: sqlite3.Connection, sealer: Sealer) -> list[CarriedList]:
-    """All erasures of a database of whichever version, and those that still wait in it.
-
-    What does not open is left out: the bot did not write it, or its key is not configured any more.
-    """
+    """`of`, of a file that may be damaged, or from before there were erasures: as far as it can be read."""
     found: dict[str, CarriedList] = {}
-    with suppress(sqlite3.Error, DatabaseFault):
-        row = connection.execute("SELECT value_sealed FROM meta WHERE name = ?", [WAITING]).fetchone()
-        if row is not None:
-            told = json.loads(sealer.open(row[0], place=WAITING_PLACE))
-            found |= {each["id"]: CarriedList.from_json(each) for each in told}
-    with suppress(sqlite3.Error):
-        sql = "SELECT id, asked_by, asked_at, done_at, list_sealed FROM erasures ORDER BY asked_at, id"
-        for id_, asked_by, asked_at, done_at, sealed in connection.execute(sql).fetchall():
-            with suppress(DatabaseFault):
-                text = sealer.open(sealed, place=f"{PLACE}:{id_}")
-                found[id_] = CarriedList(id=id_, asked_by=asked_by, asked_at=asked_at, done_at=done_at, text=text)
+    for read in (waiting, _standing):
+        with suppress(sqlite3.Error):
+            found |= {each.id: each for each in read(sql_of(connection), sealer)}
     return list(found.values())
 
 
-def have_wait(connection: sqlite3.Connection, sealer: Sealer, lists: Sequence[CarriedList]) -> None:
-    """In the transaction of the caller: the bot takes them at its start."""
+def of(connection: SqlConnection, sealer: Sealer) -> list[CarriedList]:
+    """All erasures of a database, and those that still wait in it.
+
+    What does not open is left out: the bot did not write it, or its key is not configured any more.
+    """
+    found = {each.id: each for read in (waiting, _standing) for each in read(connection, sealer)}
+    return list(found.values())
+
+
+def waiting(connection: SqlConnection, sealer: Sealer) -> list[CarriedList]:
+    """Those of another database that the bot has yet to take."""
+    for (sealed,) in connection.fetch("SELECT value_sealed FROM meta WHERE name = ?", (WAITING,)):
+        with suppress(DatabaseFault):
+            return [CarriedList.from_json(each) for each in json.loads(sealer.open(sealed, place=WAITING_PLACE))]
+    return []
+
+
+def _standing(connection: SqlConnection, sealer: Sealer) -> list[CarriedList]:
+    found = []
+    sql = "SELECT id, asked_by, asked_at, done_at, list_sealed FROM erasures ORDER BY asked_at, id"
+    for id_, asked_by, asked_at, done_at, sealed in connection.fetch(sql):
+        with suppress(DatabaseFault):
+            text = sealer.open(sealed, place=f"{PLACE}:{id_}")
+            found.append(CarriedList(id=id_, asked_by=asked_by, asked_at=asked_at, done_at=done_at, text=text))
+    return found
+
+
+def have_wait(connection: SqlConnection, sealer: Sealer, lists: Sequence[CarriedList]) -> None:
+    """In the transaction of the caller: the bot takes them at its start, with those that wait already."""
     if lists:
-        text = json.dumps([asdict(each) for each in lists])
-        connection.execute(
+        kept = {each.id: each for each in [*waiting(connection, sealer), *lists]}
+        text = json.dumps([asdict(each) for each in kept.values()])
+        connection.run(
             "INSERT INTO meta (name, value_sealed) VALUES (?, ?)"
             " ON CONFLICT (name) DO UPDATE SET value_sealed = excluded.value_sealed",
-            [WAITING, sealer.seal(text, place=WAITING_PLACE)],
+            (WAITING, sealer.seal(text, place=WAITING_PLACE)),
         )
 
 
@@ -82,11 +101,4 @@ def holds_any(path: Path, refs: Collection[str]) -> bool:
                     return True
     except sqlite3.Error:
         return True
-    return False
-
-
-def waits_in(database: Path) -> bool:
-    """Whether a database that nobody has opened since a restore has erasures to carry out again."""
-    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as db:
-        return db.execute("SELECT 1 FROM meta WHERE name = ?", [WAITING]).fetchone() is not None
     return False

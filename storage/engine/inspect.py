@@ -24,8 +24,9 @@ from bot.domain.installation import Installation
 from bot.domain.privacy.purge import Purge
 from bot.errors import DatabaseFault
 from storage import meta, purges
-from storage.engine import macs, owners, shape
+from storage.engine import erasure_lists, macs, owners, shape
 from storage.engine.connection import create_private, is_damage, read_any_text, sql_of, unusable_as_fault
+from storage.engine.erasure_lists import WAITING, CarriedList
 from storage.engine.inspection import Inspection, OnDone, compare_records, untold
 from storage.engine.migrations import applied_known, is_unfinished, migrate, migrations
 from storage.engine.sealing import Sealer
@@ -107,6 +108,22 @@ def left_in_slack(place: Path | DatabaseAddress) -> int:
     """How many messages and files of erased checks Slack refused to erase; 0 also where nobody can tell."""
     rows = _asked(place, lambda connection: connection.fetch(_LEFT))
     return int(rows[0][0]) if rows else 0
+
+
+def erasures_wait_in(place: Path | DatabaseAddress) -> bool:
+    """Whether there are erasures of another database to be carried out again."""
+    found = _asked(place, lambda connection: connection.fetch("SELECT 1 FROM meta WHERE name = ?", (WAITING,)))
+    return bool(found)
+
+
+def erased_in(place: Path | DatabaseAddress, sealer: Sealer) -> list[CarriedList]:
+    """All erasures of a database that is only looked at. Raises DatabaseFault where nobody can tell."""
+    if not examine(place, sealer, patience=timedelta(0)).exists:
+        raise DatabaseFault(f"the database {place} does not exist")
+    found = _asked(place, lambda connection: erasure_lists.of(connection, sealer))
+    if found is None:
+        raise DatabaseFault(f"the erasures of {place} cannot be read")
+    return found
 
 
 def _asked(place: Path | DatabaseAddress, read: Callable[[SqlConnection], T]) -> T | None:

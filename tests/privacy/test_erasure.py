@@ -359,6 +359,27 @@ def test_a_database_that_a_restore_set_aside_goes_with_a_yes(environment: dict[s
 
 
 @pytest.mark.slow
+def test_a_file_that_others_have_put_back_takes_over_who_was_erased_since(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    older, database = tmp_path / "older.db", Path(environment["KYC_DATABASE"])
+    assert run(environment, "backup", str(older)).exit_code == 0
+    run(environment, "erase", "--ref", "K-222222", "--yes")
+    back = environment | {"KYC_DATABASE": str(older)}
+    for wrong in (tmp_path / "none.db", "postgresql://kyc:secret@localhost/kyc"):
+        refused = run(back, "mark-restored", "--erased-in", str(wrong))
+        assert refused.exit_code in (1, 2)
+        assert refused.stderr
+        assert "secret" not in refused.stderr
+    ran = run(back, "mark-restored", "--erased-in", str(database))
+    assert (ran.exit_code, "erased again, as asked for since" in ran.stdout) == (0, True), ran.stderr
+    with closing(sqlite3.connect(older)) as db:
+        sql = "SELECT ref FROM verifications WHERE applicant_sealed IS NOT NULL"
+        assert db.execute(sql).fetchall() == [("K-333333",)]
+    assert run(back, "audit", "verify").exit_code == 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -21,6 +21,7 @@ from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
 from tests.postgresql import Cluster
 from tests.storage.engine.test_macs import fill
+from tests.storage.test_retention import end
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgresql]
 
@@ -194,6 +195,21 @@ def _nothing(_tx: Transaction) -> None:
 
 def _other(tx: Transaction, *, at: datetime) -> None:
     tx.insert("instances", id="i-2", name="i-2", version="1", started_at=at, seen_at=at)
+
+
+def test_a_server_that_was_taken_back_takes_over_who_was_erased_since(postgresql: Cluster) -> None:
+    before = postgresql.database()
+    work(postgresql.address(before), lambda database: database.write(end, REF))
+    older = postgresql.database(copy_of=before)
+    known = "SELECT count(*) FROM verifications WHERE applicant_sealed IS NOT NULL"
+    run(postgresql.address(before), "erase", "--ref", REF, "--yes")
+    assert [postgresql.sql(known, database=name) for name in (before, older)] == ["0", "1"]
+    ran = run(postgresql.address(older), "mark-restored", "--erased-in", postgresql.address(before))
+    assert (ran.exit_code, "erased again, as asked for since" in ran.stdout) == (0, True), ran.stderr
+    assert postgresql.sql(known, database=older) == "0"
+    assert run(postgresql.address(older), "audit", "verify").stdout.startswith("whole: ")
+    for name in (before, older):
+        postgresql.drop(name)
 
 
 async def _no_rest(_seconds: float) -> None:

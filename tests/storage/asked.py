@@ -365,6 +365,7 @@ def _by_name(known: Mapping[str, Any]) -> dict[str, Any]:
         "kept_elsewhere": None,
         "kinds": (PostKind.PROGRESS,),
         "lane": "C1",
+        "erased": (),
         "known": 0,
         "language": "en",
         "last": "",
