@@ -3,13 +3,15 @@
 import ast
 import re
 
+from bot.domain import database_address
 from bot.domain.outbox import AdminAlert
 from bot.errors import Refusal
+from bot.runtime import instances
 from bot.runtime.health import Degraded
 from bot.settings import Settings
 from bot.slack.blocks.refusals import SENTENCES
 from tests.source_code import nodes_of
-from tests.test_readme import OPERATIONS, ROOT, bare, rows
+from tests.test_readme import OPERATIONS, ROOT, SETTINGS_PAGE, bare, rows
 
 
 def test_every_degraded_key_is_explained_and_no_other() -> None:
@@ -24,6 +26,32 @@ def test_every_alert_is_explained_in_the_words_that_admins_read() -> None:
     assert {row[0] for row in told} == said
     assert len(told) == len(AdminAlert)
     assert all(len(row) == 3 and row[1] and row[2] for row in told)
+
+
+# A PostgreSQL server
+
+
+def test_every_address_on_a_page_is_one_that_the_bot_takes() -> None:
+    pages = [*(ROOT / "docs").glob("*.md"), ROOT / "CHANGELOG.md", ROOT / "deploy/site/compose.yaml"]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    written = {found.rstrip(",;.") for found in re.findall(r"postgresql://[^\s`)|]+", text)}
+    addresses = [each for each in written if "…" not in each]
+    assert len(addresses) > 3
+    assert all(database_address.parse(address) for address in addresses)
+
+
+def test_every_option_of_an_address_is_named_and_no_other() -> None:
+    (told,) = re.findall(r"^- \*\*Options\*\* are libpq's: (.+?)\. What", SETTINGS_PAGE, re.MULTILINE | re.DOTALL)
+    named = re.findall(r"`([\w-]+)`", re.sub(r"\([^)]*\)", "", told))
+    assert named == list(database_address.OPTIONS)
+
+
+def test_what_a_reader_is_told_of_silent_instances_is_what_they_do() -> None:
+    (chapter,) = re.findall(r"^## A site that stays up$(.+?)^## ", OPERATIONS, re.MULTILINE | re.DOTALL)
+    assert f"silent for {instances.SILENT_FOR:.0f} s" in chapter
+    assert f"another goes on with its work after {instances.SILENT_FOR:.0f} s" in chapter
+    assert instances.SHOW_EVERY == 5
+    assert "shows every five seconds" in chapter
 
 
 # What is logged
