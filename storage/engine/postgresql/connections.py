@@ -18,6 +18,7 @@ from storage.engine.postgresql.commits import PostgresqlWriter
 from storage.engine.postgresql.connection import PostgresqlConnection
 from storage.engine.postgresql.faults import ConnectionLost, PlansOutdated
 from storage.engine.postgresql.listener import Heard, Listener
+from storage.engine.postgresql.plain import told
 from storage.engine.postgresql.server import LONG_READER, READER, UPKEEP, WITNESS, WRITER, Role, Server
 from storage.engine.postgresql.stop import Stop
 from storage.engine.sealing import Sealer
@@ -120,7 +121,10 @@ class PostgresqlConnections:
         try:
             if not as_it_is:
                 schema.migrate(connection, migrate, self.sealer)
-            connection.execute("DELETE FROM groups WHERE at < clock_timestamp() - INTERVAL '1 day'")
+            with told():
+                if not schema.exists(connection, "groups"):
+                    raise DatabaseFault("the bot has never been started with this database")
+                connection.execute("DELETE FROM groups WHERE at < clock_timestamp() - INTERVAL '1 day'")
         finally:
             connection.close()
 

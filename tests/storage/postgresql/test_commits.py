@@ -134,6 +134,11 @@ async def test_a_function_that_fails_takes_none_of_its_group_with_it(site: Site)
     assert site.count() == 4
 
 
+async def test_what_no_bot_was_started_with_is_not_taken_as_it_is(empty_database: str) -> None:
+    with pytest.raises(DatabaseFault, match="never been started with this database"):
+        await Database.open(parse(empty_database), sealer=SEALER, migrate=migrate, as_it_is=True)
+
+
 async def test_a_reader_may_not_write(site: Site) -> None:
     async with site.opened() as database:
         with pytest.raises(RuntimeError, match="only a function given to write"):
