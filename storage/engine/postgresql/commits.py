@@ -41,6 +41,7 @@ _NUMBER = """
     INSERT INTO groups (instance, last_group) VALUES (?, ?)
     ON CONFLICT (instance) DO UPDATE SET last_group = excluded.last_group, at = excluded.at
     """
+_NUMBER_BEFORE = "SELECT last_group FROM groups WHERE instance = ?"
 _LAST_NUMBER = "UPDATE groups SET at = clock_timestamp() WHERE instance = ? RETURNING last_group"
 _PROOF = f"{PROOF.format(now=NOW[Dialect.POSTGRESQL]).replace(':instance', '?')} RETURNING 1"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
@@ -78,7 +79,11 @@ class PostgresqlWriter(Writer):
         self._shape_due_at = time.monotonic() + _SHAPE_SECONDS
         self._notes = PostgresqlNotes(connection)
         self._id = secrets.token_hex(8)  # its own: a process may have two databases open, or begin anew as another
-        self._group = ""
+        self._group = self._stored = ""
+        """The number of the group at hand, and that of the last one known to be stored."""
+        self._before: Later[list[tuple[Any, ...]]] | None = None
+        self._is_new = False
+        """It may be another server than the one that has confirmed the last group."""
         self._is_serving: Later[list[tuple[Any, ...]]] = list
         self._is_proven: Later[list[tuple[Any, ...]]] = list
 
@@ -126,6 +131,7 @@ class PostgresqlWriter(Writer):
         self.connection.roll_back()
         self.connection.begin()
         self._is_serving = self.connection.fetch_later(_LOCK)
+        self._before = self.connection.fetch_later(_NUMBER_BEFORE, (self._id,)) if self._is_new else None
         self.connection.run_later(_NUMBER, (self._id, self._group))
         if self._identity.joined:
             self._is_proven = self.connection.fetch_later(_PROOF, (self._identity.instance,))
@@ -140,11 +146,26 @@ class PostgresqlWriter(Writer):
             raise DatabaseFault(
                 "the database was moved away, or a move into it is not finished: see `kyc-bot migrate-database`"
             )
+        self._compare_with_before()
         if self._identity.joined and not self._is_proven():
             self._identity.begin_anew(self.connection)
         super()._run_all(group)
 
+    def _compare_with_before(self) -> None:
+        """On a server that has replaced another: tell if it has not all that the other had confirmed."""
+        if self._before is None:
+            return
+        before, self._is_new = self._before(), False
+        if self._stored and before and before != [(self._stored,)]:
+            log.error("database.commits_lost")
+            if self._macs:
+                self._macs.note_older()
+
     def _end(self, group: CommitGroup) -> None:
+        self._commit(group)
+        self._stored = self._group
+
+    def _commit(self, group: CommitGroup) -> None:
         self._tell_others(dict.fromkeys(group.topics))
         try:
             is_safe = self.connection.commit()
@@ -232,6 +253,7 @@ class PostgresqlWriter(Writer):
     def _connect_anew(self) -> None:
         """Both, and the readers after them: what they were connected to may have been replaced."""
         self._server.replaced()
+        self._is_new = True
         self.connection.reconnect()
         self._witness.reconnect()
         if self._witness.server != self.connection.server:

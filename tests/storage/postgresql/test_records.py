@@ -173,3 +173,16 @@ async def test_an_older_sum_is_noticed_even_by_who_has_not_written_since(site: S
         site.sql("UPDATE meta SET value_sealed = older.value_sealed FROM older WHERE meta.name = 'macs'")
         await other.write(count_up)
         assert other.is_older
+
+
+async def test_a_server_that_has_lost_what_the_one_before_it_had_confirmed_is_noticed(site: Site) -> None:
+    async with two(site) as (one, other):
+        for database in (one, other):
+            await database.write(count_up)
+        site.end()
+        await one.write(count_up)
+        assert not one.is_older
+        site.sql("UPDATE groups SET last_group = 'an older one'")
+        site.end()
+        await one.write(count_up)
+        assert one.is_older
