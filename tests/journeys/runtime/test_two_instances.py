@@ -7,25 +7,27 @@ workers are in the test's hand.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bot.domain import database_address
+from bot.domain.capture.links import LinkStep
 from bot.domain.check.states import State
 from bot.domain.outbox import AdminAlert
-from bot.errors import LeaseLost
+from bot.errors import LeaseLost, NotNow
 from bot.network.fence import require_open
 from bot.outbox import alerts
 from bot.runtime.instances import SILENT_FOR
 from bot.sandbox.demo import ANALYST, CHANNEL, free_port, settings_for
 from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.smile_id import SmileIDSandbox
+from bot.sandbox.smile_id import Fault, SmileIDSandbox
 from storage import home_tabs, instances
 from storage.engine.database import Transaction
+from tests.journeys.capture.customer import OFFERED, agreed
 from tests.journeys.world import ADMIN, REVIEWER, Journey, MovedClock, bot_between, patient_slack
 from tests.journeys.writing import MENTION, mention, said
 
@@ -192,6 +194,41 @@ async def test_a_post_that_one_was_about_to_send_is_sent_by_the_other_alone(empt
         with pytest.raises(LeaseLost):
             await sending
         assert len(both.slack.direct_messages(ADMIN)) == 1
+
+
+@pytest.mark.parametrize("call", ["upload", "put"])
+async def test_a_customers_photos_arrive_once_though_whoever_took_them_was_frozen(
+    empty_database: str, call: str
+) -> None:
+    """What it holds in memory it sends no more; the customer hears to try again, and does so at the other one."""
+    async with pair(empty_database, **OFFERED) as both:
+        customer = await agreed(both.one)
+
+        async def frozen() -> None:
+            await both.look(both.two, seconds=SILENT_FOR + 2)
+
+        both.smile_id.fail_next(call, Fault.call(after=frozen))
+        with pytest.raises(NotNow):
+            await customer.hand_in()
+        await both.settle(which=[both.two])
+        elsewhere = replace(customer, world=both.two)
+        assert await elsewhere.hand_in() is LinkStep.TAKEN
+        await both.settle()
+        assert (await both.two.check(customer.ref)).state is State.APPROVED
+        assert [job.upload_count for job in both.smile_id.jobs.values()] == [1]
+
+
+async def test_a_second_upload_of_a_link_at_the_other_one_is_turned_away_in_words(empty_database: str) -> None:
+    async with pair(empty_database, **OFFERED) as both:
+        customer = await agreed(both.one)
+
+        async def meanwhile() -> None:
+            with pytest.raises(NotNow):
+                await replace(customer, world=both.two).hand_in()
+
+        both.smile_id.fail_next("put", Fault.call(before=meanwhile))
+        assert await customer.hand_in() is LinkStep.TAKEN
+        assert [job.upload_count for job in both.smile_id.jobs.values()] == [1]
 
 
 async def test_a_message_is_answered_where_it_was_written_by_the_one_that_heard_it(empty_database: str) -> None:
