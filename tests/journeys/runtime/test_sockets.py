@@ -40,3 +40,29 @@ async def test_a_reconnect_whose_old_connection_is_still_counted_is_no_reason_to
         await world.wait_for_the_end()
         assert WARNING not in world.log()
         assert await degraded(world) == {}
+
+
+@pytest.mark.postgresql
+async def test_instances_of_one_bot_expect_each_other_and_nobody_else(empty_database: str) -> None:
+    async with site(KYC_DATABASE=empty_database) as first:
+        second, stranger = _beside(first), _beside(first, KYC_DATABASE=str(first.folder / "stranger.db"))
+        try:
+            await second.start()
+            await first.wait_for(lambda: first.slack.socket_count == 2)
+            assert (await degraded(first), await degraded(second)) == ({}, {})
+            await stranger.start()
+            await first.wait_for(lambda: WARNING in stranger.log())
+            assert await degraded(stranger) == {"socket_mode_connections": "3 open, 1 expected"}
+            assert WARNING not in first.log() + second.log()
+            assert (await second.stop(), await first.stop()) == (0, 0)
+        finally:
+            await second.kill()
+            await stranger.kill()
+
+
+def _beside(first: Site, **settings: str) -> Site:
+    """Another process with the same settings, but for these and its ports."""
+    ports = {"KYC_PORT": str(free_port()), "KYC_ADMIN_PORT": str(free_port())}
+    folder = first.folder / f"beside-{ports['KYC_PORT']}"
+    folder.mkdir()
+    return Site(first.slack, first.smile_id, folder, first.environment | ports | settings)
