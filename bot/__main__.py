@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot import __version__
-from bot.command_line import audit, audit_reports, backups, erasure, privacy, proof, stand_ins, start
+from bot.command_line import audit, audit_reports, backups, erasure, moves, privacy, proof, stand_ins, start
 from bot.command_line.arguments import Day
 from bot.command_line.database import (
     exit_on_fault,
@@ -82,6 +82,7 @@ main.add_command(privacy.hold)
 main.add_command(privacy.unhold)
 main.add_command(erasure.erase)
 main.add_command(erasure.subject_report)
+main.add_command(moves.migrate_database)
 
 
 @main.command()

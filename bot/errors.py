@@ -9,6 +9,7 @@ KycError
 │   ├── DatabaseBusy         more waits to be stored than can be soon: nothing is lost by trying again
 │   ├── DatabaseInUse        another bot holds the lock
 │   ├── DatabaseNewer        written by a newer version of the bot
+│   ├── DatabaseMoved        it was moved to another place, or is being moved here
 │   └── WrongKey             sealed with a key that is not configured
 ├── SignatureInvalid         a document is not what the bot signed, or was signed with another key
 ├── IllegalMove              our own code asked for a move that the table of states forbids
@@ -106,6 +107,10 @@ class DatabaseInUse(DatabaseFault):
 
 class DatabaseNewer(DatabaseFault):
     """The database was migrated by a newer version of the bot."""
+
+
+class DatabaseMoved(DatabaseFault):
+    """The database was moved to another place, or is being moved here: nothing works on it."""
 
 
 class WrongKey(DatabaseFault):

@@ -391,6 +391,7 @@ ENGINE = frozenset(
         "storage.engine.connections",
         "storage.engine.covered",
         "storage.engine.database",
+        "storage.engine.examination",
         "storage.engine.first_chain",
         "storage.engine.first_macs",
         "storage.engine.group",
@@ -402,6 +403,7 @@ ENGINE = frozenset(
         "storage.engine.macs",
         "storage.engine.membership",
         "storage.engine.migrations",
+        "storage.engine.moved",
         "storage.engine.older_macs",
         "storage.engine.record_versions",
         "storage.engine.restored",
@@ -419,8 +421,10 @@ ENGINE = frozenset(
 
 
 ROOMS_OF_SQLITE = (
-    *("backup", "connection", "erasure_lists", "first_macs", "inspect", "migrations", "shape", "sqlite", "traces"),
-    "upkeep",
+    *("backup", "connection", "erasure_lists", "first_macs", "inspect", "migrations", "moved", "shape", "sqlite"),
+    *("traces", "upkeep"),
+    # Who moves what there is from one engine to the other knows both.
+    *("postgresql.copying", "postgresql.move", "postgresql.places"),
 )
 
 

@@ -136,6 +136,8 @@ _OPERATIONS = {
     "signing_key.used": "From now on this key signs certificates and proofs; its id and the public key",
     "keys.let_go": "The older keys were let go; the id of the newest key",
     "purge.done": "What was over its time is erased; of how many checks, by clock",
+    "database.moved": "`kyc-bot migrate-database` has brought everything here from another place; the id of the move",
+    "database.move_undone": "That was taken back: what was written elsewhere since is not here; the id of the move",
     "database.restored": "a backup was put in place (`restore`, `mark-restored`); until when it knows what happened",
 }
 

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from bot.errors import DatabaseFault
-from storage.engine import erasure_lists, owners, restored
+from storage.engine import erasure_lists, moved, owners, restored
 from storage.engine.connection import explain, is_damage, read_any_text, sql_of, sync_folder, unusable_as_fault
 from storage.engine.database import moment_or_none
 from storage.engine.inspect import examine, examine_backup
@@ -101,6 +101,7 @@ def take(database: Path, target: Path, sealer: Sealer, *, on_progress: OnProgres
     """
     if not database.is_file():
         raise DatabaseFault(f"the database {database} does not exist")
+    _require_serving(database)
     with unusable_as_fault(), closing(_open(database, "rw")) as source:
         _copy(source, target, on_progress)
     try:
@@ -189,6 +190,8 @@ def restore(
     """
     database = database.resolve()
     with DatabaseLock(database):
+        # Else both would serve: what was moved, and what is put in its place.
+        _require_serving(database)
         contents = verify(source, sealer)
         on_verified(contents)
         if source.resolve() == database:
@@ -299,6 +302,13 @@ def _scheduled(folder: Path, database: Path) -> dict[Path, datetime]:
             written = path.name.removeprefix(_prefix(database)).removesuffix(SUFFIX)
             found[path] = datetime.strptime(written, _TIME).replace(tzinfo=UTC)
     return found
+
+
+def _require_serving(database: Path) -> None:
+    """Raises DatabaseMoved. Of a file that is missing or damaged nobody can tell."""
+    if database.exists():
+        with suppress(sqlite3.Error), closing(_open(database, "rw")) as connection:
+            moved.require_serving(connection)
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:

@@ -13,7 +13,7 @@ from sqlite_utils import Database, Migrations
 
 from bot.errors import DatabaseFault, DatabaseNewer
 from storage import meta
-from storage.engine import chain, first_chain, first_macs, older_macs, upkeep
+from storage.engine import chain, first_chain, first_macs, moved, older_macs, upkeep
 from storage.engine.connection import sql_of, temporary_files_beside
 from storage.engine.sealing import Sealer
 from storage.engine.sql import SqlConnection
@@ -31,8 +31,13 @@ class Migration:
 
 
 def applied_known(db: Database) -> set[str]:
-    """The migrations that a database has had. Raises DatabaseNewer if this version does not know them all."""
+    """The migrations that a database has had.
+
+    Raises DatabaseNewer if this version does not know them all, DatabaseMoved if it serves nobody any more, or not yet.
+    """
     applied = {migration.name for migration in migrations.applied(db)}
+    if applied & moved.MARKS:
+        moved.require_serving(db.conn)
     if beyond := sorted(applied.difference(known())):
         raise DatabaseNewer(f"the database was written by a newer kyc-bot ({', '.join(beyond)}): update the bot")
     return applied
@@ -52,7 +57,8 @@ def known() -> list[str]:
 def migrate(db: Database, sealer: Sealer) -> None:
     """Bring the database up to this version, and go on with what a kill has interrupted.
 
-    Raises DatabaseNewer if it is already beyond, WrongKey if it was sealed with another key; then nothing is changed.
+    Raises DatabaseNewer if it is already beyond, DatabaseMoved if it serves nobody, WrongKey if it was sealed with
+    another key; then nothing is changed.
     """
     applied_known(db)
     if not db["meta"].exists():

@@ -106,6 +106,8 @@ NOT_REACHED: Mapping[str, str] = {
     "engine/macs.py renew": "`kyc-bot rekey`",
     "engine/membership.py begin_anew": "one of several instances that was ended by another",
     "engine/membership.py prove": "several instances, by the key of one",
+    "engine/moved.py of_file": "`kyc-bot migrate-database`, and what is refused after it",
+    "engine/moved.py mark_file": "the same",
     "engine/record_versions.py add_line": "a restore",
     "engine/record_versions.py _pages": "on PostgreSQL",
     "engine/record_versions.py _pages_in_json": "the start, and behind it",

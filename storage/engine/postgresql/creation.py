@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,15 +14,12 @@ import sqlite_utils
 from psycopg import sql
 
 from storage.engine import migrations
+from storage.engine.moved import MoveState
 from storage.engine.postgresql import touched
 from storage.engine.postgresql.definitions import Stage, translated
 from storage.engine.sealing import Sealer
 from storage.engine.shape import Migrate
 from storage.engine.transaction import to_text
-
-SERVING, INCOMING, LEFT = "serving", "incoming", "left"
-"""States of the row that every commit locks. A database that another one is being moved into is incoming, and one that
-was moved away has left: instances work on neither."""
 
 _MOMENT = "^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3])(:[0-5][0-9]){2}[.][0-9]{6}Z$"
 _DAY = """make_date(CAST(substr(moment, 1, 4) AS INTEGER), CAST(substr(moment, 6, 2) AS INTEGER), 1)
@@ -46,10 +44,12 @@ FUNCTIONS = (
 )
 """What SQLite has built in, and triggers or views use."""
 
+# The row that every commit of every instance locks: on a database that was moved away, or that another is being moved
+# into, there is none to lock.
 WRITER = f"""
     CREATE TABLE IF NOT EXISTS writer (
         one BIGINT PRIMARY KEY CHECK (one = 1),
-        state TEXT COLLATE "C" NOT NULL CHECK (state IN ('{SERVING}', '{INCOMING}', '{LEFT}')),
+        state TEXT COLLATE "C" NOT NULL CHECK (state IN ({", ".join(f"'{state}'" for state in MoveState)})),
         move TEXT COLLATE "C"
     )
     """
@@ -126,6 +126,15 @@ def create_others(raw: psycopg.Connection[Any], made: Contents) -> None:
     """What else stands beside them."""
     run(raw, [*FUNCTIONS, *made.made_in(Stage.INDEX, Stage.REFERENCE, Stage.VIEW, Stage.TRIGGER)])
     run(raw, list(touched.definitions()))
+
+
+def drop(raw: psycopg.Connection[Any], made: Contents) -> None:
+    """Take everything away again but the row of the writer, in the caller's transaction."""
+    named = re.compile(r"CREATE (TABLE|VIEW|FUNCTION) (\w+(?:\([^)]*\))?)")
+    statements = [*_OWN_TABLES[1:], *FUNCTIONS, *made.made_in(*Stage)]
+    found = [match for statement in statements if (match := named.search(statement))]
+    run(raw, [f"DROP {kind} IF EXISTS {name} CASCADE" for kind, name in (match.groups() for match in found)])
+    run(raw, [touched.dropped()])
 
 
 def create_as_temporary(raw: psycopg.Connection[Any], make: Migrate) -> None:

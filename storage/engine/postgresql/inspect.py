@@ -38,7 +38,7 @@ def examine(address: DatabaseAddress, sealer: Sealer | None, *, patience: timede
             if schema.exists(raw, "verifications") or schema.exists(raw, "meta"):
                 raise DatabaseFault("the database is that of another program: it has tables by the names of the bot's")
             return Inspection(exists=False)
-        schema.require_serving(raw.execute("SELECT state FROM writer").fetchall()[0][0])
+        schema.require_serving(*schema.mark_of(raw))
         pending = tuple(step.name for step in steps if step.name not in applied)
         connection = PlainConnection(raw)
         proven = sealer is not None and _key_opens(connection, sealer)

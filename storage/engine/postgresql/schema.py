@@ -16,12 +16,12 @@ import sqlite_utils
 import structlog
 from psycopg import errors
 
-from bot.errors import DatabaseFault, DatabaseNewer
+from bot.errors import DatabaseFault, DatabaseMoved, DatabaseNewer
 from storage import meta
-from storage.engine import migrations
+from storage.engine import migrations, moved
 from storage.engine.migrations import Migration
+from storage.engine.moved import Move, MoveState
 from storage.engine.postgresql import creation, shape, touched
-from storage.engine.postgresql.creation import INCOMING, SERVING
 from storage.engine.postgresql.definitions import translated
 from storage.engine.postgresql.plain import PlainConnection, told
 from storage.engine.postgresql.reader import NotTranslated
@@ -41,15 +41,15 @@ def migrate(
 ) -> None:
     """Bring the database up to this version: to what `make` makes of an empty SQLite file, by these steps or all ours.
 
-    Raises DatabaseNewer if it is already beyond, WrongKey if it was sealed with another key, DatabaseFault if it is
-    another program's or was changed beside the bot; then nothing is changed.
+    Raises DatabaseNewer if it is already beyond, DatabaseMoved if it serves nobody, WrongKey if it was sealed with
+    another key, DatabaseFault if it is another program's or was changed beside the bot; then nothing is changed.
     """
     steps = migrations.ordered() if steps is None else steps
     with told():
         require_server(raw)
         prepare(raw)
-        with exclusively(raw) as state:
-            require_serving(state)
+        with exclusively(raw) as (state, move):
+            require_serving(state, move)
             applied = applied_known(raw, steps)
             if not applied:
                 creation.create(raw, make)
@@ -85,7 +85,7 @@ def prepare(raw: psycopg.Connection[Any]) -> None:
         try:
             with raw.transaction():
                 raw.execute(creation.WRITER)
-                raw.execute("INSERT INTO writer VALUES (1, %s, NULL) ON CONFLICT DO NOTHING", [SERVING])
+                raw.execute("INSERT INTO writer VALUES (1, %s, NULL) ON CONFLICT DO NOTHING", [MoveState.SERVING.value])
         except (errors.UniqueViolation, errors.DuplicateTable):
             # IF NOT EXISTS does not see what another transaction has just made, and looks again.
             continue
@@ -96,8 +96,8 @@ def prepare(raw: psycopg.Connection[Any]) -> None:
 
 
 @contextmanager
-def exclusively(raw: psycopg.Connection[Any]) -> Iterator[str]:
-    """One transaction beside which nobody commits; gives the state of the database. Raises DatabaseFault."""
+def exclusively(raw: psycopg.Connection[Any]) -> Iterator[tuple[MoveState, Move | None]]:
+    """One transaction beside which nobody commits; gives what instances may do. Raises DatabaseFault."""
     with raw.transaction():
         raw.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         # However long an index takes; and another's first start is over in a second or two.
@@ -105,20 +105,24 @@ def exclusively(raw: psycopg.Connection[Any]) -> Iterator[str]:
             "SELECT set_config('statement_timeout', '0', TRUE), set_config('lock_timeout', '60s', TRUE), "
             "set_config('idle_in_transaction_session_timeout', '0', TRUE)"
         )
-        rows = raw.execute("SELECT state FROM writer WHERE one = 1 FOR UPDATE").fetchall()
-        if not rows:
-            raise DatabaseFault("the row of `writer`, which every commit locks, is gone")
-        yield rows[0][0]
+        yield mark_of(raw, locks=True)
 
 
-def require_serving(state: str) -> None:
-    """Raises DatabaseFault where instances must not work."""
-    if state == INCOMING:
-        raise DatabaseFault(
-            "a move into this database is not finished: run the same `kyc-bot migrate-database --to …` once more"
-        )
-    if state != SERVING:
-        raise DatabaseFault("the database was moved away from here; `kyc-bot migrate-database --undo` takes that back")
+def mark_of(raw: psycopg.Connection[Any], *, locks: bool = False) -> tuple[MoveState, Move | None]:
+    """What instances may do with the database, and its last move. Raises DatabaseFault."""
+    rows = raw.execute(
+        f"SELECT state, move FROM writer WHERE one = 1 {'FOR UPDATE' if locks else ''}".encode()
+    ).fetchall()
+    if not rows:
+        raise DatabaseFault("the row of `writer`, which every commit locks, is gone")
+    [(state, move)] = rows
+    return MoveState(state), Move.from_text(move) if move else None
+
+
+def require_serving(state: MoveState, move: Move | None) -> None:
+    """Raises DatabaseMoved where instances must not work."""
+    if state is not MoveState.SERVING:
+        raise DatabaseMoved(moved.told(state, move))
 
 
 def exists(raw: psycopg.Connection[Any], table: str) -> bool:

@@ -157,11 +157,17 @@ def vouch(raw: psycopg.Connection[Any], make: Migrate, sealer: Sealer) -> None:
         INSERT INTO meta (name, value_sealed) VALUES (:name, :sealed)
         ON CONFLICT (name) DO UPDATE SET value_sealed = excluded.value_sealed
         """
-    PlainConnection(raw).run(sql, {"name": _NAME, "sealed": sealer.seal(json.dumps(wanted), place=_PLACE)})
+    told_by = raw.info.server_version // 10_000
+    sealed = sealer.seal(json.dumps({"server": told_by, "made": wanted}), place=_PLACE)
+    PlainConnection(raw).run(sql, {"name": _NAME, "sealed": sealed})
 
 
 def require(raw: psycopg.Connection[Any], make: Migrate, sealer: Sealer) -> None:
-    """Raises DatabaseFault if the database has another shape than the version that migrated it last has made."""
+    """Raises DatabaseFault if the database has another shape than the version that migrated it last has made.
+
+    In a transaction that only reads it is compared with what is vouched for alone: where nothing is yet, or by an older
+    server, whose words may be others, the bot's next start tells.
+    """
     with told(), raw.transaction():
         compare(raw, make, sealer)
 
@@ -171,9 +177,13 @@ def compare(raw: psycopg.Connection[Any], make: Migrate, sealer: Sealer) -> None
     [(role,)] = raw.execute("SELECT current_setting('session_replication_role')").fetchall()
     if role != "origin":
         raise DatabaseFault("triggers are turned off for the database's user (session_replication_role): reset it")
-    found, vouched = digests(of(raw)), _vouched(PlainConnection(raw), sealer)
+    found, (told_by, vouched) = digests(of(raw)), _vouched(PlainConnection(raw), sealer)
     wrong = _wrong(found, vouched) if vouched is not None else None
     if wrong == []:
+        return
+    [(reads_only,)] = raw.execute("SELECT current_setting('transaction_read_only') = 'on'").fetchall()
+    if reads_only:
+        _refuse(wrong if wrong and told_by == raw.info.server_version // 10_000 else [])
         return
     # A newer server may tell the same in other words.
     if otherwise := _wrong(found, made_here(raw, make)):
@@ -181,13 +191,14 @@ def compare(raw: psycopg.Connection[Any], make: Migrate, sealer: Sealer) -> None
     vouch(raw, make, sealer)
 
 
-def _vouched(connection: SqlConnection, sealer: Sealer) -> Digests | None:
+def _vouched(connection: SqlConnection, sealer: Sealer) -> tuple[int | None, Digests | None]:
+    """With the server's version that has told it."""
     rows = connection.fetch("SELECT value_sealed FROM meta WHERE name = ?", (_NAME,))
     with suppress(DatabaseFault):
         if rows:
-            kept: Digests = json.loads(sealer.open(rows[0][0] or b"", place=_PLACE))
-            return kept
-    return None
+            kept = json.loads(sealer.open(rows[0][0] or b"", place=_PLACE))
+            return kept["server"], kept["made"]
+    return None, None
 
 
 def _wrong(found: Digests, wanted: Digests) -> list[str]:

@@ -108,18 +108,19 @@ def _row(draw: st.DrawFn, table: str, known: dict[str, object]) -> dict[str, obj
 
 
 def fill(lite: sqlite3.Connection, server: psycopg.Connection[Any], tables: Tables) -> None:
-    for table in types():
-        lite.execute(f"DELETE FROM {table}")  # noqa: S608 - names of the schema
-    server.execute(f"TRUNCATE {', '.join(types())}".encode())
     plain = PlainConnection(server)
-    for table, rows in tables.items():
-        for row in rows:
-            sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"  # noqa: S608 - names of the schema
-            lite.execute(sql, list(row.values()))
-            plain.run(sql, list(row.values()))
+    with server.transaction():
+        for table in types():
+            for connection in (lite, server):
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of the schema
+        for table, rows in tables.items():
+            for row in rows:
+                sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"  # noqa: S608 - names of the schema
+                lite.execute(sql, list(row.values()))
+                plain.run(sql, list(row.values()))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(tables=records(), asked=st.integers(1, len(REFS)))
 def test_both_engines_write_a_record_down_in_the_same_bytes(both: Any, tables: Tables, asked: int) -> None:
     lite, server = both

@@ -137,3 +137,18 @@ def test_a_schema_of_another_name_has_the_same_shape(empty_database: str) -> Non
         shape.require(raw, migrate, SEALER)
         with raw.transaction():
             assert shape.digests(shape.of(raw)) == shape.made_here(raw, migrate)
+
+
+def test_who_only_reads_notices_a_change_and_makes_nothing(address: str) -> None:
+    with connected(address) as raw:
+        raw.execute("SET default_transaction_read_only = on")
+        shape.require(raw, migrate, SEALER)
+    with connected(address) as raw:
+        raw.execute("DROP INDEX verifications_batch")
+        raw.execute("SET default_transaction_read_only = on")
+        with pytest.raises(DatabaseFault, match="table verifications"):
+            shape.require(raw, migrate, SEALER)
+    with connected(address) as raw:
+        raw.execute("DELETE FROM meta WHERE name = 'shape'")
+        raw.execute("SET default_transaction_read_only = on")
+        shape.require(raw, migrate, SEALER)
