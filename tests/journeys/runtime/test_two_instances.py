@@ -20,7 +20,6 @@ from bot.domain.outbox import AdminAlert
 from bot.errors import LeaseLost, NotNow
 from bot.network.fence import require_open
 from bot.outbox import alerts
-from bot.runtime.instances import SILENT_FOR
 from bot.sandbox.demo import ANALYST, CHANNEL, free_port, settings_for
 from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.slack import SlackSandbox
@@ -81,11 +80,18 @@ class Pair:
             await asyncio.sleep(0.05)
             self.clock.move(seconds=2)
 
-    async def look(self, world: Journey, *, seconds: float) -> None:
-        """This one looks once a second, while the other is frozen."""
-        for _second in range(int(seconds)):
+    async def freeze_one(self) -> None:
+        """The other looks once a second, until it has ended this one.
+
+        Not all of it is frozen here: what wakes its inbox has it store something, and the other wait for longer.
+        """
+        former = self.one.bot.database.instance
+        for _second in range(600):
             self.since_boot.seconds += 1
-            await world.bot.instances.look()
+            await self.two.bot.instances.look()
+            if former not in {each.id for each in await self.two.bot.database.read(instances.living)}:
+                return
+        raise AssertionError("nobody has ended it")
 
 
 @asynccontextmanager
@@ -156,7 +162,7 @@ async def test_what_one_was_sending_when_it_was_frozen_the_other_sends_and_nobod
             (claimed,) = await frozen.submission.claim(9)
         assert claimed == ref
         assert await mine.bot.submission.claim(9) == []
-        await both.look(mine, seconds=SILENT_FOR + 2)
+        await both.freeze_one()
         # In doubt, as after a crash: Smile ID's record is asked first, and again once it would show the job.
         await both.settle(which=[mine])
         await both.settle(which=[mine])
@@ -185,7 +191,7 @@ async def test_a_post_that_one_was_about_to_send_is_sent_by_the_other_alone(empt
 
         sending = asyncio.create_task(send())
         await begun.wait()
-        await both.look(both.two, seconds=SILENT_FOR + 2)
+        await both.freeze_one()
         both.clock.move(seconds=11)
         await both.two.work()
         print([both.slack.plain(m) for m in both.slack.direct_messages(ADMIN)])
@@ -204,10 +210,7 @@ async def test_a_customers_photos_arrive_once_though_whoever_took_them_was_froze
     async with pair(empty_database, **OFFERED) as both:
         customer = await agreed(both.one)
 
-        async def frozen() -> None:
-            await both.look(both.two, seconds=SILENT_FOR + 2)
-
-        both.smile_id.fail_next(call, Fault.call(after=frozen))
+        both.smile_id.fail_next(call, Fault.call(after=both.freeze_one))
         with pytest.raises(NotNow):
             await customer.hand_in()
         await both.settle(which=[both.two])
@@ -296,7 +299,7 @@ async def test_one_that_stops_leaves_its_work_to_the_other_at_once(empty_databas
 
 async def test_a_person_is_served_while_the_instance_is_a_new_one(empty_database: str) -> None:
     async with pair(empty_database) as both:
-        await both.look(both.two, seconds=SILENT_FOR + 2)
+        await both.freeze_one()
         ref = await asked(both)
         with both.one.bot.instances.at_work():
             await require_open()
