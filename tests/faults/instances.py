@@ -33,8 +33,8 @@ ANSWER_SECONDS = 5.0
 """How long Slack waits for an instance that is frozen."""
 SILENCE_SECONDS = 30.0
 """An instance that was silent for so long is ended by the others."""
-FREEZE_SECONDS = SILENCE_SECONDS + 12
-"""Beyond its lease, and beyond what the others need to notice."""
+FREEZE_SECONDS = 2 * SILENCE_SECONDS
+"""Beyond its lease, and beyond what another needs to notice and to do all that it had left."""
 WORK = frozenset(
     {"files.info", "files.download", "upload", "put", "job_status", "chat.postMessage", "chat.update"}
     | {"conversations.replies", "conversations.history"}
@@ -211,6 +211,8 @@ class Several:
         self.balancer = balancer
         self.instances: list[Instance] = []
         self.strike: Strike = lambda _call, _instance: None
+        self.heard: Callable[[str], None] = lambda _call: None
+        """Hears of each request, by its call."""
         self.seen: Counter[str] = Counter()
         """Requests of each call."""
         self.asked = 0
@@ -292,6 +294,7 @@ class Several:
 
     def _blow(self, call: str) -> tuple[Blow, Callable[[], Awaitable[None]]] | None:
         self.seen[call] += 1
+        self.heard(call)
         if call in WORK:
             self._moments.append(time.monotonic())
         sender = self._sender()
