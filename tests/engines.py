@@ -34,17 +34,66 @@ if TYPE_CHECKING:
 Place = Path | DatabaseAddress
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Server:
+    """Databases of one server. A test leaves its own to the next one, emptied: a new copy would take half a second."""
+
     cluster: Cluster
     names: dict[Path, str] = field(default_factory=dict)
+    free: list[str] = field(default_factory=list)
+    first_rows: str = ""
+    """Statements that put back what is in the database before anything is written."""
+    shape: tuple[str, str] = ("", "")
+    """The row by which a start knows the schema as its own, under the name of `meta`, before it is sealed."""
 
     def name_of(self, path: Path) -> str:
         if path not in self.names:
-            self.names[path] = self.cluster.copy(_prepare)
+            self.names[path] = self.free.pop() if self.free else self.cluster.copy(self._prepare)
         return self.names[path]
 
+    def release(self) -> None:
+        for name in self.names.values():
+            self._empty(name)
+            self.free.append(name)
+        self.names.clear()
 
+    def _prepare(self, address: str) -> None:
+        """Under no key yet, as a fresh file: a bot's first write says which one it is."""
+        import psycopg
+        from psycopg.sql import Literal
+
+        from storage.engine.postgresql import schema
+
+        sealer = Sealer([bytes(32)])
+        with psycopg.connect(address, autocommit=True) as raw:
+            schema.migrate(raw, migrate, sealer)
+            [(name, sealed)] = raw.execute(
+                "DELETE FROM meta WHERE value_sealed IS NOT NULL RETURNING name, value_sealed"
+            )
+            self.shape = name, sealer.open(sealed, place=f"meta.value:{name}")
+            rows = [(table, row) for table in _tables(raw) for row in raw.execute(f"SELECT * FROM {table}")]  # noqa: S608 - names from the schema
+            self.first_rows = "".join(
+                f"INSERT INTO {table} VALUES ({', '.join(Literal(value).as_string(raw) for value in row)});"  # noqa: S608 - as above
+                for table, row in rows
+            )
+
+    def _empty(self, name: str) -> None:
+        import psycopg
+
+        with psycopg.connect(self.cluster.by_socket(name), autocommit=True) as raw:
+            others = "datname = current_database() AND pid <> pg_backend_pid()"
+            raw.execute(f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE {others}")  # noqa: S608 - above
+            deletes = "".join(f"DELETE FROM {table};" for table in _tables(raw))  # noqa: S608 - names from the schema
+            raw.execute(f"BEGIN; SET LOCAL session_replication_role = replica; {deletes} {self.first_rows} COMMIT")
+
+
+def _tables(raw: psycopg.Connection[Any]) -> list[str]:
+    wanted = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::REGNAMESPACE"
+    return [name for (name,) in raw.execute(wanted)]
+
+
+_servers: list[_Server] = []
+"""One, or none yet: a worker's."""
 _server: _Server | None = None
 _NUMBERED = re.compile(r"\s*INSERT INTO (audit|posts) \((?!.*\bseq\b)")
 """New rows that do not say which number they have."""
@@ -60,12 +109,13 @@ _COUNTED_NONE = "UPDATE check_counts SET n = 0 WHERE state NOT IN (SELECT state 
 def on(cluster: Cluster) -> Iterator[None]:
     """Meanwhile every path leads to a database of this server."""
     global _server  # noqa: PLW0603 - a test's helpers take paths, as they did before there was a server
-    _server = _Server(cluster)
+    _server = next((one for one in _servers if one.cluster is cluster), None)
+    if _server is None:
+        _servers.append(_server := _Server(cluster))
     try:
         yield
     finally:
-        for name in _server.names.values():
-            cluster.drop(name)
+        _server.release()
         _server = None
 
 
@@ -98,22 +148,22 @@ def content(path: Path) -> bytes:
     return repr(rows).encode()
 
 
-def lay(path: Path) -> Place:
-    """The same; where there is none yet, it is as the bot's first start leaves it before anything is written."""
+def lay(path: Path, sealer: Sealer | None = None) -> Place:
+    """The same; where there is none yet, it is as the bot's first start leaves it before anything is written.
+
+    With the sealer of that bot, which then need not compare the whole schema: that takes a second.
+    """
     if _server is None:
         fresh_file.lay(path)
+    elif sealer is not None:
+        import psycopg
+
+        database = _server.name_of(path)
+        name, text = _server.shape
+        with psycopg.connect(_server.cluster.by_socket(database), autocommit=True) as raw:
+            sql = "INSERT INTO meta (name, value_sealed) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+            raw.execute(sql, [name, sealer.seal(text, place=f"meta.value:{name}")])
     return place_of(path)
-
-
-def _prepare(address: str) -> None:
-    """Under no key yet, as a fresh file: a bot's first write says which one it is."""
-    import psycopg
-
-    from storage.engine.postgresql import schema
-
-    with psycopg.connect(address, autocommit=True) as raw:
-        schema.migrate(raw, migrate, Sealer([bytes(32)]))
-        raw.execute("DELETE FROM meta WHERE value_sealed IS NOT NULL")
 
 
 def copy(path: Path, target: Path, sealer: Sealer) -> None:

@@ -18,7 +18,7 @@ import httpx
 
 import handlers
 from bot.domain.check.check import SearchFilter
-from bot.domain.database_address import is_address
+from bot.domain.database_address import is_address, parse
 from bot.domain.trail import ACTS
 from bot.errors import DatabaseFault
 from bot.runtime.factory import Bot, Timeouts, build
@@ -33,7 +33,7 @@ from bot.smile_id.interface import SmileID
 from storage import checks, search
 from storage.engine.database import Transaction
 from storage.engine.sealing import Sealer
-from tests import engines, fresh_file
+from tests import engines
 from tests.patience import GIVE_UP_SECONDS
 
 PHOTOS = Path(__file__).parents[2] / "bot" / "sandbox" / "data" / "photos"
@@ -345,8 +345,9 @@ async def bot_between(
     With `transport` it speaks to Smile ID in another way than to the stand-in. A database that is not there yet is one
     that the bot has just made.
     """
-    if not is_address(environment["KYC_DATABASE"]):
-        fresh_file.lay(Path(environment["KYC_DATABASE"]))
+    place = environment["KYC_DATABASE"]
+    path = engines.path_of(parse(place) if is_address(place) else Path(place))
+    engines.lay(path, Sealer.from_text(environment["KYC_ENCRYPTION_KEYS"].split(",")))
     async with AsyncExitStack() as stack:
         bot = await build(
             Settings.load(environment),

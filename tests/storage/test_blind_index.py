@@ -59,7 +59,7 @@ HEX = re.compile(rb"(?=([0-9a-f]{64}))")
 @asynccontextmanager
 async def opened(path: Path, sealer: Sealer = BEFORE) -> AsyncIterator[Database]:
     database = await Database.open(
-        engines.lay(path), sealer=sealer, migrate=migrate, busy_timeout=timedelta(milliseconds=50), readers=1
+        engines.lay(path, sealer), sealer=sealer, migrate=migrate, busy_timeout=timedelta(milliseconds=50), readers=1
     )
     try:
         yield database

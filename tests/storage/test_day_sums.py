@@ -115,7 +115,7 @@ def _end(tx: Transaction, ref: str, state: State, at: datetime, decision: str | 
 
 @asynccontextmanager
 async def office(path: Path, *, zone: str = "Africa/Lagos") -> AsyncIterator[Office]:
-    database = await Database.open(engines.lay(path), sealer=SEALER, migrate=migrate)
+    database = await Database.open(engines.lay(path, SEALER), sealer=SEALER, migrate=migrate)
     try:
         await database.write(meta.check_key)
         await database.write(summaries.begin, None, now=MONDAY - timedelta(days=30))

@@ -35,7 +35,7 @@ EXPORT = Export(
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[Database]:
     sealer = Sealer.from_text([Sealer.new_key()])
-    database = await Database.open(engines.lay(folder / "kyc.db"), sealer=sealer, migrate=migrate)
+    database = await Database.open(engines.lay(folder / "kyc.db", sealer), sealer=sealer, migrate=migrate)
     try:
         yield database
     finally:

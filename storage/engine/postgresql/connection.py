@@ -269,11 +269,17 @@ class PostgresqlConnection:
         if not all(answer.is_own for answer in self._awaited):
             self.settle()
 
-    def notifications(self, seconds: float) -> list[tuple[int, str]]:
-        """What `LISTEN` hears within so many seconds: the server's process that it comes of, and what it says."""
+    def notifications(self, seconds: float, *, woken: int) -> list[tuple[int, str]]:
+        """What `LISTEN` hears within so many seconds: the server's process that it comes of, and what it says.
+
+        Or sooner, as soon as the file descriptor `woken` is to be read.
+        """
         self._require_connection()
+        either = select.poll()
+        for each in (self._pg.socket, woken):
+            either.register(each, select.POLLIN)
         try:
-            if self._readable.poll(seconds * 1000):
+            if either.poll(seconds * 1000):
                 self._pg.consume_input()
             heard = list(iter(self._pg.notifies, None))
         except psycopg.Error:

@@ -204,3 +204,4 @@ class PostgresqlConnections:
             connection.close()
         if self._listener:
             self._listener.join()
+            self._listener = None

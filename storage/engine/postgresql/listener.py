@@ -5,6 +5,7 @@ Nothing hangs on it: whoever waits for work looks for it by itself every now and
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection
 from threading import Thread
 
@@ -17,8 +18,8 @@ from storage.engine.postgresql.faults import StatementRefused
 from storage.engine.postgresql.server import LISTENER, Server
 from storage.engine.postgresql.stop import Stop
 
-_LOOK_SECONDS = 0.5
-"""After so many seconds it looks whether the database is being closed."""
+_LOOK_SECONDS = 5.0
+"""After so many seconds it looks whether the database is being closed, of which `join` tells it sooner."""
 _PAUSE_SECONDS = 1.0
 
 Heard = Callable[[Collection[str] | None], None]
@@ -36,6 +37,7 @@ class Listener:
         self._stop = stop
         self._is_ours = is_ours
         self._heard: Heard | None = None
+        self._woken, self._waker = os.pipe()
         self._thread = Thread(target=self._run, name="database-listener", daemon=True)
 
     def start(self, heard: Heard) -> None:
@@ -44,9 +46,12 @@ class Listener:
         self._thread.start()
 
     def join(self) -> None:
-        """Wait for its end, which comes soon after the stop."""
+        """Wait for its end, which comes soon after the stop. Once."""
+        os.write(self._waker, b"\0")
         if self._thread.ident is not None:
             self._thread.join()
+        os.close(self._woken)
+        os.close(self._waker)
 
     def _run(self) -> None:
         was_away = False
@@ -71,7 +76,7 @@ class Listener:
         if was_away:
             self._tell(None)
         while not self._stop.is_asked:
-            for process, said in connection.notifications(_LOOK_SECONDS):
+            for process, said in connection.notifications(_LOOK_SECONDS, woken=self._woken):
                 if not self._is_ours(process):
                     self._tell(said.split("\n") if said else None)
 

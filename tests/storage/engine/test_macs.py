@@ -67,7 +67,7 @@ FIRST = {
 
 @asynccontextmanager
 async def opened(path: Path, sealer: Sealer = SEALER, **options: Any) -> AsyncIterator[Database]:
-    database = await Database.open(engines.lay(path), sealer=sealer, migrate=migrate, **options)
+    database = await Database.open(engines.lay(path, sealer), sealer=sealer, migrate=migrate, **options)
     try:
         await database.write(meta.check_key)
         yield database
