@@ -130,6 +130,11 @@ def place_of(path: Path) -> Place:
     return database_address.parse(_server.cluster.address(_server.name_of(path)))
 
 
+def knows(place: Place) -> bool:
+    """Whether a path leads there: to a file, or to a database of the server that paths lead to."""
+    return isinstance(place, Path) or (_server is not None and place.name in _server.names.values())
+
+
 def path_of(place: Place) -> Path:
     """By which path a test knows it."""
     if isinstance(place, Path):
