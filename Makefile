@@ -54,7 +54,7 @@ quick: lint
 test: lint types unit
 
 # What takes longer. CI runs each of these after `make test`.
-slow: journeys processes faults-sample installation endurance node browser postgresql bench-guard
+slow: journeys processes faults-sample installation endurance node browser bench-guard
 
 .venv/ready: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c '$(NEW_ENOUGH)'
