@@ -144,3 +144,23 @@ def test_no_server_outlives_a_test_process_that_is_killed() -> None:
         time.sleep(0.05)
     assert not folder.exists()
     assert watchdog.processes_in(folder) == set()
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler of its own for a signal, as the kernel knows."""
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt:")]
+    return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+
+
+def test_a_watchdog_that_is_told_to_end_ends_the_server_first(tmp_path: Path) -> None:
+    folder = tmp_path / "servers"
+    folder.mkdir()
+    with (
+        subprocess.Popen(["sleep", "600"], cwd=folder) as server,
+        subprocess.Popen([sys.executable, "-I", "-S", watchdog.__file__, str(folder)], stdin=subprocess.PIPE) as dog,
+    ):
+        while not catches(dog.pid, signal.SIGTERM):  # told before, it would end as any Python does
+            time.sleep(0.02)
+        dog.terminate()
+        assert server.wait(GIVE_UP_SECONDS) == -signal.SIGKILL
+    assert not folder.exists()

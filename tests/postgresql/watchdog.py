@@ -1,6 +1,7 @@
 """`python watchdog.py FOLDER`: when its standard input ends, kills whatever works in the folder, and removes it.
 
-The pipe ends with the process that holds the other side, however that one ends: no server outlives its tests.
+The pipe ends with the process that holds the other side, however that one ends: no server outlives its tests. Whoever
+ends all processes of a clone at once, this one too, ends the servers with it.
 """
 
 import ctypes
@@ -61,8 +62,12 @@ def _remove_shared_memory(file: Path) -> None:
 
 
 def main() -> None:
-    sys.stdin.buffer.read()
-    clear(Path(sys.argv[1]))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda _number, _frame: sys.exit())
+    try:
+        sys.stdin.buffer.read()
+    finally:
+        clear(Path(sys.argv[1]))
 
 
 if __name__ == "__main__":
