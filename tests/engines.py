@@ -114,6 +114,7 @@ def on(cluster: Cluster) -> Iterator[None]:
         _servers.append(_server := _Server(cluster))
     try:
         yield
+        assert _server.names, "no path led to the server: it was played on SQLite once more, or on nothing"
     finally:
         _server.release()
         _server = None
@@ -132,7 +133,10 @@ def place_of(path: Path) -> Place:
 
 def knows(place: Place) -> bool:
     """Whether a path leads there: to a file, or to a database of the server that paths lead to."""
-    return isinstance(place, Path) or (_server is not None and place.name in _server.names.values())
+    if isinstance(place, Path):
+        assert is_sqlite(), "a bot on a file, in a test of a server: whoever begins it passes a path on without `lay`"
+        return True
+    return _server is not None and place.name in _server.names.values()
 
 
 def path_of(place: Place) -> Path:

@@ -170,7 +170,7 @@ async def test_an_approval_that_was_written_into_the_file_is_shown_nowhere(tmp_p
         environment = settings_for(
             world.slack,
             world.smile_id,
-            database=database,
+            database=world.bot.settings.database,
             socket_mode=False,
             KYC_ENCRYPTION_KEYS=world.bot.settings.encryption_keys.get_secret_value(),
             KYC_SLACK_POSTS_PER_SECOND="1000",

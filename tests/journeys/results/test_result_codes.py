@@ -75,6 +75,7 @@ def ours(row: Mapping[str, str]) -> bool:
     return "1" in row["job_types"].split("|")
 
 
+@pytest.mark.sqlite("stores nothing")
 def test_every_code_and_text_of_the_table_is_tried_here() -> None:
     rows = [(row["code"], text.strip()) for row in TABLE if ours(row) for text in row["text"].split("|")]
     assert sorted(rows) == sorted(SAYS)
@@ -145,6 +146,7 @@ async def test_the_thread_says_not_found_only_of_a_number_that_was_looked_up(
         assert ("not found" in told) is (code == "1013")
 
 
+@pytest.mark.sqlite("stores nothing")
 def test_every_code_of_another_product_or_call_is_unknown() -> None:
     codes = ResultCodes.parse(TEXT)
     for code in {row["code"] for row in TABLE} - {row["code"] for row in TABLE if ours(row)}:
