@@ -156,6 +156,16 @@ async def test_behind_a_closed_fence_no_message_is_sent_and_it_counts_as_such() 
         assert len(other.heads) == 2
 
 
+async def test_a_fence_that_closes_once_there_is_a_connection_keeps_the_message_back() -> None:
+    async with slack() as (other, client):
+        for _time in range(2):  # by a new connection, and by one that was kept
+            with pytest.raises(SlackNotSent):
+                await asyncio.wait_for(post(client, Gate(looks_until_closed=1)), GIVE_UP_SECONDS / 2)
+            assert other.heads == []
+            await post(client, Gate())
+            other.heads.clear()
+
+
 @pytest.mark.parametrize("fault", [DatabaseUnusable("invented"), LeaseLost("i-1")], ids=["error", "end"])
 async def test_what_a_fence_raises_reaches_whoever_does_the_work(fault: BaseException) -> None:
     async with smile_id() as (other, client), slack() as (workspace, messages):

@@ -82,7 +82,9 @@ class Outbound:
         stay = aiohttp.TraceConfig()
         # slack_sdk and the WebSocket would follow one, and carry a token or a request to wherever it leads.
         stay.on_request_redirect.append(_refuse_redirect)
-        return aiohttp.ClientSession(timeout=timeout, connector=_Connector(self), trace_configs=[stay])
+        return aiohttp.ClientSession(
+            timeout=timeout, connector=_Connector(self), trace_configs=[stay], request_class=_Request
+        )
 
 
 async def _refuse_redirect(_session: Any, _context: Any, _redirect: aiohttp.TraceRequestRedirectParams) -> None:
@@ -125,6 +127,21 @@ class _Connector(aiohttp.TCPConnector):
             connection.close()
             raise NotConnected(by_proxy=False)
         return connection
+
+
+class _Request(aiohttp.ClientRequest):
+    """Looks at the fence once more before it sends a body, and with it the head, which waits for the body.
+
+    Before Python 3.12 aiohttp writes it in a task that begins only when the loop comes to it: whoever is frozen in
+    between has its connection already.
+    """
+
+    async def write_bytes(self, writer: Any, conn: Any, content_length: int | None = None) -> None:
+        if fence.is_open():
+            await super().write_bytes(writer, conn, content_length)
+        elif conn.protocol is not None:
+            # As aiohttp tells whoever waits for the answer of any other fault in this task.
+            conn.protocol.set_exception(NotConnected(by_proxy=False))
 
 
 def _is_literal(host: str | None) -> bool:
