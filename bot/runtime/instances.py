@@ -32,16 +32,18 @@ from storage.instances import Instance
 
 log = structlog.get_logger(__name__)
 
-SILENT_FOR = 30.0
+SILENT_FOR = 20.0
 """Seconds without a commit of an instance after which another ends it."""
-CERTAIN_FOR = 28.0
+CERTAIN_FOR = 18.5
 """Seconds after our own last commit for which nobody can have ended us; a bit less, for clocks that run unevenly."""
+SEARCHED_IN = VISIBLE_WITHIN - timedelta(seconds=SILENT_FOR - CERTAIN_FOR)
+"""From when an instance is ended until Slack shows what it may have posted: it was certain of itself no longer."""
 SEND_SECONDS = 15.0
 """Longest from here until a request is sent: the time-out of a call to Slack, and more than a connection may take."""
 SHOW_EVERY = 5.0
 LOOK_EVERY = 1.0
 LATE_SECONDS = 15.0
-"""Without a commit for so long `/readyz` says so: soon nothing is sent any more."""
+"""Without a commit for so long `/readyz` says so: no call is begun any more, and soon another one takes over."""
 REPORT_FOR = 3600.0
 """How long it says that we were ended and have begun anew."""
 
@@ -190,7 +192,7 @@ class Instances:
         seen = await self.database.read(_look, but=self.database.instance, after=self._heard)
         self.clock.heard(seen.now, asked_at=asked_at)
         for one in self._silent(seen.others):
-            if await self.database.write(instances.end, one, now=self.now(), searched_in=VISIBLE_WITHIN):
+            if await self.database.write(instances.end, one, now=self.now(), searched_in=SEARCHED_IN):
                 log.warning("instance.ended", instance=one.name, started_at=one.started_at.isoformat())
                 self._seen.pop(one.id, None)
         self._note()

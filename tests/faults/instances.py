@@ -31,7 +31,7 @@ from tests.patience import GIVE_UP_SECONDS
 
 ANSWER_SECONDS = 5.0
 """How long Slack waits for an instance that is frozen."""
-SILENCE_SECONDS = 30.0
+SILENCE_SECONDS = 20.0
 """An instance that was silent for so long is ended by the others."""
 FREEZE_SECONDS = 2 * SILENCE_SECONDS
 """Beyond its lease, and beyond what another needs to notice and to do all that it had left."""
@@ -177,6 +177,8 @@ class Instance:
             self._thawing = asyncio.get_running_loop().call_later(seconds, self.thaw)
 
     def thaw(self) -> None:
+        if self._thawing is not None:
+            self._thawing.cancel()
         self._thawing = None
         if self.runs:
             os.kill(self.pid, signal.SIGCONT)
@@ -251,15 +253,18 @@ class Several:
     def told(self) -> int:
         return sum(message.thread_ts not in (None, message.ts) for message in self.slack.messages(CHANNEL))
 
-    async def end(self, seconds: float = 3 * GIVE_UP_SECONDS) -> Counts:
-        """Wait until everything asked for has been told, and nothing more is to be said; then count."""
+    async def end(self, seconds: float = 3 * GIVE_UP_SECONDS, *, also_frozen: bool = True) -> Counts:
+        """Wait until everything asked for has been told, and nothing more is to be said; then count.
+
+        What a frozen one does when it goes on belongs to it, too, unless `also_frozen` is False.
+        """
         late = False
         try:
             async with asyncio.timeout(seconds):
                 await self.slack.wait_for(lambda: self.told() >= self.asked, seconds)
                 while True:
-                    # What a frozen one does when it goes on belongs to it, too.
-                    if await self._is_at_rest() and not any(instance.is_frozen for instance in self.instances):
+                    some_frozen = also_frozen and any(instance.is_frozen for instance in self.instances)
+                    if not some_frozen and await self._is_at_rest():
                         break
                     await asyncio.sleep(0.25)
                 await asyncio.sleep(2)

@@ -1,14 +1,18 @@
 """Two instances on one PostgreSQL server. One is killed or frozen beyond its lease; the other sees to what it has left.
 
 At each request to Slack and Smile ID, and at each commit: before it reaches the server, after the client has gone, and
-with its answer on the way back.
+with its answer on the way back. Most of these show that nothing is lost: a request has been sent by then, and where a
+commit follows it refuses what the frozen one wants to go on with.
+
+What only the fence keeps from being done twice is frozen between the last commit and the request that follows it, and
+goes on when the other one has done everything (`MOMENTS`): with a fence that is always open each of these turns red.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -17,12 +21,14 @@ import pytest
 from tests.faults.counts import Counts
 from tests.faults.instances import WORK, Blow, Instance, Several, What, When, several
 from tests.faults.stores import PostgresqlStore
+from tests.patience import GIVE_UP_SECONDS
 from tests.postgresql import Cluster
-from tests.postgresql.proxy import Held, proxy_to
+from tests.postgresql.proxy import Held, Proxy, proxy_to
 
 pytestmark = [pytest.mark.anyio, pytest.mark.postgresql]
 
 AT_ONCE = 4
+PATIENCE = 5 * GIVE_UP_SECONDS
 AFTER = ("form", "files.download", "chat.postMessage", "upload", "put", "job_status", "conversations.replies")
 """In the order in which a check brings them about, with commits between them."""
 QUIET_SECONDS = 2.0
@@ -58,6 +64,21 @@ class Commit:
 
     def __str__(self) -> str:
         return f"{self.what} at commit {self.number} after {self.after}, {self.when}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Moment:
+    """A request is about to be sent; nothing more is stored before it."""
+
+    before: str
+    stored: str
+    """SQL that gives 1 from the commit on that the request follows."""
+    milliseconds: int | None = None
+    """Since it has heard that it is stored; None: it has not."""
+
+    def __str__(self) -> str:
+        when = "unheard" if self.milliseconds is None else f"{self.milliseconds} ms after its commit"
+        return f"frozen before {self.before}, {when}"
 
 
 @asynccontextmanager
@@ -127,6 +148,64 @@ async def at_commit(server: Cluster, point: Commit) -> Counts:
     return counts
 
 
+async def at_moment(server: Cluster, moment: Moment) -> Counts:
+    """It is frozen once its commit is stored, and goes on when the other one has left nothing to do."""
+    with ExitStack() as stack:
+        lines = [stack.enter_context(proxy_to(server.port)) for _ in range(2)]
+        async with pair(server, ports=[line.port for line in lines], begin=False) as world:
+            frozen, other = world.instances
+            frozen.begin()
+            await world.balancer.wait_until_healthy(frozen.port)
+            await started(world)
+            asking = asyncio.create_task(world.ask())
+            async with answers_held(lines[0]) as answers:
+                async for held in answers:
+                    if await world.store.read(moment.stored) == "1":
+                        break
+                    await asyncio.to_thread(held.let_through)
+                world.faults += 1
+                if moment.milliseconds is None:
+                    frozen.freeze(PATIENCE)
+            await asyncio.to_thread(held.let_through)
+            if moment.milliseconds is not None:
+                await asyncio.sleep(moment.milliseconds / 1000)
+                frozen.freeze(PATIENCE)
+            other.begin()
+            await asking
+            counts = await world.end(also_frozen=False)
+            assert counts.clean, f"before it goes on: {counts}"
+            print(f"\n{moment}: stood still for {world.stood_still:.0f} s")
+            frozen.thaw()
+            await world.balancer.wait_until_healthy(frozen.port)
+            counts = await world.end()
+            if moment.milliseconds is None and counts.clean:
+                assert "pool.work_dropped" in frozen.log.read_text(encoding="utf-8"), "it had nothing to go on with"
+    return counts
+
+
+@asynccontextmanager
+async def answers_held(line: Proxy) -> AsyncIterator[AsyncIterator[Held]]:
+    """Each commit that is stored from now on, one after the other, its answer held until it is let through."""
+    loop, queue = asyncio.get_running_loop(), asyncio.Queue[Held]()
+
+    def hold(_count: int) -> Held:
+        held = Held(answer=True)
+        loop.call_soon_threadsafe(queue.put_nowait, held)
+        return held
+
+    async def reached() -> AsyncIterator[Held]:
+        while True:
+            held = await queue.get()
+            await asyncio.to_thread(held.wait)
+            yield held
+
+    line.at_commit = hold
+    try:
+        yield reached()
+    finally:
+        line.at_commit = None
+
+
 async def started(world: Several) -> None:
     """Until an instance has asked whatever it asks once after its start."""
     before = -1
@@ -152,6 +231,12 @@ async def play(points: Sequence[P], one: Callable[[P], Awaitable[Counts]]) -> di
 def wrong(ends: dict[P, Counts]) -> list[str]:
     return [f"{point}: {counts}" for point, counts in ends.items() if not counts.clean or counts.faults != 1]
 
+
+MOMENTS = [
+    Moment("its request's message", "SELECT COUNT(*) FROM posts WHERE kind = 'request' AND leased_until IS NOT NULL"),
+    Moment("its photos", "SELECT COUNT(*) FROM attempts WHERE upload_sealed IS NOT NULL"),
+    Moment("its result", "SELECT COUNT(*) FROM posts WHERE kind = 'result' AND leased_until IS NOT NULL"),
+]
 
 # At each request
 
@@ -185,6 +270,19 @@ async def test_what_an_instance_leaves_that_is_struck_at_a_request_is_done_once(
 @pytest.mark.sample
 async def test_what_an_instance_leaves_that_is_struck_at_a_commit_is_done_once(postgresql: Cluster) -> None:
     assert wrong(await play(COMMITS, partial(at_commit, postgresql))) == []
+
+
+@pytest.mark.sample
+async def test_what_an_instance_wants_to_send_that_comes_back_is_not_sent(postgresql: Cluster) -> None:
+    assert wrong(await play(MOMENTS, partial(at_moment, postgresql))) == []
+
+
+@pytest.mark.all_faults
+async def test_what_an_instance_wants_to_send_that_comes_back_at_any_instant_is_not_sent(postgresql: Cluster) -> None:
+    points = [replace(moment, milliseconds=after) for moment in MOMENTS for after in (None, 0, 1, 2, 5, 10, 20, 50)]
+    ends = await play(points, partial(at_moment, postgresql))
+    print(f"\nfrozen before it sends: {sum(ends.values(), Counts())}")
+    assert wrong(ends) == []
 
 
 @pytest.mark.all_faults
