@@ -79,7 +79,7 @@ SINCE = NOW - timedelta(days=30)
 LONG_AGO = NOW - timedelta(days=720)
 """Since when there are more checks than a page holds, however few there are in a file of three years."""
 
-_EXPECTED = (KycError, LookupError, ValueError)
+EXPECTED = (KycError, LookupError, ValueError)
 """What a function says of a row that is not what it wants; it has asked by then."""
 
 
@@ -125,13 +125,18 @@ class NotingConnection(TrackedConnection):
         return sqlite3.Connection.cursor(self, _NotingCursor)
 
     def note(self, sql: str, params: object, frame: FrameType | None) -> None:
-        if self.sent is None:
-            return
-        while frame is not None and not _is_ours(frame.f_code.co_filename):
-            frame = frame.f_back
-        if frame is not None:
-            name = Path(frame.f_code.co_filename).relative_to(ROOM).as_posix()
-            self.sent.append(Statement(sql, params, name, frame.f_lineno, frame.f_code.co_name))
+        if self.sent is not None and (statement := statement_of(sql, params, frame)):
+            self.sent.append(statement)
+
+
+def statement_of(sql: str, params: object, frame: FrameType | None) -> Statement | None:
+    """What is sent from this frame, with the line of storage's that sends it; None if none of storage's does."""
+    while frame is not None and not _is_ours(frame.f_code.co_filename):
+        frame = frame.f_back
+    if frame is None:
+        return None
+    name = Path(frame.f_code.co_filename).relative_to(ROOM).as_posix()
+    return Statement(sql, params, name, frame.f_lineno, frame.f_code.co_name)
 
 
 def _is_ours(file: str) -> bool:
@@ -160,11 +165,11 @@ class Asking:
         self.connection.sent = sent
         try:
             began = time.process_time()
-            with suppress(*_EXPECTED):
+            with suppress(*EXPECTED):
                 call(tx)
             self.seconds = time.process_time() - began
             if self.connection.in_transaction:
-                with suppress(*_EXPECTED):
+                with suppress(*EXPECTED):
                     self.macs.require_intact()
                     self.macs.make()
         finally:
@@ -191,14 +196,14 @@ def asking(path: Path, sealer: Sealer) -> Iterator[Asking]:
         macs = WriterMacs(writer, witness, sealer, versions=versions, found=found, notes=TemporaryNotes(writer))
         macs.begin()
         asking = Asking(writer, macs, sealer)
-        asking.known = _known(writer)
+        asking.known = known_in(writer)
         yield asking
     finally:
         writer.close()
         witness.close()
 
 
-def _known(db: sqlite3.Connection) -> dict[str, Any]:
+def known_in(db: sqlite3.Connection) -> dict[str, Any]:
     """Ids of rows that the bot itself has written: what is sealed in them opens; their references are shorter."""
     by_state = dict(db.execute("SELECT state, MAX(ref) FROM verifications WHERE length(ref) = 8 GROUP BY state"))
     (batch,) = db.execute("SELECT id FROM batches WHERE length(id) = 8").fetchone()
@@ -612,7 +617,7 @@ def stories(known: Mapping[str, Any]) -> dict[str, Callable[[Transaction], objec
     def erased_in_slack(tx: Transaction) -> None:
         slack_removals.keep_earlier(tx, waits, ("F1",), author=None, at=NOW)
         slack_removals.add(tx, waits, [(Removal.FILE, RemovalPlace(file="F1"), None)], at=NOW)
-        tx.run("UPDATE slack_removals SET state = 'due', due_at = :now, place_sealed = x'00'", now=NOW)
+        tx.run("UPDATE slack_removals SET state = 'due', due_at = :now, place_sealed = :none", now=NOW, none=b"0")
         slack_removals.claim_due(tx, now=NOW, until=SOON, limit=8)
 
     def kept_in_slack_and_called_due(tx: Transaction) -> None:
@@ -622,7 +627,7 @@ def stories(known: Mapping[str, Any]) -> dict[str, Callable[[Transaction], objec
 
     def customers_beside_the_trail(tx: Transaction) -> None:
         trail_people.of_check(tx, single, at=NOW)
-        tx.run("UPDATE trail_people SET person_sealed = x'00'")
+        tx.run("UPDATE trail_people SET person_sealed = :none", none=b"0")
         trail_people.of_check(tx, single, at=NOW)
         trail_people.renew_check(tx, single, {})
 
@@ -656,6 +661,17 @@ def _of_a_link(ref: str) -> Callable[[Transaction], object]:
         capture_links.end(tx, ref, LinkEnding.USED, by=_PERSON, now=NOW)
 
     return a_link_to_its_end
+
+
+def sent_by(
+    known: Mapping[str, Any], once: Callable[[Callable[[Transaction], object]], Sequence[Statement]]
+) -> Iterator[Statement]:
+    """All that storage asks, `once` after another."""
+    for ways in calls(known).values():
+        for call in ways:
+            yield from once(call)
+    for story in stories(known).values():
+        yield from once(story)
 
 
 # What there is to be reached
@@ -701,6 +717,19 @@ def sites() -> dict[tuple[str, str], list[range]]:
                     lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
                     found.setdefault((name, function.name), []).append(lines)
     return found
+
+
+def not_reached(statements: Iterable[Statement]) -> set[str]:
+    """Files and functions some of whose statements are none of these; PostgreSQL's own count as reached."""
+    reached = {(one.file, one.line) for one in statements}
+    return {
+        f"{file} {function}"
+        for (file, function), calls in sites().items()
+        for lines in calls
+        # PostgreSQL's own are asked there.
+        if not file.startswith("engine/postgresql/")
+        if not any((file, line) in reached for line in lines)
+    }
 
 
 def _sends(node: ast.AST) -> bool:

@@ -16,7 +16,7 @@ import pytest
 from storage.engine.sealing import Sealer
 from tests import large_file
 from tests.storage import asked
-from tests.storage.asked import Asking, Statement
+from tests.storage.asked import Statement
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -136,21 +136,13 @@ async def everything(tmp_path_factory: pytest.TempPathFactory) -> Sequence[tuple
 
 def _explained(path: Path) -> Iterator[tuple[Statement, list[str]]]:
     with asked.asking(path, Sealer.from_text([large_file.KEY])) as asking:
-        sent = list(_sent(asking))
+        sent = list(asked.sent_by(asking.known, asking.once))
         # Each text once, and once each line that sends: some send what another one has sent.
         each = {one.sql: one for one in sent} | {f"{one.file}:{one.line}": one for one in sent}
         for figures in ("", "ANALYZE"):
             asking.connection.execute(figures).close()
             for statement in each.values():
                 yield statement, plan(asking.connection, statement)
-
-
-def _sent(asking: Asking) -> Iterator[Statement]:
-    for calls in asked.calls(asking.known).values():
-        for call in calls:
-            yield from asking.once(call)
-    for story in asked.stories(asking.known).values():
-        yield from asking.once(story)
 
 
 def plan(connection: sqlite3.Connection, statement: Statement) -> list[str]:
@@ -198,16 +190,7 @@ async def test_every_statement_of_storage_reads_along_indexes(
 
 
 async def test_every_statement_of_storage_was_asked(everything: Sequence[tuple[Statement, list[str]]]) -> None:
-    reached = {(one.file, one.line) for one, _lines in everything}
-    missing = {
-        f"{file} {function}"
-        for (file, function), calls in asked.sites().items()
-        for lines in calls
-        # PostgreSQL's own are asked there.
-        if not file.startswith("engine/postgresql/")
-        if not any((file, line) in reached for line in lines)
-    }
-    assert missing == set(NOT_REACHED)
+    assert asked.not_reached(one for one, _lines in everything) == set(NOT_REACHED)
 
 
 async def test_no_exception_is_kept_that_nothing_needs(everything: Sequence[tuple[Statement, list[str]]]) -> None:
