@@ -31,8 +31,9 @@ from storage.engine.writer_macs import WriterMacs
 CHANNEL = "kyc_bot"
 """Of notifications: the topics that a commit wakes, one a line; nothing where they do not fit, which means all."""
 
-_SHAPE_SECONDS = 3600.0
-"""So often it is looked whether somebody has changed how the database works."""
+SHAPE_SECONDS = 60.0
+"""So often it is looked whether somebody has changed how the database works, which takes the server some hundredths of
+a second."""
 _MOST_BYTES = 7_000
 """A notification holds less than 8,000."""
 _LOCK = "SELECT one FROM writer WHERE one = 1 AND state = 'serving' FOR UPDATE"
@@ -75,8 +76,9 @@ class PostgresqlWriter(Writer):
         self._witness = witness
         self._server = server
         self._stop = stop
-        self._require_shape = require_shape  # just done
-        self._shape_due_at = time.monotonic() + _SHAPE_SECONDS
+        self._require_shape = require_shape
+        self.shape_due_at = time.monotonic() + SHAPE_SECONDS  # it was just done
+        """In seconds of `monotonic`."""
         self._notes = PostgresqlNotes(connection)
         self._id = secrets.token_hex(8)  # its own: a process may have two databases open, or begin anew as another
         self._group = self._stored = ""
@@ -123,10 +125,10 @@ class PostgresqlWriter(Writer):
 
     def _begin(self, group: CommitGroup) -> None:
         self._require_connections()
-        if time.monotonic() > self._shape_due_at:
+        if time.monotonic() > self.shape_due_at:
             # Not each time: unlike SQLite a server does not say by one number that nothing has changed.
             self._require_shape()
-            self._shape_due_at = time.monotonic() + _SHAPE_SECONDS
+            self.shape_due_at = time.monotonic() + SHAPE_SECONDS
         self._group = secrets.token_hex(8)
         self.connection.roll_back()
         self.connection.begin()

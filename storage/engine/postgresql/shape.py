@@ -22,7 +22,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from bot.errors import DatabaseFault
+from bot.errors import DatabaseFault, DatabaseUnusable
 from storage.engine.postgresql import creation
 from storage.engine.postgresql.plain import PlainConnection, told
 from storage.engine.sealing import Sealer
@@ -168,8 +168,16 @@ def require(raw: psycopg.Connection[Any], make: Migrate, sealer: Sealer) -> None
     In a transaction that only reads it is compared with what is vouched for alone: where nothing is yet, or by an older
     server, whose words may be others, the bot's next start tells.
     """
-    with told(), raw.transaction():
-        compare(raw, make, sealer)
+    with told():
+        try:
+            with raw.transaction():
+                compare(raw, make, sealer)
+        except DatabaseUnusable:
+            raise
+        except DatabaseFault:
+            # A newer version may have migrated it while it was being compared.
+            with raw.transaction():
+                compare(raw, make, sealer)
 
 
 def compare(raw: psycopg.Connection[Any], make: Migrate, sealer: Sealer) -> None:

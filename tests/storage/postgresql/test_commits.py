@@ -318,6 +318,39 @@ async def test_a_database_that_was_moved_away_takes_no_change(site: Site) -> Non
     assert site.count() == 0
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP TRIGGER audit_unchanged ON audit",
+        "DROP INDEX verifications_batch",
+        "ALTER TABLE verifications ADD COLUMN more TEXT",
+    ],
+)
+async def test_a_schema_that_somebody_changes_meanwhile_takes_no_change_until_it_is_put_back(
+    site: Site, change: str
+) -> None:
+    """As with a file, only that it is looked for once a minute."""
+    async with site.opened() as database:
+        writer = database._connections.writer
+        assert isinstance(writer, PostgresqlWriter)
+        assert writer.shape_due_at <= monotonic() + 60
+        definitions = {
+            "TRIGGER": "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'audit_unchanged'",
+            "INDEX": "SELECT pg_get_indexdef('verifications_batch'::REGCLASS)",
+        }
+        kind = change.split()[1]
+        back = site.sql(definitions[kind]) if kind in definitions else "ALTER TABLE verifications DROP COLUMN more"
+        site.sql(change)
+        await database.write(count_up)
+        writer.shape_due_at = monotonic() - 1
+        for _again in range(2):
+            with pytest.raises(DatabaseFault, match="changed how its database works"):
+                await database.write(count_up)
+        assert site.count() == 1
+        site.sql(back)
+        assert await database.write(count_up) == 2
+
+
 async def test_a_newer_version_may_change_the_schema_meanwhile(site: Site) -> None:
     def look(tx: Transaction) -> int:
         return len(tx.rows("SELECT * FROM meta"))
