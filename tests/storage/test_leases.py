@@ -26,6 +26,7 @@ ITEM = InboxItem(
 )
 
 
+@pytest.mark.sqlite("stores nothing")
 async def test_work_under_way_is_not_begun_twice() -> None:
     under_way, go_on = UnderWay(), asyncio.Event()
     begun: list[str] = []
@@ -45,6 +46,7 @@ async def test_work_under_way_is_not_begun_twice() -> None:
     assert under_way.keys == frozenset()
 
 
+@pytest.mark.sqlite("stores nothing")
 async def test_work_that_failed_may_be_begun_again() -> None:
     under_way = UnderWay()
     tries: list[int] = []

@@ -57,6 +57,7 @@ async def test_a_grey_photo_of_16_bits_arrives_in_its_own_light(tmp_path: Path, 
     await arrives(tmp_path, deep_grey(height))
 
 
+@pytest.mark.sqlite("stores nothing")
 def test_the_reported_photos_are_there() -> None:
     assert list(FILES) == [
         *("app1-too-short.jpg", "arithmetic-coding.jpg", "bytes-between-segments.jpg", "end-mark-first.jpg")
