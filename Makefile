@@ -54,7 +54,7 @@ quick: lint
 test: lint types unit
 
 # What takes longer. CI runs each of these after `make test`.
-slow: journeys processes faults-sample installation endurance node browser bench-guard
+slow: journeys processes faults-sample installation endurance node browser postgresql bench-guard
 
 .venv/ready: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c '$(NEW_ENOUGH)'
@@ -99,7 +99,7 @@ endurance: .venv/ready
 # On a server of their own, which the tests start on the loopback as an ordinary user, and stop. Where there is none to
 # be started they are skipped, and with NEEDS_POSTGRESQL set they fail.
 postgresql: .venv/ready
-	$(PYTEST) -n 2 -m postgresql
+	$(PYTEST) -n 4 -m postgresql
 
 # The demo's page and the customer's in the distribution's Chromium, which is installed where that is possible.
 browser: .venv/ready
