@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from bot.sandbox.demo import free_port
-from bot.sandbox.smile_id import SandboxJob
+from bot.sandbox.smile_id import SandboxJob, SmileIDSandbox
 from tests.benchmarks.figures import Figure, Goal
 from tests.benchmarks.rounds import ROUNDS, percentile
 from tests.journeys.asking import ask_for
@@ -81,7 +81,8 @@ class _Rounds:
 
     async def play(self, jobs: Sequence[SandboxJob], *, counts: bool) -> None:
         """The bare handler, then these checks' first callbacks, all that follows from them, and their repeats."""
-        letters = [self._letter(job) for job in jobs]
+        smile_id = self.world.smile_id
+        letters = [letter(smile_id, job) for job in jobs]
         peer = await strike(self.bare_port, letters * REPEATS)
         before, commits = self._processor(), await self._commits()
         first = await strike(self._port, letters)
@@ -90,7 +91,7 @@ class _Rounds:
         commits = (await self._commits() - commits) / len(jobs)
         self.told += len(jobs)
         again = await strike(self._port, _shuffled(letters * REPEATS))
-        anew = await strike(self._port, _shuffled([self._letter(job) for job in jobs for _ in range(REPEATS)]))
+        anew = await strike(self._port, _shuffled([letter(smile_id, job) for job in jobs for _ in range(REPEATS)]))
         if counts:
             self.peers.append(peer)
             self.first.append(first)
@@ -124,14 +125,6 @@ class _Rounds:
     def _port(self) -> int:
         return int(self.world.environment["KYC_PORT"])
 
-    def _letter(self, job: SandboxJob) -> bytes:
-        """A whole request, signed now."""
-        stamp = written(datetime.now(UTC))
-        signed = {**message(job, "0810"), "timestamp": stamp, "signature": self.world.smile_id.sign(stamp)}
-        body = json.dumps(signed).encode()
-        head = f"POST {urlsplit(job.callback_url).path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}"
-        return b"%b\r\n\r\n%b" % (head.encode(), body)
-
     def _processor(self) -> float:
         assert self.world.process is not None
         stat = Path(f"/proc/{self.world.process.pid}/stat").read_text(encoding="ascii")
@@ -160,7 +153,7 @@ class _Rounds:
 
 async def _prepare(world: Site, checks: int) -> None:
     """So many checks whose photos are at Smile ID, which has the result on record and has not called yet."""
-    await ask_for(world, checks)
+    await ask_for(world.slack, world.environment, checks)
     await world.start()
     jobs = world.smile_id.jobs
     await world.wait_for(
@@ -194,15 +187,23 @@ async def bare() -> AsyncIterator[int]:
         await process.wait()
 
 
+def letter(smile_id: SmileIDSandbox, job: SandboxJob) -> bytes:
+    """The callback that approves a check: a whole request, signed now."""
+    stamp = written(datetime.now(UTC))
+    body = json.dumps({**message(job, "0810"), "timestamp": stamp, "signature": smile_id.sign(stamp)}).encode()
+    head = f"POST {urlsplit(job.callback_url).path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}"
+    return b"%b\r\n\r\n%b" % (head.encode(), body)
+
+
 async def strike(port: int, letters: Sequence[bytes]) -> Strike:
-    """Send all of them over `AT_ONCE` connections, which are open by then; each must be answered 200."""
+    """Send all of them over `AT_ONCE` connections, or one each; all are open by then, and each must be answered 200."""
     waiting, waits = iter(letters), list[float]()
-    doors = [await asyncio.open_connection("127.0.0.1", port) for _ in range(AT_ONCE)]
+    doors = [await asyncio.open_connection("127.0.0.1", port) for _ in range(min(AT_ONCE, len(letters)))]
 
     async def postman(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for letter in waiting:
+        for request in waiting:
             began = time.perf_counter()
-            writer.write(letter)
+            writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             waits.append(time.perf_counter() - began)
             assert head.startswith(b"HTTP/1.1 200 "), head

@@ -62,7 +62,7 @@ async def test_ten_callbacks_for_each_check_make_one_final_post_for_each(
     count = 1_000 if request.config.getoption("--whole-storm") else 200
     rng = random.Random(count)
     async with site(story="never", start=False, pace=1_000, KYC_POLL_AFTER="1h", KYC_CONFIRM_WAIT="30m") as world:
-        refs = await ask_for(world, count)
+        refs = await ask_for(world.slack, world.environment, count)
         began = time.monotonic()
         await world.start()
         assert world.process is not None
