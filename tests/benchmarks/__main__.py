@@ -34,7 +34,8 @@ def measure(subject: str) -> list[Figure]:
         check=True,
         timeout=LONGEST_SECONDS,
     )
-    return [Figure(**one | {"goal": Goal(one["goal"])}) for one in json.loads(done.stdout.splitlines()[-1])]
+    found = json.loads(done.stdout.splitlines()[-1])
+    return [Figure(**one | {"goal": Goal(one["goal"]) if one["goal"] else None}) for one in found]
 
 
 def main() -> int:
@@ -50,7 +51,7 @@ def main() -> int:
         log_config.configure(LogFormat.JSON, io.StringIO())  # as costly as in earnest, and nobody reads it
         (subject,) = asked.subjects
         found: list[Figure] = import_module(f"tests.benchmarks.{subject}").figures()
-        print(json.dumps([asdict(figure) | {"goal": figure.goal.value} for figure in found]))
+        print(json.dumps([asdict(figure) | {"goal": figure.goal.value if figure.goal else None} for figure in found]))
         return 0
     for folder in ("bot", "handlers", "storage"):  # so that no start is timed with the making of its bytecode
         compileall.compile_dir(ROOT / folder, quiet=1)

@@ -32,8 +32,9 @@ class Figure:
     """One value of each round, in `unit`."""
     unit: str
     """`RATIO` of what stands beside it, `ms`, `/s`, `MB`."""
-    goal: Goal
-    bound: float
+    goal: Goal | None = None
+    """None: it is measured to be known, and nothing is asked of it."""
+    bound: float = 0.0
     """What the goal asks of the median."""
     by_processor: bool = False
     """Of the processor's time on both sides or of memory: a busy machine moves it little."""
@@ -44,10 +45,12 @@ class Figure:
 
     @property
     def is_kept(self) -> bool:
-        return _KEEPS[self.goal](self.median, self.bound)
+        return self.goal is None or _KEEPS[self.goal](self.median, self.bound)
 
     def is_far_worse_than(self, before: float) -> bool:
         """Whether it is less than half as good as the median `before`: no machine makes that of it by itself."""
+        if self.goal is None:
+            return False
         generous = before / 2 if self.goal is Goal.AT_LEAST else before * 2
         return not _KEEPS[self.goal](self.median, generous)
 
@@ -55,7 +58,7 @@ class Figure:
         """As a row of Markdown: work, beside, goal, median with the lowest and highest round."""
         spread = f"{_short(min(self.rounds))} to {_short(max(self.rounds))}"
         missed = "" if self.is_kept else " **missed**"
-        goal = f"{self.goal.value} {_short(self.bound)} {self.unit}"
+        goal = f"{self.goal.value} {_short(self.bound)} {self.unit}" if self.goal else "–"
         return f"| {self.work} | {self.beside} | {goal} | {_short(self.median)} {self.unit}{missed} | {spread} |"
 
 

@@ -8,7 +8,7 @@ from tests.benchmarks.figures import HEAD, Figure, Goal
 from tests.benchmarks.page import GROWTH, GUARDED, PAGE, SUBJECTS, marks, medians, written
 
 
-def figure(*rounds: float, goal: Goal = Goal.AT_LEAST, bound: float = 0.3) -> Figure:
+def figure(*rounds: float, goal: Goal | None = Goal.AT_LEAST, bound: float = 0.3) -> Figure:
     return Figure(work="repeated callback", beside="bare handler", rounds=rounds, unit="×", goal=goal, bound=bound)
 
 
@@ -25,6 +25,13 @@ def test_a_goal_is_kept_by_the_median_and_a_missed_one_says_so(goal: Goal, bound
     found = figure(1, 2, 9, goal=goal, bound=bound)
     assert found.is_kept == kept
     assert ("missed" in found.row()) != kept
+
+
+def test_a_figure_without_a_goal_is_never_missed() -> None:
+    found = figure(0.41, 0.39, 0.5, goal=None)
+    assert found.row() == "| repeated callback | bare handler | – | 0.410 × | 0.390 to 0.500 |"
+    assert found.is_kept
+    assert not found.is_far_worse_than(100)
 
 
 @pytest.mark.parametrize(("goal", "far"), [(Goal.AT_LEAST, 2.1), (Goal.AT_MOST, 0.49)])
