@@ -1,14 +1,9 @@
-"""Stands between clients and a server of PostgreSQL's: cuts, holds and delays what they say to each other.
-
-`python -m tests.postgresql.proxy PORT MILLISECONDS` is a process of its own, for benchmarks: it says its port, and ends
-with its standard input.
-"""
+"""Stands between clients and a server of PostgreSQL's: cuts, holds and delays what they say to each other."""
 
 import asyncio
 import selectors
 import socket
 import struct
-import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
@@ -282,14 +277,3 @@ def proxy_to(port: int) -> Iterator[Proxy]:
         yield proxy
     finally:
         proxy.close()
-
-
-def main() -> None:
-    with proxy_to(int(sys.argv[1])) as proxy:
-        proxy.latency_seconds = float(sys.argv[2]) / 1e3
-        print(proxy.port, flush=True)
-        sys.stdin.read()
-
-
-if __name__ == "__main__":
-    main()
