@@ -135,6 +135,7 @@ bounds: .venv/ready
 	$(BIN)/pytest -s --bounds
 
 # How fast the bot is beside its peers, all or ONLY=one subject; WRITE=1 writes the figures into docs/performance.md.
+# The subject postgresql starts a server of Debian's on the loopback, with a standby, and stops both.
 bench: .venv/ready
 	$(BIN)/python -m tests.benchmarks $(ONLY) $(if $(WRITE),--write)
 

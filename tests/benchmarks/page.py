@@ -14,6 +14,7 @@ SUBJECTS: Mapping[str, str] = {
     "submissions": "Submissions",
     "start": "Start and memory",
     "batches": "Files of customers",
+    "postgresql": "A site on PostgreSQL",
     GROWTH: "What a large file makes slower",
 }
 """A module of this folder with a function `figures()`, and what its table is called."""
