@@ -45,6 +45,7 @@ WARM_UP = 5
 PINGS = 100
 IDLE_SECONDS = 5.0
 PREPARED_SECONDS = 400.0
+"""However busy the machine is, nothing that checks are prepared by takes as long."""
 LONGEST_SECONDS = 1_200.0
 """For all of it, which takes a quarter of that on an idle machine."""
 QUICK_ANSWER_MS = 300.0
@@ -86,9 +87,9 @@ class Place:
         job.record[:] = [message(job, "0810")]
         return answered * 1e3, await self._tell([job]) * 1e3
 
-    async def rest(self) -> None:
+    async def rest(self, patience: float = GIVE_UP_SECONDS) -> None:
         """Until nothing more is to be said: what one site has left to do would slow the next."""
-        async with asyncio.timeout(GIVE_UP_SECONDS):
+        async with asyncio.timeout(patience):
             while int(await self.world.store.read(DUE)):  # noqa: ASYNC110 - a database tells nobody
                 await asyncio.sleep(0.05)
 
@@ -234,7 +235,7 @@ async def prepare(place: Place, checks: int) -> None:
         await world.smile_id.wait_for(
             lambda: len(jobs) == checks and all(job.processed for job in jobs.values()), PREPARED_SECONDS
         )
-        await place.rest()
+        await place.rest(PREPARED_SECONDS)
         await _asked_once(place)
     for job in jobs.values():
         job.record[:] = [message(job, "0810")]
@@ -243,7 +244,7 @@ async def prepare(place: Place, checks: int) -> None:
 
 async def _asked_once(place: Place) -> None:
     """After a check was sent the bot asks once, early: what it is told then leaves nothing for the callback."""
-    async with asyncio.timeout(GIVE_UP_SECONDS):
+    async with asyncio.timeout(PREPARED_SECONDS):
         # It is the database that is waited for, and it tells nobody.
         while datetime.fromisoformat(await place.world.store.read(ASK_AT)) < datetime.now(UTC) + SOON:  # noqa: ASYNC110
             await asyncio.sleep(0.25)
