@@ -86,6 +86,9 @@ class Instances:
     _woken: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _seen: dict[str, tuple[datetime, float]] = field(init=False, default_factory=dict)
     """By instance: what was seen of it last, and since when nothing else."""
+    _looked_at: float = field(init=False, default=0.0)
+    _back_at: float = field(init=False, default=0.0)
+    """When it looked again, after a time in which it could not."""
     _begun_anew_at: float | None = field(init=False, default=None)
     _keeping: asyncio.Task[None] | None = field(init=False, default=None)
 
@@ -225,12 +228,19 @@ class Instances:
         """Those of which nothing new was seen for so long.
 
         Counted from when it was first seen: its commit was earlier, and so it was certain of itself for no longer.
+        Whoever could not look itself, for want of a server say, lets the others show themselves first.
         """
         at = self._since_boot()
+        # Not each time: where every look takes long, somebody has to be ended all the same.
+        if at - self._looked_at >= SHOW_EVERY and at - self._back_at >= SILENT_FOR:
+            self._back_at = at
+        self._looked_at = at
         before, self._seen = self._seen, {}
         for one in others:
             known = before.get(one.id)
             self._seen[one.id] = known if known is not None and known[0] == one.seen_at else (one.seen_at, at)
+        if at - self._back_at < SHOW_EVERY:
+            return []
         return [one for one in others if at - self._seen[one.id][1] >= SILENT_FOR]
 
     def _listen(self, news: Sequence[News]) -> None:

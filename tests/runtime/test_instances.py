@@ -150,6 +150,29 @@ async def test_one_that_comes_back_just_in_time_is_not_ended(tmp_path: Path) -> 
         assert (other.begun_anew, other.fault) == ([], None)
 
 
+async def test_who_comes_back_with_the_server_ends_only_those_that_do_not(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        mine, other, dead = await our.starts(), await our.starts(), await our.starts()
+        await our.look(mine, other, seconds=2)
+        our.passes(10 * SILENT_FOR)  # there is no server for any of them
+        await our.look(mine, seconds=SHOW_EVERY)
+        assert dead.id in await mine.database.read(_ids)
+        await other.shows()
+        await our.look(mine, other, seconds=1)
+        assert await mine.database.read(_ids) == sorted([mine.id, other.id])
+        assert (other.begun_anew, other.fault) == ([], None)
+
+
+async def test_who_is_always_slow_to_look_ends_those_that_are_silent(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        mine, other = await our.starts(), await our.starts()
+        for _look in range(int(2 * SILENT_FOR / SHOW_EVERY)):
+            our.passes(SHOW_EVERY)
+            await mine.instances.look()
+        assert await mine.database.read(_ids) == [mine.id]
+        assert other.begun_anew == []
+
+
 async def test_a_start_waits_before_it_ends_anybody(tmp_path: Path) -> None:
     """However long ago the database's clock says that it was."""
     async with site(tmp_path) as our:
