@@ -20,6 +20,7 @@ WATCHED = BOT | {
     "matplotlib",
     "numpy",
     "openpyxl",
+    "segno",
 }
 WATCHED |= {"uvicorn", "yaml"}
 """What takes long to import, or belongs to one command."""
