@@ -64,7 +64,7 @@ MOST_BYTES = 2**31 - 1
 """Of a sheet's XML, seven hundred or so a check. A larger one takes a form of zip that Excel calls damaged."""
 MOST_IN_A_CELL = 32_767
 """As Excel counts: in halves of UTF-16, of which 😀 takes two."""
-_NO_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NO_XML = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 """All that XML has no place for, and the carriage return, which it reads as another end of the line."""
 _READ_AS_ANOTHER = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 """`_x003D_` is how a workbook spells what XML cannot hold: who means the seven characters spells the first one so."""
