@@ -17,7 +17,7 @@ from pathlib import Path
 from bot.runtime import log_config
 from bot.settings import LogFormat
 from tests.benchmarks.figures import RATIO, Figure, Goal
-from tests.benchmarks.page import GROWTH, GUARDED, PAGE, SUBJECTS, medians, written
+from tests.benchmarks.page import GROWTH, GUARDED, PAGE, SUBJECTS, medians, tables, written
 
 ROOT = Path(__file__).parents[2]
 LONGEST_SECONDS = 4 * 3600
@@ -60,9 +60,8 @@ def main() -> int:
     missed = False
     for subject in asked.subjects or (subject for subject in SUBJECTS if subject != GROWTH):
         figures = measure(subject)
-        for figure in figures:
-            print(figure.row(), flush=True)
-            missed = missed or not figure.is_kept
+        print(tables(figures), flush=True)
+        missed = missed or not all(figure.is_kept for figure in figures)
         if asked.write:
             PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), subject, figures), encoding="utf-8")
     return 1 if missed else 0

@@ -26,6 +26,8 @@ class Figure:
 
     work: str
     """What was done: `repeated callback, 32 at once`."""
+    site: str = ""
+    """Where, if the same is done at several sites: then these are the rows of their table, and each work a column."""
     beside: str = "–"
     """What it is measured against: `bare handler`; a dash where it stands alone."""
     rounds: Sequence[float]
@@ -57,9 +59,25 @@ class Figure:
     def row(self) -> str:
         """As a row of Markdown: work, beside, goal, median with the lowest and highest round."""
         spread = f"{_short(min(self.rounds))} to {_short(max(self.rounds))}"
-        missed = "" if self.is_kept else " **missed**"
-        goal = f"{self.goal.value} {_short(self.bound)} {self.unit}" if self.goal else "–"
-        return f"| {self.work} | {self.beside} | {goal} | {_short(self.median)} {self.unit}{missed} | {spread} |"
+        found = f"{_short(self.median)} {self.unit}{self._missed}"
+        return f"| {self.work} | {self.beside} | {self._asked or '–'} | {found} | {spread} |"
+
+    def head(self) -> str:
+        """Of the column of its work: the goal, or the unit alone."""
+        asked = self._asked or self.unit
+        return f"{self.work} ({asked})" if asked else self.work
+
+    def cell(self) -> str:
+        """Median, lowest and highest round, below `head()` and beside its site."""
+        return f"{_short(self.median)} ({_short(min(self.rounds))}–{_short(max(self.rounds))}){self._missed}"
+
+    @property
+    def _asked(self) -> str:
+        return f"{self.goal.value} {_short(self.bound)} {self.unit}" if self.goal else ""
+
+    @property
+    def _missed(self) -> str:
+        return "" if self.is_kept else " **missed**"
 
 
 HEAD = "| work | beside | goal | median | lowest to highest |\n| --- | --- | --- | --- | --- |"

@@ -137,7 +137,7 @@ class Round:
     answer: float
     """Milliseconds from a form that is sent to its answer."""
     round_trips: float | None = None
-    """Of a check that goes its whole way alone; None where nobody counts them."""
+    """Of a check that goes its whole way alone, from its form to its last post; None where nobody counts them."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -273,14 +273,13 @@ async def _figures() -> list[Figure]:
         far = await stack.enter_async_context(server_place(server, lines))
         checks = ROUNDS * BURST + WARM_UP
         async with asyncio.TaskGroup() as group:
-            for place, kinds in ((sqlite, 3), (near, 3), (far, 5)):
+            for place, kinds in ((sqlite, 3), (near, 3), (far, 4)):
                 group.create_task(prepare(place, kinds * checks))
 
         way = await asyncio.to_thread(_Way.measured, server, lines[0])
         on_sqlite = _kind("SQLite", sqlite)
         one = [
             _kind("one instance", near),
-            _kind("one instance, nothing added on its way", far),
             _kind("one instance, 0.5 ms added", far, milliseconds=way.settings[0.5]),
             _kind("one instance, 2 ms added", far, milliseconds=way.settings[2.0]),
         ]
@@ -330,9 +329,7 @@ class _Way:
     @classmethod
     def measured(cls, server: Cluster, line: Line) -> "_Way":
         itself = _pings(server.port)
-        found, settings = {"to the server itself": itself}, dict[float, float]()
-        line.stretch(0.0)
-        found["nothing added"] = _pings(line.port)
+        found, settings = {"nothing added": itself}, dict[float, float]()
         for milliseconds in (0.5, 2.0):
             line.stretch(milliseconds)
             too_much = median(_pings(line.port)) - median(itself) - milliseconds
@@ -340,8 +337,8 @@ class _Way:
             line.stretch(settings[milliseconds])
             found[f"{milliseconds:g} ms added"] = _pings(line.port)
         line.stretch(0.0)
-        work = "a statement that asks for nothing, there and back"
-        return cls(settings, [Figure(work=f"{work}: {name}", rounds=pings, unit="ms") for name, pings in found.items()])
+        work = "round trip to the server"
+        return cls(settings, [Figure(work=f"{work}, {name}", rounds=pings, unit="ms") for name, pings in found.items()])
 
 
 def _pings(port: int) -> list[float]:
@@ -359,27 +356,26 @@ async def _idle(place: Place) -> Figure:
     before = place.round_trips(0.0)
     await asyncio.sleep(IDLE_SECONDS)
     found = (place.round_trips(0.0) - before) / IDLE_SECONDS
-    return Figure(work="round trips of an instance that has nothing to do", rounds=[found], unit="/s")
+    return Figure(work="round trips of one instance that has nothing to do", rounds=[found], unit="/s")
 
 
 def figures_of(tallies: Sequence[Tally]) -> list[Figure]:
-    """By what is measured, so that the sites stand below each other; the first of them is SQLite."""
+    """By what is measured, one column after the other; the first of the sites is SQLite."""
     sqlite, *others = tallies
-    found = [
+    answers = _each("a form to its answer", tallies, lambda one: one.answer, unit="ms")
+    return [
         *_each(f"checks told, {BURST} at once", tallies, lambda one: one.rate, unit="/s"),
         *(
-            Figure(work=f"the same checks: {tally.name}", beside=sqlite.name, rounds=tally.ratios, unit=RATIO)
+            Figure(work="of SQLite's rate", site=tally.name, beside=sqlite.name, rounds=tally.ratios, unit=RATIO)
             for tally in others
         ),
-        *_each("one check, from its callback to its post", tallies, lambda one: one.tell, unit="ms"),
+        *_each("one check, callback to post", tallies, lambda one: one.tell, unit="ms"),
+        *(replace(figure, goal=Goal.AT_MOST, bound=QUICK_ANSWER_MS) for figure in answers),
+        *_each("round trips of a check", tallies, lambda one: one.round_trips, unit=""),
     ]
-    answers = _each("a form to its answer", tallies, lambda one: one.answer, unit="ms")
-    found += [replace(figure, goal=Goal.AT_MOST, bound=QUICK_ANSWER_MS) for figure in answers]
-    whole = "round trips of a check, from its form to its last post"
-    return [*found, *_each(whole, tallies, lambda one: one.round_trips, unit="")]
 
 
 def _each(work: str, tallies: Sequence[Tally], value: Callable[[Round], float | None], *, unit: str) -> list[Figure]:
     """A figure of each kind of site where this was measured."""
     rounds = {tally.name: [found for one in tally.rounds if (found := value(one)) is not None] for tally in tallies}
-    return [Figure(work=f"{work}: {name}", rounds=found, unit=unit) for name, found in rounds.items() if found]
+    return [Figure(work=work, site=site, rounds=found, unit=unit) for site, found in rounds.items() if found]

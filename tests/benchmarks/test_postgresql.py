@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.figures import RATIO
+from tests.benchmarks.page import PAGE, tables
 from tests.benchmarks.postgresql import Round, Tally, at, figures_of
 from tests.faults.instances import Instance
 
@@ -24,19 +25,24 @@ def tallies() -> list[Tally]:
 
 def test_each_site_is_compared_with_sqlite_in_the_same_round() -> None:
     (found,) = [figure for figure in figures_of(tallies()) if figure.unit == RATIO]
-    assert (found.work, found.beside) == ("the same checks: one instance", "SQLite")
+    assert (found.work, found.site, found.beside) == ("of SQLite's rate", "one instance", "SQLite")
     assert found.rounds == [0.5, 0.25, 0.75]
 
 
 def test_round_trips_stand_there_where_somebody_counted_them() -> None:
-    found = {figure.work: figure.rounds for figure in figures_of(tallies()) if figure.work.startswith("round trips")}
-    assert found == {"round trips of a check, from its form to its last post: one instance": [60.0] * 3}
+    found = {figure.site: figure.rounds for figure in figures_of(tallies()) if figure.work == "round trips of a check"}
+    assert found == {"one instance": [60.0] * 3}
 
 
-def test_no_two_figures_are_of_the_same_work_and_a_form_alone_has_a_goal() -> None:
+def test_no_two_figures_are_of_the_same_cell_and_a_form_alone_has_a_goal() -> None:
     found = figures_of(tallies())
-    assert len({figure.work for figure in found}) == len(found)
-    assert {figure.work.partition(":")[0] for figure in found if figure.goal} == {"a form to its answer"}
+    assert len({(figure.site, figure.work) for figure in found}) == len(found)
+    assert {figure.work for figure in found if figure.goal} == {"a form to its answer"}
+
+
+def test_the_table_on_the_page_has_the_columns_that_are_measured() -> None:
+    head = tables(figures_of(tallies())).splitlines()[0]
+    assert head in PAGE.read_text(encoding="utf-8").splitlines()
 
 
 def test_a_failure_says_where_it_was_and_what_the_instances_said_last(tmp_path: Path) -> None:
