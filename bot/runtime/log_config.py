@@ -16,7 +16,11 @@ import structlog
 from bot.errors import KycError
 from bot.settings import LogFormat
 
-_LOUD = ("httpx", "httpcore", "slack_sdk", "slack_bolt", "aiohttp", "uvicorn", "apscheduler", "asyncio", "PIL")
+_LOUD = (
+    *("httpx", "httpcore", "slack_sdk", "slack_bolt", "aiohttp", "uvicorn", "apscheduler", "asyncio", "PIL"),
+    # It asks its own logger for its own level, and writes each request and answer out for lines that are then dropped.
+    "slack_sdk.web.async_base_client",
+)
 
 
 class _LossyStream:

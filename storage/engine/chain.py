@@ -116,8 +116,8 @@ def lines_after_later(connection: SqlConnection, seq: int, *, most: int = _ALL) 
     return lambda: [ChainedLine(*row) for row in rows()]
 
 
-def record_all(connection: SqlConnection, refs: Collection[str], *, after: int) -> None:
-    """Give each of these checks that has no line after `after` one of its own.
+def lines_of_all(connection: SqlConnection, refs: Collection[str], *, after: int) -> Later[list[ChainedLine]]:
+    """The lines after `after`, with one for each of these checks: what has none gets one of its own.
 
     Its time is that of the line before, if there is one: there is no clock here, and what is told is the version.
     """
@@ -131,9 +131,12 @@ def record_all(connection: SqlConnection, refs: Collection[str], *, after: int) 
         sql = f"{sql} AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.ref = verifications.ref AND a.seq > ?)"
         given: list[tuple[object, ...]] = [(ref, after) for ref in sorted(set(refs))]
     else:
-        have = {line.ref for line in lines_after(connection, after)}
-        given = [(ref,) for ref in sorted(set(refs) - have)]
+        lines = lines_after(connection, after)
+        given = [(ref,) for ref in sorted(set(refs) - {line.ref for line in lines})]
+        if not given:
+            return lambda: lines
     connection.run_for_each(sql, given)
+    return lines_after_later(connection, after)
 
 
 def complete(

@@ -185,6 +185,8 @@ class Writer(ABC):
             if not self.connection.in_transaction:
                 raise TransactionEnded(job) from error
             self._return_to_savepoint()
+            if self._macs:
+                self._macs.taken_back()
             job.error = error
             return
         if not self.connection.in_transaction:

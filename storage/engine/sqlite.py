@@ -35,6 +35,8 @@ from storage.engine.writer_macs import WriterMacs
 
 T = TypeVar("T")
 
+_SAVE, _RELEASE = f"SAVEPOINT {SAVEPOINT} /* writer */", f"RELEASE {SAVEPOINT} /* writer */"
+
 
 class SqliteWriter(Writer):
     """The writer of a file. SQLite lets one connection write at a time, of whichever process."""
@@ -70,10 +72,10 @@ class SqliteWriter(Writer):
             _roll_back(self.connection)
 
     def _savepoint(self) -> None:
-        self.connection.run(f"SAVEPOINT {SAVEPOINT} /* writer */")
+        self.connection.run(_SAVE)
 
     def _release_savepoint(self) -> None:
-        self.connection.run(f"RELEASE {SAVEPOINT} /* writer */")
+        self.connection.run(_RELEASE)
 
     def _return_to_savepoint(self) -> None:
         self.connection.run(f"ROLLBACK TO {SAVEPOINT} /* writer */")

@@ -6,51 +6,70 @@ of the function that is rolled back.
 
 from collections.abc import Iterator
 
-from storage.engine import chain
 from storage.engine.connection import TrackedConnection
 from storage.engine.covered import COVERED, LAST_ACT, CoveredTable
 
+_TOUCHED, _DECISIVE, _SUM, _LINE = range(4)
+"""What a note is of: a check, twice; a sum of days that is kept; a new line of the trail that names no check."""
+
 
 class TemporaryNotes:
-    """What `storage.engine.writer_macs` asks of a writer's connection."""
+    """What `storage.engine.writer_macs` asks of a writer's connection.
+
+    All of them are read at once, and known until the next function has run: most commits touch no check, and to ask
+    for each kind by itself was a sixth of their statements.
+    """
 
     def __init__(self, connection: TrackedConnection) -> None:
         self._connection = connection
+        self._read: list[tuple[str, int]] | None = None
+        """As the last statement found them; None where they may be others by now."""
         for statement in _definitions():
             connection.run(statement)
 
     def begin(self) -> None:
         """The last group has left nothing: it has forgotten all of it, or was rolled back with it."""
+        self._read = None
+
+    def forget(self) -> None:
+        """What the function has noted went with its savepoint."""
+        self._read = None
 
     def decisive(self) -> list[str]:
         """Those of which something was changed that decides what comes of them."""
-        return self._refs("WHERE decisive = 1")
+        self._read = None  # a function has run
+        return [ref for ref, kind in self._noted() if kind == _DECISIVE]
 
     def touched(self) -> list[str]:
         """All of them."""
-        return self._refs()
+        return list(dict.fromkeys(ref for ref, kind in self._noted() if kind in (_TOUCHED, _DECISIVE)))
 
     def forget_touched(self) -> None:
         """From now on none is touched."""
-        self._connection.run("DELETE FROM temp.touched_checks")
+        self._connection.run("DELETE FROM temp.notes WHERE kind <> :sum", {"sum": _SUM})
+        self._read = None
 
     def take_sums_changed(self) -> bool:
         """Whether a sum of days that is kept has changed since the last time."""
-        if not self._connection.fetch("SELECT 1 FROM temp.changed_sums LIMIT 1"):
+        if all(kind != _SUM for _ref, kind in self._noted()):
             return False
-        self._connection.run("DELETE FROM temp.changed_sums")
+        self._connection.run("DELETE FROM temp.notes WHERE kind = :sum", {"sum": _SUM})
+        self._read = None
         return True
 
-    def has_lines_after(self, seq: int) -> bool:
-        """Whether the audit trail has grown since its last line was this one."""
-        return chain.last(self._connection).seq != seq
+    def has_lines(self) -> bool:
+        """Whether the audit trail has grown."""
+        # Each line that names a check has touched it.
+        return any(kind != _SUM for _ref, kind in self._noted())
 
-    def _refs(self, where: str = "") -> list[str]:
-        return [ref for (ref,) in self._connection.fetch(f"SELECT DISTINCT ref FROM temp.touched_checks {where}")]
+    def _noted(self) -> list[tuple[str, int]]:
+        if self._read is None:
+            self._read = self._connection.fetch("SELECT DISTINCT ref, kind FROM temp.notes")
+        return self._read
 
 
 def _definitions() -> Iterator[str]:
-    yield "CREATE TEMP TABLE touched_checks (ref TEXT NOT NULL, decisive INTEGER NOT NULL)"
+    yield "CREATE TEMP TABLE notes (ref TEXT NOT NULL, kind INTEGER NOT NULL)"
     for table in COVERED:
         others = [column for column in table.columns if column not in table.decisive]
         yield _touching(table, "new_rows", "INSERT", "NEW", decisive=table.decisive_rows)
@@ -60,25 +79,21 @@ def _definitions() -> Iterator[str]:
             yield _touching(table, "decisive", f"UPDATE OF {', '.join(table.decisive)}", "NEW", decisive=True)
     acts = CoveredTable(name=LAST_ACT, key=(), columns=())
     yield _touching(acts, "new_rows", "INSERT", "NEW", where="WHEN NEW.ref IS NOT NULL")
-    yield "CREATE TEMP TABLE changed_sums (ends TEXT)"
-    yield _summing("new", "INSERT", "NEW.mac IS NOT NULL", "NEW")
-    yield _summing("others", "UPDATE", "NEW.mac IS NOT NULL OR OLD.mac IS NOT NULL", "NEW")
-    yield _summing("gone", "DELETE", "OLD.mac IS NOT NULL", "OLD")
+    yield _noting(LAST_ACT, "lines", "INSERT", _LINE, where="WHEN NEW.ref IS NULL")
+    yield _noting("day_sums", "new", "INSERT", _SUM, where="WHEN NEW.mac IS NOT NULL")
+    yield _noting("day_sums", "others", "UPDATE", _SUM, where="WHEN NEW.mac IS NOT NULL OR OLD.mac IS NOT NULL")
+    yield _noting("day_sums", "gone", "DELETE", _SUM, where="WHEN OLD.mac IS NOT NULL")
 
 
 def _touching(table: CoveredTable, name: str, event: str, row: str, *, decisive: bool = False, where: str = "") -> str:
     ref = f"(SELECT ref FROM attempts WHERE job_id = {row}.job_id)" if table.through_job else f"{row}.ref"
     where = where or (f"WHEN {row}.ref IS NOT NULL" if table.name == "posts" else "")
-    return f"""
-        CREATE TEMP TRIGGER {table.name}_{name} AFTER {event} ON main.{table.name} {where} BEGIN
-            INSERT INTO touched_checks (ref, decisive) VALUES ({ref}, {int(decisive)});
-        END
-        """
+    return _noting(table.name, name, event, _DECISIVE if decisive else _TOUCHED, ref=ref, where=where)
 
 
-def _summing(name: str, event: str, condition: str, row: str) -> str:
+def _noting(table: str, name: str, event: str, kind: int, *, ref: str = "''", where: str) -> str:
     return f"""
-        CREATE TEMP TRIGGER day_sums_{name} AFTER {event} ON main.day_sums WHEN {condition} BEGIN
-            INSERT INTO changed_sums (ends) VALUES ({row}.ends);
+        CREATE TEMP TRIGGER {table}_{name} AFTER {event} ON main.{table} {where} BEGIN
+            INSERT INTO notes (ref, kind) VALUES ({ref}, {kind});
         END
         """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from threading import Lock
 from typing import Any, Protocol
 
@@ -118,8 +119,11 @@ class Notes(Protocol):
     def take_sums_changed(self) -> bool:
         """Whether a sum of days that is kept has changed since the last time."""
 
-    def has_lines_after(self, seq: int) -> bool:
-        """Whether the audit trail has grown since its last line was this one."""
+    def has_lines(self) -> bool:
+        """Whether the audit trail has grown."""
+
+    def forget(self) -> None:
+        """The last function was rolled back: it has touched nothing."""
 
 
 class WriterMacs:
@@ -168,11 +172,15 @@ class WriterMacs:
         """Before the first function of a commit, once nobody else can commit."""
         self._notes.begin()
         self._before, self._examined, self._written = macs.Examined(), set(), {}
-        self._trail_before, self._next_sum = chain.last_later(self._connection), self._sum
+        self._next_sum = self._sum
         if self._others_write:
+            self._trail_before = chain.last_later(self._connection)
             # Each time, whatever the group will do: so what is remembered here is never older than the last beat, and
             # nobody can put an older state in place of what another instance has written since.
             self._asked = self._ask_for_sum()
+        else:
+            # Seen from the witness it stays what it was, so that most groups, which add no line, need not ask.
+            self._trail_before = cache(partial(chain.last, self._witness))
 
     @property
     def known(self) -> frozenset[str]:
@@ -206,27 +214,30 @@ class WriterMacs:
         if decisive and (altered := self.altered(decisive)):
             raise RecordAltered(min(altered))
 
+    def taken_back(self) -> None:
+        """After each function that was rolled back."""
+        self._notes.forget()
+
     def make(self) -> None:
         """Before the commit: give every record that was touched its next version, and the MAC of it.
 
         The trail's new lines are chained, with a line of its own for each record that had none; a MAC knows the last.
         """
-        touched, before = self._notes.touched(), self._trail_before()
+        touched, has_lines = self._notes.touched(), self._notes.has_lines()
         sums_changed = self._notes.take_sums_changed()
-        if not touched and not sums_changed and not self._notes.has_lines_after(before.seq):
+        if not touched and not sums_changed and not has_lines:
             if self._others_write:
                 self._follow()
             return
         intact = sorted(set(touched) - self.altered(touched))
-        chain.record_all(self._connection, intact, after=before.seq)
-        self._notes.forget_touched()  # its own lines are no act of anybody
+        lines = chain.lines_of_all(self._connection, intact, after=self._trail_before().seq)
+        self._notes.forget_touched()  # the lines that were added for it are no act of anybody
         next_ones = {ref: self._before.versions.get(ref, 0) + 1 for ref in intact}
-        lines = chain.lines_after_later(self._connection, before.seq)
         self._written = keep(self._connection, self._sealer, next_ones)
         replaced = {ref: known for ref in intact if (known := self._before.versions.get(ref)) is not None}
         # The bot itself has deleted them.
-        gone = [(ref,) for ref in replaced.keys() - self._written.keys()]
-        self._connection.run_for_each("DELETE FROM check_macs WHERE ref = ?", gone)
+        if gone := [(ref,) for ref in replaced.keys() - self._written.keys()]:
+            self._connection.run_for_each("DELETE FROM check_macs WHERE ref = ?", gone)
         kept, last = self._latest()
         head = chain.complete(self._connection, last, lines(), versions=self._written)
         kept = replace(kept, day_sums=self._digest_of_sums(kept)) if sums_changed else kept
@@ -251,6 +262,8 @@ class WriterMacs:
     def _ask_for_sum(self) -> tuple[Later[RecordSum | None], Later[bool]]:
         """The sum as it is kept, and whether the trail still has what was its last line once."""
         kept = RecordSum.read_later(self._connection, self._sealer)
+        if not self._others_write and self._trail_before() == self._sum.head:
+            return kept, lambda: True  # it is the last line still
         return kept, chain.holds_later(self._connection, self._sum.head)
 
     def _follow(self) -> None:
@@ -297,7 +310,8 @@ def keep(connection: SqlConnection, sealer: Sealer, versions: Mapping[str, int])
         changed = [
             (new, ref, row[0]) for ref, mac, *row in rows() if (new := macs.fact_mac_of(sealer, ref, row)) != mac
         ]
-        connection.run_for_each("UPDATE facts SET mac = ? WHERE ref = ? AND round = ?", changed)
+        if changed:
+            connection.run_for_each("UPDATE facts SET mac = ? WHERE ref = ? AND round = ?", changed)
     return {ref: version for ref, version, _mac in made}
 
 

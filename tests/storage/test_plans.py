@@ -33,8 +33,7 @@ SMALL: Mapping[str, str] = {
     "slack_requests": "ids of two days",
     "erasures": "a row for each wish; which one a check belongs to stands in sealed lists alone",
     "purges": "a row for each day",
-    "temp.touched_checks": "what one commit touches",
-    "temp.changed_sums": "the same",
+    "temp.notes": "what one commit touches",
     "lanes": "conversations for which posts are due, each found by one step along an index",
     "pragma_table_info": "columns of one table",
     "pragma_index_list": "indexes of one table",
@@ -70,7 +69,7 @@ FROM_AN_END: Mapping[str, str] = {
     "exports.py page": "a page in the order of asking",
     "search.py _refs": "a page in the order of asking",
     "engine/chain.py last_later": "the last line of the trail",
-    "engine/chain.py record_all": "the last line of the trail",
+    "engine/chain.py lines_of_all": "the last line of the trail",
 }
 """They read as many rows as they give, along a key or an index in their own order, and sort nothing."""
 WHOLE: Mapping[str, str] = {

@@ -227,7 +227,6 @@ class PostgresqlWriter(Writer):
 
     def _return_to_savepoint(self) -> None:
         self.connection.return_to_savepoint()
-        self._notes.forget()
 
     def _guarded(self) -> AbstractContextManager[None]:
         return self.connection.watch()

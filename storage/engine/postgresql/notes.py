@@ -51,7 +51,7 @@ class PostgresqlNotes:
         changed, self._sums = self._sums > 0, 0
         return changed
 
-    def has_lines_after(self, seq: int) -> bool:
+    def has_lines(self) -> bool:
         """Whether the audit trail has grown."""
         self._connection.settle_statements()
         return self._lines > 0
