@@ -102,6 +102,14 @@ async def failing(
     return error
 
 
+async def test_a_cookie_that_an_answer_sets_is_not_sent_back() -> None:
+    async with loopback(reply(404, set_cookie="balancer=1; Path=/")) as server, client_of(server.origin) as smile:
+        assert await smile.services() is None
+        assert await smile.services() is None
+    assert len(server.requests) == 2
+    assert all("cookie" not in request.headers for request in server.requests)
+
+
 async def test_a_job_is_prepared_packed_and_sent() -> None:
     told: list[tuple[str, str]] = []
 
