@@ -141,7 +141,8 @@ class Transaction:
     def rows(self, sql: str, /, **params: object) -> list[Row]:
         """All rows of one statement.
 
-        Parameters are named: a datetime is stored as `to_text` writes it, an enum member as its value, a bool as 0/1.
+        Parameters are named: a datetime is stored as `to_text` writes it, an enum member as its value, a bool as 0/1, a
+        NUL in a text as U+FFFD.
         """
         return self.connection.fetch_rows(sql, self._stored(params))
 
@@ -225,7 +226,15 @@ class Transaction:
         # After an `INSERT OR ROLLBACK` whose failure was forgiven, a statement would commit by itself.
         if not self.connection.in_transaction:
             raise DatabaseFault("the transaction has ended: nothing more can be read or stored in it")
-        return {name: to_text(value) if isinstance(value, datetime) else value for name, value in params.items()}
+        return {name: _stored(value) for name, value in params.items()}
+
+
+def _stored(value: object) -> object:
+    if value.__class__ is str and "\0" in value:
+        # PostgreSQL takes no NUL, and SQLite's functions end a text there. Nobody sees one in a message either: what it
+        # belongs to is stored all the same, with the sign for what cannot be shown, and on both engines alike.
+        return value.replace("\0", "\ufffd")
+    return to_text(value) if isinstance(value, datetime) else value
 
 
 def _insert(table: str, columns: Collection[str]) -> str:

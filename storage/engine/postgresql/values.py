@@ -50,8 +50,7 @@ def encoded(arguments: Sequence[object]) -> Encoded:
 
 
 def _text(text: str) -> bytes:
-    # No text of PostgreSQL holds a NUL, which SQLite keeps. Someone's odd message must not make what it belongs to
-    # impossible to store: what cannot be shown anyway becomes the sign for that.
+    # As `Transaction` has it for both engines; of what past it is sent by the engine itself.
     return (text.replace("\0", "\ufffd") if "\0" in text else text).encode()
 
 

@@ -202,6 +202,21 @@ async def test_a_row_that_is_added_or_taken_away_is_noticed(tmp_path: Path) -> N
         assert (await database.read(checks.get, "K-added")).is_altered
 
 
+async def test_a_nul_in_somebodys_text_is_stored_alike_on_either_engine(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        await database.write(fill, "K-1", reference="sealed\0")
+        await database.write(audit.record, at=NOON, actor="U\0", act="summary.opened", detail="\0")
+        await database.write(lambda tx: tx.update("verifications", "ref = 'K-1'", {}, channel="C\0 1"))
+        check = await database.read(checks.get, "K-1")
+        assert (check.channel, check.is_altered) == ("C\ufffd 1", False)
+        assert check.customer_reference == "sealed\0"
+        found = "SELECT ref FROM verifications WHERE channel = :channel"
+        assert await database.read(lambda tx: tx.value(found, channel="C\0 1")) == "K-1"
+    async with opened(path) as database:
+        assert not database.is_trail_broken
+
+
 @pytest.mark.slow
 async def test_an_altered_check_shows_nothing_and_takes_no_decision_and_gets_no_new_mac(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
