@@ -3,13 +3,14 @@
 import random
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlite_utils
 
+from bot.domain import database_address
 from bot.domain.check.check import Check, Cursor, SearchFilter
 from bot.domain.check.states import FINAL, State
 from storage import exports, search
@@ -17,10 +18,13 @@ from storage.engine.connection import TrackedConnection
 from storage.engine.database import Transaction, to_text
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
+from storage.engine.sql import SqlConnection
+from tests.postgresql import Cluster
 from tests.raw_sqlite import raw
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 PEOPLE = ("U0AMINA0001", "U0BELLO0002")
+SEALER = Sealer([b"k" * 32])
 ROWS = 160
 SIZE = 7
 
@@ -30,16 +34,44 @@ def times(n: int) -> datetime:
     return BEGAN + timedelta(minutes=n // 3)
 
 
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Plays each test once on either, on rows that all of them share."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def tx() -> Iterator[Transaction]:
-    sealer = Sealer([bytes(range(32))])
-    with closing(sqlite3.connect(":memory:", isolation_level=None, factory=TrackedConnection)) as connection:
-        migrate(sqlite_utils.Database(connection), sealer)
-        connection.execute("PRAGMA foreign_keys = OFF")
-        connection.execute("BEGIN")
-        tx = Transaction(connection, sealer, None)
+def tx(engine: str, request: pytest.FixtureRequest) -> Iterator[Transaction]:
+    with in_memory() if engine == "sqlite" else on_a_server(request.getfixturevalue("postgresql")) as connection:
+        tx = Transaction(connection, SEALER, None)
         fill(tx, random.Random(28))
         yield tx
+
+
+@contextmanager
+def in_memory() -> Iterator[SqlConnection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None, factory=TrackedConnection)) as connection:
+        migrate(sqlite_utils.Database(connection), SEALER)
+        connection.execute("BEGIN")
+        yield connection
+
+
+@contextmanager
+def on_a_server(server: Cluster) -> Iterator[SqlConnection]:
+    from storage.engine.postgresql.connection import PostgresqlConnection
+    from storage.engine.postgresql.server import WRITER, Server
+    from storage.engine.postgresql.stop import Stop
+    from tests.storage.postgresql.databases import prepare
+
+    name, stop = server.copy(prepare), Stop()
+    opening = Server(database_address.parse(server.address(name)), stop)
+    connection = PostgresqlConnection(lambda: opening.connect(WRITER), stop)
+    try:
+        connection.begin()
+        yield connection
+    finally:
+        connection.close()
+        server.drop(name)
 
 
 def fill(tx: Transaction, rng: random.Random) -> None:
@@ -121,6 +153,7 @@ def test_every_filter_shows_what_a_look_at_every_row_finds(tx: Transaction) -> N
             assert turned(tx, wanted, newer=newer) == rows, wanted
 
 
+@pytest.mark.sqlite("counts the steps of SQLite's machine")
 @pytest.mark.parametrize("newer", [False, True])
 @pytest.mark.parametrize("requester", [None, PEOPLE[0]])
 def test_a_page_of_a_span_reads_nothing_of_the_pages_before_it(
