@@ -6,6 +6,7 @@ in the form in which PostgreSQL copies it (postgresql.org/docs/current/sql-copy.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -30,9 +31,11 @@ _AT_ONCE = 2_000
 """Rows in one write: some hundred kilobytes."""
 _MODULUS = 1 << 128
 _LEFT_OUT: Mapping[str, str] = {
-    # What either engine keeps of its own schema, and of the move itself.
-    "meta": "name NOT IN ('shape', 'move')",
+    # What either engine keeps of its own schema and server, and of the move itself.
+    "meta": "name NOT IN ('shape', 'move', 'server')",
 }
+_FOREIGN = ": somebody else than the bot has written it"
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_:.-]{1,80}")
 _int2, _int4, _int8, _float8 = Struct("!h"), Struct("!i"), Struct("!q"), Struct("!d")
 
 
@@ -154,7 +157,7 @@ def packed_rows(lite: sqlite3.Connection, table: Table) -> Iterator[bytes]:
                 for row in rows:
                     yield begin + b"".join([pack(value) for pack, value in zip(packers, row, strict=True)])
     except _Unfit as unfit:
-        raise NotCarried(f"a row of {table.name} holds {unfit}: somebody else than the bot has written it") from None
+        raise NotCarried(f"{_where(table, packers, row)} holds {unfit}") from None
     finally:
         lite.text_factory = before
 
@@ -177,16 +180,31 @@ class _Unfit(Exception):
     """What no column of PostgreSQL's takes."""
 
 
+def _where(table: Table, packers: Sequence[Callable[[object], bytes]], row: Sequence[object]) -> str:
+    """The column of the first value that does not fit, and the row by what names it, never a value of a person's."""
+    for column, pack, value in zip(table.columns, packers, row, strict=True):
+        try:
+            pack(value)
+        except _Unfit:
+            key = row[0].decode(errors="replace") if isinstance(row[0], bytes) else str(row[0])
+            of = f" of {key}" if _PLAIN_KEY.fullmatch(key) else ""
+            return f"{table.name}.{column}{of}"
+    return table.name
+
+
 def _pack_text(value: object) -> bytes:
     if value is None:
         return _NULL
     if not isinstance(value, bytes):
-        raise _Unfit("a number for a text")
+        raise _Unfit(f"a number for a text{_FOREIGN}")
     if not value.isascii():
         # As the bot itself reads what is no UTF-8: the MAC of its check does not fit it here and there.
         value = value.decode("utf-8", "replace").encode()
     if b"\0" in value:
-        raise _Unfit("a text with a NUL, which PostgreSQL does not take")
+        raise _Unfit(
+            "a text with a NUL, which PostgreSQL does not take, and which older versions of the bot may have written: "
+            "have the check erased (`kyc-bot erase`) or, where it is none, ask its developers"
+        )
     return _int4.pack(len(value)) + value
 
 
@@ -194,7 +212,7 @@ def _pack_bytes(value: object) -> bytes:
     if value is None:
         return _NULL
     if not isinstance(value, bytes):
-        raise _Unfit("a number for sealed bytes")
+        raise _Unfit(f"a number for sealed bytes{_FOREIGN}")
     return _int4.pack(len(value)) + value
 
 
@@ -202,7 +220,7 @@ def _pack_integer(value: object) -> bytes:
     if value is None:
         return _NULL
     if type(value) is not int:
-        raise _Unfit("something else for a whole number")
+        raise _Unfit(f"something else for a whole number{_FOREIGN}")
     return b"\0\0\0\x08" + _int8.pack(value)
 
 
@@ -210,7 +228,7 @@ def _pack_real(value: object) -> bytes:
     if value is None:
         return _NULL
     if not isinstance(value, float):
-        raise _Unfit("something else for a fraction")
+        raise _Unfit(f"something else for a fraction{_FOREIGN}")
     return b"\0\0\0\x08" + _float8.pack(value)
 
 

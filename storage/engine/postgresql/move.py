@@ -90,8 +90,11 @@ def move(
         if source.state is MoveState.INCOMING:
             raise DatabaseMoved(moved.told(source.state, source.move))
         source.require_whole(sealer)
-        if target.state not in (None, MoveState.INCOMING):
-            raise DatabaseFault(f"{target.name} holds a database of the bot already: name a place that is empty")
+        if target.state not in (None, MoveState.INCOMING) and not _was_left_to(source, target):
+            raise DatabaseFault(
+                f"{target.name} holds a database of the bot already: name a place that is empty. A server's, if "
+                "nothing in it is needed any more, is emptied by DROP DATABASE and CREATE DATABASE"
+            )
         begun = Move(id=secrets.token_hex(8), source=source.name, target=target.name, at=to_text(now))
         with source.held():
             carrier = _Carrier(source, target, sealer, begun, on_progress)
@@ -100,6 +103,15 @@ def move(
             source.mark(MoveState.LEFT, replace(arrived, before=source.move))
         _let_serve(target, arrived)
         return carrier.report
+
+
+def _was_left_to(source: Place, target: Place) -> bool:
+    """Whether a server's database serves nobody, and what was in it went on in the source: by a move, or its undoing.
+
+    It may be replaced, which a file may not: there nothing is left of the old one before the new one is whole.
+    """
+    is_left = target.state is MoveState.LEFT and target.move is not None and target.move.target == source.name
+    return is_left and isinstance(target, ServerPlace)
 
 
 def _end(source: Place, target: Place) -> None:

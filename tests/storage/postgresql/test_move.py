@@ -242,9 +242,8 @@ def test_a_record_that_was_altered_before_is_so_afterwards(file: Path, address: 
 
 def test_what_postgresql_cannot_hold_is_told_and_nothing_is_moved(file: Path, address: str) -> None:
     with closing(beside(file)) as db:
-        db.execute("UPDATE inbox SET ts = 'a' || char(0)")
-        db.execute("INSERT INTO alerts (kind, told_at) VALUES ('a' || char(0), 'x')")
-    with pytest.raises(NotCarried, match="alerts"):
+        db.execute("UPDATE verifications SET channel = 'C1' || char(0) WHERE ref = 'K-2'")
+    with pytest.raises(NotCarried, match=r"^verifications\.channel of K-2 holds a text with a NUL"):
         there(file, address)
     assert (state_of_file(file), state_of_server(address)) == (MoveState.SERVING, None)
 
@@ -500,6 +499,31 @@ def test_a_server_that_is_away_is_left_out_only_by_a_clear_word(file: Path, post
         undo(FilePlace(file))
     assert undo(FilePlace(file), yes=True) is None
     assert state_of_file(file) is MoveState.SERVING
+
+
+def test_what_was_taken_back_is_moved_once_more_to_the_same_server(file: Path, address: str) -> None:
+    there(file, address)
+    anyio.run(write, address, "check.lost")
+    undo(FilePlace(file), yes=True)
+    anyio.run(write, file, "check.seen")
+    report = there(file, address)
+    assert report is not None
+    assert report.verdict.is_sound
+    assert (state_of_file(file), state_of_server(address)) == (MoveState.LEFT, MoveState.SERVING)
+    with connected(address) as raw:
+        acts = {act for (act,) in raw.execute("SELECT act FROM audit").fetchall()}
+    assert "check.seen" in acts
+    assert "check.lost" not in acts
+
+
+def test_what_was_moved_on_elsewhere_is_not_replaced(file: Path, address: str, tmp_path: Path) -> None:
+    """It may still be what a move is taken back to."""
+    there(file, address)
+    back(address, tmp_path / "new.db")
+    shutil.copy(tmp_path / "new.db", tmp_path / "other.db")
+    with pytest.raises(DatabaseFault, match="emptied by DROP DATABASE"):
+        there(tmp_path / "other.db", address)
+    assert state_of_server(address) is MoveState.LEFT
 
 
 def test_a_killed_undo_is_run_once_more(file: Path, address: str) -> None:
