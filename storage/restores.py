@@ -1,4 +1,7 @@
-"""A database on a server that was taken back to an earlier state: what is under way is in doubt from then on."""
+"""A database on a server that was taken back to an earlier state: what is under way is in doubt from then on.
+
+By hand. Where a failover did it the first commit after it does the same by itself (`storage.engine.restored`).
+"""
 
 from collections.abc import Sequence
 from datetime import datetime

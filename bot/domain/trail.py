@@ -138,7 +138,8 @@ _OPERATIONS = {
     "purge.done": "What was over its time is erased; of how many checks, by clock",
     "database.moved": "`kyc-bot migrate-database` has brought everything here from another place; the id of the move",
     "database.move_undone": "That was taken back: what was written elsewhere since is not here; the id of the move",
-    "database.restored": "a backup was put in place (`restore`, `mark-restored`); until when it knows what happened",
+    "database.restored": "a backup was put in place (`restore`, `mark-restored`), or a server took over that may not "
+    "have the last commits; until when it knows what happened",
 }
 
 ACTS: Mapping[str, Act] = MappingProxyType(

@@ -7,7 +7,7 @@ from datetime import datetime
 from bot.errors import DatabaseInUse
 from bot.slack.client import VISIBLE_WITHIN
 from storage import instances
-from storage.engine.database import Database
+from storage.engine.database import Database, Transaction
 from storage.instances import Instance
 
 WATCH_SECONDS = 30
@@ -28,6 +28,8 @@ async def require_alone(
     Takes half a minute where one was killed, or was alive at the moment that the server was taken back to; `on_watch`
     hears of these first. Raises DatabaseInUse as soon as one shows that it lives.
     """
+    # The first commit on a server that may have lost some ends all of them by itself.
+    await database.write(_nothing)
     seen = {one.id: one for one in await database.read(instances.living)}
     if not seen:
         return
@@ -40,6 +42,10 @@ async def require_alone(
     for one in seen.values():
         if not await database.write(instances.end, one, now=now(), searched_in=VISIBLE_WITHIN):
             raise DatabaseInUse(told([one]))
+
+
+def _nothing(_tx: Transaction) -> None:
+    """A commit without a change."""
 
 
 def told(living: list[Instance]) -> str:

@@ -69,6 +69,10 @@ class RecordVersions:
         )
         return kept.total == total % _MODULUS if kept is not None else not packed
 
+    def forget(self) -> None:
+        """What the database has lost counts no more, and nothing else is known either."""
+        self._at_start, self._since = (array("Q"), array("L")), {}
+
     def keep(self, written: Mapping[str, int]) -> None:
         """A commit has made these the latest versions."""
         # First the versions, then the number: whoever begins to read in between sees the new ones, and may not see

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any, Protocol
 
 from bot.errors import RecordAltered
-from storage.engine import chain, kept_sums, macs
+from storage.engine import chain, kept_sums, macs, record_versions
 from storage.engine.chain import Head
 from storage.engine.record_versions import RecordSum, RecordVersions, versions_in
 from storage.engine.sealing import Sealer
@@ -43,6 +43,11 @@ class Alterations:
             if new := [ref for ref in refs if ref not in self._known]:
                 self._known |= frozenset(new)
                 self._news += new
+
+    def forget(self) -> None:
+        """Whatever proves altered from now on is found anew."""
+        with self._lock:
+            self._known, self._news = frozenset(), []
 
     def take_news(self) -> list[str]:
         """What was noted since the last time; each check once."""
@@ -167,6 +172,19 @@ class WriterMacs:
         if kept is None and next(versions_in(self._connection), None) is not None:
             self._found.is_older = True
         self._found.is_cut = self._sum.head != chain.last(self._connection)
+
+    def begin_anew(self) -> None:
+        """In a group, before its first function: the database has lost commits, or may have.
+
+        What is remembered of them counts no more. It is taken as a start takes it, from what there is now.
+        """
+        self._versions.forget()
+        self._found.forget()
+        if record_versions.are_at_most(self._witness, record_versions.AT_ONCE):
+            self._found.is_older |= self._versions.learn(self._witness, self._sealer) is False
+        self._sum = self._next_sum = RecordSum.read(self._connection, self._sealer) or RecordSum.new()
+        if self._others_write:
+            self._asked = self._ask_for_sum()
 
     def begin_group(self) -> None:
         """Before the first function of a commit, once nobody else can commit."""

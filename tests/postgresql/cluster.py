@@ -226,6 +226,18 @@ class Cluster:
         self._wait_for(lambda: self.sql(following) == name, f"{name} does not follow")
         return other
 
+    def wait_for_none(self) -> None:
+        """From now on no commit waits for a standby."""
+        self.sql("ALTER SYSTEM RESET synchronous_standby_names; SELECT pg_reload_conf()")
+        self._wait_for(lambda: self.sql("SHOW synchronous_standby_names") == "", "commits wait for a standby")
+
+    def leave_behind(self, standby: "Cluster") -> None:
+        """The standby has all that is stored by now, and hears of nothing that comes."""
+        has_all = f"SELECT pg_last_wal_replay_lsn() >= '{self.sql('SELECT pg_current_wal_lsn()')}'"
+        self._wait_for(lambda: standby.sql(has_all) == "t", "its standby does not follow")
+        standby.sql("ALTER SYSTEM SET primary_conninfo = ''; SELECT pg_reload_conf()")
+        self._wait_for(lambda: self.sql("SELECT COUNT(*) FROM pg_stat_replication") == "0", "its standby follows")
+
     def promote(self) -> None:
         """A standby becomes the primary: it takes writes when this returns."""
         self.sql("SELECT pg_promote(true, 60)")

@@ -62,7 +62,7 @@ from storage import (
     trail_check,
     trail_people,
 )
-from storage.engine import kept_sums, record_versions
+from storage.engine import kept_sums, record_versions, restored
 from storage.engine.connection import TrackedConnection
 from storage.engine.database import Transaction
 from storage.engine.record_versions import RecordVersions
@@ -644,9 +644,12 @@ def stories(known: Mapping[str, Any]) -> dict[str, Callable[[Transaction], objec
     def moved(tx: Transaction) -> None:
         checks.move(tx, single, State.REJECTED, now=NOW)
 
+    def lost_by_a_failover(tx: Transaction) -> None:
+        restored.doubt_lost(tx.connection)
+
     told = (held_while_the_clock_was_set, erased_with_words, posted, altered, erased_in_slack, moved)
-    more = (kept_in_slack_and_called_due, customers_beside_the_trail, looked_for_nobody, summed, _of_a_link(single))
-    return {story.__name__: story for story in (*told, *more)}
+    more = (kept_in_slack_and_called_due, customers_beside_the_trail, looked_for_nobody, summed, lost_by_a_failover)
+    return {story.__name__: story for story in (*told, *more, _of_a_link(single))}
 
 
 def _of_a_link(ref: str) -> Callable[[Transaction], object]:

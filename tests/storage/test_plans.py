@@ -83,6 +83,7 @@ WHOLE: Mapping[str, str] = {
     "trail_people.py forget_looks_of_older_keys": "once, at the end of `kyc-bot rekey`",
     "erasures.py countries": "once for each wish to erase, along one narrow index",
     "exports.py count": "counts a span of days, once for each export, along an index of times",
+    "engine/restored.py doubt_lost": "once, after a failover that may have lost commits",
     "engine/kept_sums.py digest": "a row for each day that was summed, along an index without the sums",
 }
 """What may read all there is, or sort it, and why."""

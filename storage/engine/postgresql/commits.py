@@ -17,10 +17,12 @@ from typing import Any
 import structlog
 
 from bot.errors import DatabaseFault, DatabaseUnusable
+from storage.engine import restored
 from storage.engine.group import CommitGroup, TransactionEnded, Writer
 from storage.engine.membership import NOW, PROOF, Membership
 from storage.engine.postgresql.connection import PostgresqlConnection
 from storage.engine.postgresql.faults import ConnectionLost, PlansOutdated, lost
+from storage.engine.postgresql.losses import WAITS, Losses
 from storage.engine.postgresql.notes import PostgresqlNotes
 from storage.engine.postgresql.server import Server
 from storage.engine.postgresql.stop import Stop
@@ -36,13 +38,12 @@ SHAPE_SECONDS = 60.0
 a second."""
 _MOST_BYTES = 7_000
 """A notification holds less than 8,000."""
-_LOCK = "SELECT one FROM writer WHERE one = 1 AND state = 'serving' FOR UPDATE"
+_LOCK = f"SELECT {WAITS} FROM writer WHERE one = 1 AND state = 'serving' FOR UPDATE"
 _LOCK_AS_IT_IS = "SELECT one FROM writer WHERE one = 1 FOR UPDATE"
 _NUMBER = """
     INSERT INTO groups (instance, last_group) VALUES (?, ?)
     ON CONFLICT (instance) DO UPDATE SET last_group = excluded.last_group, at = excluded.at
     """
-_NUMBER_BEFORE = "SELECT last_group FROM groups WHERE instance = ?"
 _LAST_NUMBER = "UPDATE groups SET at = clock_timestamp() WHERE instance = ? RETURNING last_group"
 _PROOF = f"{PROOF.format(now=NOW[Dialect.POSTGRESQL]).replace(':instance', '?')} RETURNING 1"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
@@ -81,11 +82,10 @@ class PostgresqlWriter(Writer):
         """In seconds of `monotonic`."""
         self._notes = PostgresqlNotes(connection)
         self._id = secrets.token_hex(8)  # its own: a process may have two databases open, or begin anew as another
-        self._group = self._stored = ""
-        """The number of the group at hand, and that of the last one known to be stored."""
-        self._before: Later[list[tuple[Any, ...]]] | None = None
-        self._is_new = False
-        """It may be another server than the one that has confirmed the last group."""
+        self._group = ""
+        """The number of the group at hand."""
+        self._losses = Losses(connection, self._id)
+        self._losses.connected(witness)
         self._is_serving: Later[list[tuple[Any, ...]]] = list
         self._is_proven: Later[list[tuple[Any, ...]]] = list
 
@@ -133,7 +133,7 @@ class PostgresqlWriter(Writer):
         self.connection.roll_back()
         self.connection.begin()
         self._is_serving = self.connection.fetch_later(_LOCK)
-        self._before = self.connection.fetch_later(_NUMBER_BEFORE, (self._id,)) if self._is_new else None
+        self._losses.ask()
         self.connection.run_later(_NUMBER, (self._id, self._group))
         if self._identity.joined:
             self._is_proven = self.connection.fetch_later(_PROOF, (self._identity.instance,))
@@ -148,24 +148,30 @@ class PostgresqlWriter(Writer):
             raise DatabaseFault(
                 "the database was moved away, or a move into it is not finished: see `kyc-bot migrate-database`"
             )
-        self._compare_with_before()
-        if self._identity.joined and not self._is_proven():
+        is_ended = self._look_for_losses(waits=bool(self._is_serving()[0][0]))
+        if self._identity.joined and (is_ended or not self._is_proven()):
             self._identity.begin_anew(self.connection)
         super()._run_all(group)
 
-    def _compare_with_before(self) -> None:
-        """On a server that has replaced another: tell if it has not all that the other had confirmed."""
-        if self._before is None:
-            return
-        before, self._is_new = self._before(), False
-        if self._stored and before and before != [(self._stored,)]:
+    def _look_for_losses(self, *, waits: bool) -> bool:
+        """On a server that has replaced another: doubt what is under way, unless it has all that was confirmed.
+
+        Before any function runs, and stored with them. Whether this process was ended by it, as all are.
+        """
+        loss = self._losses.find(waits=waits)
+        if loss.is_certain:
             log.error("database.commits_lost")
             if self._macs:
                 self._macs.note_older()
+        if loss.must_doubt:
+            log.warning("database.doubted", known_until=restored.doubt_lost(self.connection))
+        if self._macs and (loss.is_certain or loss.must_doubt or loss.was_doubted):
+            self._macs.begin_anew()
+        return loss.must_doubt
 
     def _end(self, group: CommitGroup) -> None:
         self._commit(group)
-        self._stored = self._group
+        self._losses.stored(self._group)
 
     def _commit(self, group: CommitGroup) -> None:
         self._tell_others(dict.fromkeys(group.topics))
@@ -254,9 +260,9 @@ class PostgresqlWriter(Writer):
     def _connect_anew(self) -> None:
         """Both, and the readers after them: what they were connected to may have been replaced."""
         self._server.replaced()
-        self._is_new = True
         self.connection.reconnect()
         self._witness.reconnect()
         if self._witness.server != self.connection.server:
             self._witness.close()
             raise lost("two of its servers take changes")
+        self._losses.connected(self._witness)

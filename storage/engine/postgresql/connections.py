@@ -124,7 +124,7 @@ class PostgresqlConnections:
             with told():
                 if not schema.exists(connection, "groups"):
                     raise DatabaseFault("the bot has never been started with this database")
-                connection.execute("DELETE FROM groups WHERE at < clock_timestamp() - INTERVAL '1 day'")
+                connection.execute("DELETE FROM groups WHERE at < clock_timestamp() - INTERVAL '30 days'")
         finally:
             connection.close()
 
