@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import psycopg
 
-from bot.domain.database_address import DatabaseAddress
+from bot.domain.database_address import DatabaseAddress, Host
 from bot.errors import DatabaseFault, DatabaseUnusable
 from storage.engine.postgresql.stop import Stop
 from storage.engine.postgresql.touched import SETTING as NOTES
@@ -103,6 +103,8 @@ class Server:
         self._address = address
         self._stop = stop
         self._losses = count(1)
+        self._last: Host | None = None
+        """The host that let us in last."""
         self.epoch = 0
         """Counts how often the writer had to connect anew: whoever reads by an older connection may be looking at a
         server that has been replaced."""
@@ -136,13 +138,17 @@ class Server:
             [given, *(f"-c {name}={_escaped(value)}" for name, value in role.settings().items())]
         ).strip()
         troubles: list[str] = []
-        for host in self._address.hosts:
+        # The last one first: of a host that is frozen nobody hears for as long as it may take to connect.
+        for host in sorted(self._address.hosts, key=lambda host: host != self._last):
             if self._stop.is_asked and troubles:
                 break
             try:
-                return psycopg.connect(**conninfo | {"host": host.name, "port": host.port}, autocommit=True)
+                connection = psycopg.connect(**conninfo | {"host": host.name, "port": host.port}, autocommit=True)
             except psycopg.Error as error:
                 troubles.append(trouble_of(error))
+                continue
+            self._last = host
+            return connection
         raise DatabaseUnusable(f"the database cannot be used: {'; '.join(dict.fromkeys(troubles))}")
 
 

@@ -1,8 +1,11 @@
 """How connections are opened: what they are set to, and what an operator hears where none comes about."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -63,6 +66,20 @@ def test_where_nobody_listens_it_is_said_and_the_next_host_is_asked(postgresql: 
     with pytest.raises(DatabaseUnusable, match="no server listens there"):
         Server(nobody, Stop()).connect(READER)
     Server(replace(nobody, hosts=(*nobody.hosts, *address.hosts)), Stop()).connect(READER).close()
+
+
+def test_a_host_that_is_frozen_is_waited_for_once(postgresql: Cluster, empty_database: str) -> None:
+    """It takes the connection, and says nothing. Whoever was let in by the other one asks that first from then on."""
+    with socket.create_server(("127.0.0.1", 0)) as frozen:
+        port = frozen.getsockname()[1]
+        hosts = (Host("127.0.0.1", port), Host("127.0.0.1", postgresql.port))
+        opening, times = Server(replace(parse(empty_database), hosts=hosts), Stop()), [monotonic()]
+        for _connection in range(3):
+            opening.connect(READER).close()
+            times.append(monotonic())
+    first, *others = (after - before for before, after in pairwise(times))
+    assert first > 2
+    assert max(others) < first / 2
 
 
 def test_what_the_server_refuses_is_told_without_a_name_or_a_password(postgresql: Cluster) -> None:
