@@ -59,10 +59,31 @@ def move_once(tx: Transaction, *, known: int, by: timedelta, before: datetime, n
     `known`: how often they had been moved when the caller's clock was last right. Gives how often they are now.
     """
     count = moves(tx)
-    if count == known:
-        move(tx, by=by, before=before, now=now)
-        count += 1
-        meta.keep(tx, _MOVES, str(count))
+    if count != known:
+        seen(tx, now=now)  # by its older clock the caller may have noted later since
+        return count
+    move(tx, by=by, before=before, now=now)
+    return _moved(tx)
+
+
+def recover(tx: Transaction, *, now: datetime, tolerance: timedelta) -> timedelta | None:
+    """By how much the clock was set back while nobody looked, with all timers moved; None when it was not.
+
+    How long nobody looked is not known then, so nothing counts as waited for meanwhile: late rather than never. Of
+    several instances whoever has moved the timers has noted how late it is since, so that no other moves them again.
+    """
+    before = last_seen(tx)
+    if before is None or before - now < tolerance:
+        seen(tx, now=now)
+        return None
+    move(tx, by=now - before, before=before, now=now)
+    _moved(tx)
+    return now - before
+
+
+def _moved(tx: Transaction) -> int:
+    count = moves(tx) + 1
+    meta.keep(tx, _MOVES, str(count))
     return count
 
 

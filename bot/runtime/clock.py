@@ -129,11 +129,7 @@ class ClockWatch:
 
     async def recover(self) -> None:
         """At start: a clock that was set back while the bot was down left its timers too far ahead."""
-        if self.are_several:
-            # Others may have seen it, and moved them already. Without any, what waits does so for longer.
-            self._moves = await self.database.read(timers.moves)
-            return
-        step = await self.database.write(_recover, self.clock.now())
+        step, self._moves = await self.database.write(_recover, self.clock.now())
         if step is not None:
             self._report(step)
 
@@ -152,17 +148,9 @@ class ClockWatch:
         self.health.note(Degraded.CLOCK_STEP, f"set {way} by {spoken(abs(step))}; since then it shows {at}")
 
 
-def _recover(tx: Transaction, now: datetime) -> timedelta | None:
-    """By how much the clock was set back while nobody looked, with all timers moved; None when it was not.
-
-    How long the bot was down is not known then, so nothing counts as waited for meanwhile: late rather than never.
-    """
-    before = timers.last_seen(tx)
-    if before is None or before - now < TOLERANCE:
-        timers.seen(tx, now=now)
-        return None
-    timers.move(tx, by=now - before, before=before, now=now)
-    return now - before
+def _recover(tx: Transaction, now: datetime) -> tuple[timedelta | None, int]:
+    """With how often the timers were moved by then."""
+    return timers.recover(tx, now=now, tolerance=TOLERANCE), timers.moves(tx)
 
 
 @dataclass(slots=True, eq=False)

@@ -423,38 +423,61 @@ async def test_all_of_them_go_by_the_databases_clock(tmp_path: Path) -> None:
         assert clock.now() - before == timedelta(seconds=5)
 
 
+async def watching(our: Site) -> tuple[Process, Time, ClockWatch]:
+    """An instance, by how much its clock shows later than noon, and who looks after that clock."""
+    process, wall = await our.starts(), Time(0)
+    watch = ClockWatch(
+        clock=Clock(wall=lambda: NOON + timedelta(seconds=wall()), since_boot=process.since_boot),
+        database=process.database,
+        health=process.health,
+        on_step=lambda _step: None,
+        are_several=True,
+    )
+    return process, wall, watch
+
+
+async def due_at(process: Process) -> datetime:
+    return from_text(await process.database.read(lambda tx: tx.value("SELECT due_at FROM posts")))
+
+
 async def test_one_of_them_moves_the_timers_when_their_clock_is_set(tmp_path: Path) -> None:
     async with site(tmp_path) as our:
         hour = timedelta(hours=1)
-        clocks = []
-        for _instance in range(2):
-            process, wall = await our.starts(), Time(0)
-            clock = Clock(wall=lambda wall=wall: NOON + timedelta(seconds=wall()), since_boot=process.since_boot)  # type: ignore[misc]
-            watch = ClockWatch(
-                clock=clock,
-                database=process.database,
-                health=process.health,
-                on_step=lambda _step: None,
-                are_several=True,
-            )
+        clocks = [await watching(our), await watching(our)]
+        for _process, _wall, watch in clocks:
             await watch.recover()
-            clocks.append((process, wall, watch))
         process = clocks[0][0]
         await process.database.write(
             outbox.enqueue, PostKind.ALERT, key="1", destination="D1", now=NOON, payload={}, ref=None
         )
-
-        async def due_at() -> datetime:
-            post = await process.database.read(lambda tx: tx.value("SELECT due_at FROM posts"))
-            return from_text(post)
-
         for times in (1, 2):
             for _process, wall, _watch in clocks:
                 wall.seconds += hour.total_seconds()
             for _process, _wall, watch in clocks:
                 await watch.tick()
                 await watch.tick()
-            assert await due_at() == NOON + times * hour
+            assert await due_at(process) == NOON + times * hour
+
+
+async def test_a_clock_that_was_set_back_while_none_looked_delays_nothing(tmp_path: Path) -> None:
+    async with site(tmp_path) as our:
+        hour = timedelta(hours=1)
+        process, wall, watch = await watching(our)
+        wall.seconds = hour.total_seconds()
+        await watch.tick()
+        await process.database.write(
+            outbox.enqueue, PostKind.ALERT, key="1", destination="D1", now=NOON + hour, payload={}, ref=None
+        )
+        await watch.keep_seen()
+        # One starts after it was set back, the other has yet to notice, and a third one starts.
+        wall.seconds = 0
+        for starts in (1, 2):
+            _another, _wall, its_watch = await watching(our)
+            await its_watch.recover()
+            assert await due_at(process) == NOON, starts
+            await watch.keep_seen()  # by a clock that is late
+            await watch.tick()
+            assert await due_at(process) == NOON, starts
 
 
 async def test_who_leaves_is_gone_at_once(tmp_path: Path) -> None:

@@ -499,6 +499,7 @@ _OF_FUNCTION: Mapping[str, Mapping[str, Any]] = {
     "search.by_job": {"job_id": "invented"},
     "timers.move": {"by": timedelta(hours=1)},
     "timers.move_once": {"by": timedelta(hours=1)},
+    "timers.recover": {"tolerance": timedelta(seconds=2)},
     "trail_check.compare_lines": {"before": trail_check.Progress()},
     "trail_check.compare_records": {"before": trail_check.RecordProgress()},
     "trail_people.forget_prints": {"prints": ("invented",)},
