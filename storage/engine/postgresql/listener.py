@@ -57,13 +57,16 @@ class Listener:
         was_away = False
         while not self._stop.is_asked:
             try:
-                connection = PostgresqlConnection(lambda: self._server.connect(LISTENER), self._stop)
+                connection = PostgresqlConnection(
+                    lambda: self._server.connect(LISTENER), self._stop, epoch=lambda: self._server.epoch
+                )
             except DatabaseFault:
                 was_away = True
                 self._stop.wait(_PAUSE_SECONDS)
                 continue
             try:
                 self._listen(connection, was_away=was_away)
+                was_away = True
             except (DatabaseFault, StatementRefused) as error:  # also of a server that knows no LISTEN
                 log.info("database.listener_lost", why=str(error))
                 was_away = True
@@ -75,7 +78,8 @@ class Listener:
         connection.execute(f"LISTEN {CHANNEL}")
         if was_away:
             self._tell(None)
-        while not self._stop.is_asked:
+        # A server that hangs keeps the connection, and says nothing, while the writer has found the one in its place.
+        while not (self._stop.is_asked or connection.is_out_of_date):
             for process, said in connection.notifications(_LOOK_SECONDS, woken=self._woken):
                 if not self._is_ours(process):
                     self._tell(said.split("\n") if said else None)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from threading import Event
 from time import monotonic
 from typing import Any
@@ -441,6 +441,50 @@ async def test_a_standby_that_is_promoted_has_all_that_was_stored() -> None:
             await asyncio.to_thread(standby.promote)
             assert await database.write(count_up) == 21
             assert await database.read(read_count) == "21"
+
+
+async def test_whoever_listened_to_a_server_that_hangs_hears_the_one_in_its_place() -> None:
+    """Its connections stay open, and nothing comes on them: only the writer finds out, whose patience ends."""
+    with cluster() as server:
+        site = Site(server)
+        standby = server.standby()
+        async with site.opened(server.port, standby.port) as one, site.opened(server.port, standby.port) as other:
+            heard: list[str] = []
+            other.subscribe("work", lambda: heard.append("work"))
+            await one.write(count_up)
+            await until(lambda: site.listening() == 2)
+            await asyncio.to_thread(server.freeze)
+            await asyncio.to_thread(standby.promote)
+            for database in (one, other):
+                with suppress(DatabaseUnusable):  # if nobody had taken over before its second try
+                    await database.write(count_up)
+            listeners = "SELECT COUNT(*) FROM pg_stat_activity WHERE query = 'LISTEN kyc_bot'"
+            await until(lambda: standby.sql(listeners) == "2" and bool(heard))  # meanwhile anything may have been woken
+            heard.clear()
+            await one.write(lambda tx: tx.wake("work"))
+            await until(lambda: bool(heard))
+            server.thaw()
+
+
+async def test_a_statement_that_is_given_up_fails_its_function_alone(site: Site) -> None:
+    def wait(tx: Transaction) -> None:
+        count_up(tx)
+        begun.set()
+        tx.value("SELECT COUNT(*) FROM (SELECT pg_sleep(30)) AS slept")
+
+    begun = Event()
+    async with site.opened() as database:
+        writing = asyncio.gather(
+            *(database.write(function) for function in (count_up, wait, count_up)), return_exceptions=True
+        )
+        await asyncio.to_thread(begun.wait)
+        running = f"FROM pg_stat_activity WHERE datname = '{site.name}' AND query LIKE 'SELECT COUNT%pg_sleep%'"
+        await until(lambda: site.sql(f"SELECT COUNT(*) {running} AND pid <> pg_backend_pid() AND {WRITERS}") == "1")
+        site.sql(f"SELECT pg_cancel_backend(pid) {running} AND {WRITERS}")
+        outcomes = await writing
+    assert (outcomes[0], outcomes[2]) == (1, 2)
+    assert "a statement took too long, or was cancelled" in str(outcomes[1])
+    assert site.count() == 2
 
 
 async def test_what_no_standby_has_yet_is_not_said_to_be_stored() -> None:
