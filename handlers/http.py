@@ -54,9 +54,7 @@ def web(
         except TimeoutError:
             return Response(status_code=408, headers={"Connection": "close"})
         finally:
-            reading.cancel()
-            # Also of what has ended: a sender may have left before anybody waited for the body.
-            await asyncio.gather(reading, return_exceptions=True)
+            await _end(reading)
         return Response(status_code=answer.value)
 
     async def alive(_request: Request) -> Response:
@@ -95,6 +93,15 @@ def web(
         hosts=hosts_of(bot.settings.public_url, socket_mode=bot.settings.socket_mode),
         on_refused=bot.metrics.http_refused,
     )
+
+
+async def _end(reading: asyncio.Task[bytes | None]) -> None:
+    """Read no more of a body."""
+    if not reading.done():
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    elif not reading.cancelled():
+        reading.exception()  # counts as heard: a sender may have left before anybody waited for the body
 
 
 def _both(path: str, endpoint: Callable[[Request], Awaitable[Response]], **more: Any) -> list[Route]:

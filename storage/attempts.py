@@ -93,6 +93,16 @@ def latest(tx: Transaction, ref: str) -> Attempt | None:
     return _attempt(tx, row) if row is not None else None
 
 
+def latest_job(tx: Transaction, ref: str) -> str | None:
+    """The id of its job alone: each message of Smile ID asks for it."""
+    sql = """
+        SELECT a.job_id FROM attempts a JOIN verifications v ON v.ref = a.ref AND v.round = a.round
+        WHERE a.ref = :ref ORDER BY a.number DESC LIMIT 1
+        """
+    job_id: str | None = tx.value(sql, ref=ref)
+    return job_id
+
+
 def of_check(tx: Transaction, ref: str) -> list[Attempt]:
     """Every attempt of every round, oldest first."""
     rows = tx.rows("SELECT * FROM attempts WHERE ref = :ref ORDER BY round, number", ref=ref)

@@ -108,16 +108,19 @@ def intend(tx: Transaction, post_id: str, *, now: datetime) -> None:
 def done(tx: Transaction, post_id: str, *, channel: str | None, ts: str | None, now: datetime) -> None:
     """It is posted in Slack. Those of its own conversation wait for the pause that Slack asks for after each."""
     _set(tx, post_id, state="done", leased_until=None, channel=channel, ts=ts, done_at=now, error=None)
-    if _are_due_elsewhere(tx, str(tx.value("SELECT lane FROM posts WHERE id = :id", id=post_id))):
+    if _are_due_elsewhere(tx, post_id):
         # One that mentions this one may have waited for it.
         tx.wake(OUTBOX)
 
 
-def _are_due_elsewhere(tx: Transaction, destination: str) -> bool:
+def _are_due_elsewhere(tx: Transaction, post_id: str) -> bool:
     """Whether a post of another conversation is due, found by one step along the index on either side."""
-    before = "SELECT 1 FROM posts WHERE state = 'due' AND lane < :destination LIMIT 1"
-    after = "SELECT 1 FROM posts WHERE state = 'due' AND lane > :destination LIMIT 1"
-    return tx.exists(before, destination=destination) or tx.exists(after, destination=destination)
+    sql = """
+        SELECT 1 FROM posts p WHERE p.id = :id AND (
+            EXISTS (SELECT 1 FROM posts o WHERE o.state = 'due' AND o.lane < p.lane)
+            OR EXISTS (SELECT 1 FROM posts o WHERE o.state = 'due' AND o.lane > p.lane))
+        """
+    return tx.exists(sql, id=post_id)
 
 
 def keep_file(tx: Transaction, post_id: str, payload: Mapping[str, str]) -> None:

@@ -272,8 +272,9 @@ def release(tx: Transaction, receipt_id: str) -> str:
 
 def find(tx: Transaction, receipt_id: str) -> Receipt | None:
     """None of a check whose record was altered, as of everything that is told of a message."""
-    row = tx.row("SELECT * FROM receipts WHERE id = :id", id=receipt_id)
-    return _receipt(tx, row) if row is not None and not _is_altered(tx, row["job_id"]) else None
+    sql = "SELECT r.*, a.ref FROM receipts r JOIN attempts a ON a.job_id = r.job_id WHERE r.id = :id"
+    row = tx.row(sql, id=receipt_id)
+    return _receipt(tx, row) if row is not None and not tx.altered([row["ref"]]) else None
 
 
 def _is_altered(tx: Transaction, job_id: str) -> bool:
@@ -293,10 +294,11 @@ def of_check(tx: Transaction, ref: str) -> list[Receipt]:
 def of_job(tx: Transaction, job_id: str) -> list[Receipt]:
     """Everything said about one job and trusted, oldest first."""
     sql = """
-        SELECT * FROM receipts WHERE job_id = :job_id AND fate NOT IN ('refused', 'released') ORDER BY received_at, id
+        SELECT r.*, a.ref FROM receipts r CROSS JOIN attempts a ON a.job_id = r.job_id
+        WHERE r.job_id = :job_id AND r.fate NOT IN ('refused', 'released') ORDER BY r.received_at, r.id
         """
     rows = tx.rows(sql, job_id=job_id)
-    return [_receipt(tx, row) for row in rows] if not _is_altered(tx, job_id) else []
+    return [_receipt(tx, row) for row in rows] if not tx.altered({row["ref"] for row in rows}) else []
 
 
 def newest(tx: Transaction, ref: str) -> str | None:

@@ -254,9 +254,10 @@ class Settlement:
             )
             refresh.check_changed(tx, check.ref, now=now)
         is_approval = ruling.tell is PostKind.RESULT and target is State.APPROVED
-        doubt = self._doubt(tx, checks.get(tx, check.ref)) if is_approval else None
+        moved = checks.get(tx, check.ref)
+        doubt = self._doubt(tx, moved) if is_approval else None
         calls = ruling.tell is not None and needs_eyes(ruling, received.reading, doubt)
-        agreement = transitions.settle(tx, check.ref, now=now, needs_eyes=calls)
+        agreement = transitions.settle(tx, moved, now=now, needs_eyes=calls)
         if reason in POLLED_REASONS:
             # It may come from a state in which the job was no longer polled.
             attempts.ask_soon(tx, attempt.job_id, at=now + self.settings.poll_after)
@@ -303,8 +304,7 @@ def _is_news(check: Check, *, before: RecordMatch) -> bool:
 
 def is_replaced(tx: Transaction, attempt: Attempt) -> bool:
     """Whether a newer attempt counts instead, or will: a check that is run again waits for its own."""
-    latest = attempts.latest(tx, attempt.ref)
-    return latest is None or latest.job_id != attempt.job_id
+    return attempts.latest_job(tx, attempt.ref) != attempt.job_id
 
 
 def situation_of(check: Check, attempt: Attempt, codes_told: frozenset[str]) -> Situation:

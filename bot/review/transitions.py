@@ -155,12 +155,13 @@ def _open(tx: Transaction, check: Check, *, now: datetime) -> None:
     refresh.check_changed(tx, check.ref, now=now)
 
 
-def settle(tx: Transaction, ref: str, *, now: datetime, needs_eyes: bool) -> Agreement | None:
+def settle(tx: Transaction, check: Check, *, now: datetime, needs_eyes: bool) -> Agreement | None:
     """After Smile ID's final result: whether it agrees with a reviewer's decision; None where nobody has decided.
 
-    An open review is closed, unless the result `needs_eyes` itself: then its claimer keeps it.
+    `check` is as the result has left it. An open review is closed, unless the result `needs_eyes` itself: then its
+    claimer keeps it.
     """
-    check = checks.get(tx, ref)
+    ref = check.ref
     if check.state not in FINAL or check.verdict_outcome is None:
         return None
     review = reviews.find(tx, ref)
