@@ -9,6 +9,7 @@ goes on when the other one has done everything (`MOMENTS`): with a fence that is
 """
 
 import asyncio
+import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
@@ -207,11 +208,12 @@ async def answers_held(line: Proxy) -> AsyncIterator[AsyncIterator[Held]]:
 
 
 async def started(world: Several) -> None:
-    """Until an instance has asked whatever it asks once after its start."""
+    """Until an instance has asked whatever it asks once after its start, none of which is counted."""
     before = -1
     while before != world.seen.total():
         before = world.seen.total()
         await asyncio.sleep(QUIET_SECONDS)
+    world.seen.clear()
 
 
 async def play(points: Sequence[P], one: Callable[[P], Awaitable[Counts]]) -> dict[P, Counts]:
@@ -223,7 +225,9 @@ async def play(points: Sequence[P], one: Callable[[P], Awaitable[Counts]]) -> di
             try:
                 return await one(point)
             except Exception as fault:  # noqa: BLE001 - the others are worth knowing all the same
-                return Counts(asked=1, lost=1, details=[f"{point}: {fault!r}"])
+                here = [frame for frame in traceback.extract_tb(fault.__traceback__) if "/tests/" in frame.filename]
+                where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(here))
+                return Counts(asked=1, lost=1, details=[f"{point}: {fault!r} in {where}"])
 
     return dict(zip(points, await asyncio.gather(*map(seated, points)), strict=True))
 
