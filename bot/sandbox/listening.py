@@ -13,14 +13,15 @@ _TURNS = 3
 """Of the loop, until a connection that was taken from its port is known to the server."""
 
 
-caller: ContextVar[int] = ContextVar("caller")
-"""The port at the other end of the connection whose request is being answered: which of several clients it is."""
+caller: ContextVar[tuple[int, int]] = ContextVar("caller")
+"""Ports of the connection whose request is being answered, the other end's first: which of several clients it is."""
 
 
 @web.middleware
 async def _note_caller(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.transport is not None:
-        caller.set(request.transport.get_extra_info("peername")[1])
+        there, here = (request.transport.get_extra_info(name)[1] for name in ("peername", "sockname"))
+        caller.set((there, here))
     return await handler(request)
 
 
