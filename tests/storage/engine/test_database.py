@@ -1,4 +1,7 @@
-"""The writer thread, its groups and the readers, on real SQLite files."""
+"""The writer thread, its groups and the readers, on real SQLite files.
+
+Not on a server, which takes no schema but the bot's own: what its groups hold is in `tests/storage/postgresql`.
+"""
 
 from __future__ import annotations
 
