@@ -126,7 +126,8 @@ coverage: .venv/ready
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-# Every fault, where `make faults-sample` plays some; kills at commits need `strace`. About a quarter of an hour.
+# Every fault, where `make faults-sample` plays some; kills at commits need `strace`. About half an
+# hour, and two more where PostgreSQL is installed.
 faults: .venv/ready
 	$(BIN)/pytest -q -s --all-faults tests/faults
 
