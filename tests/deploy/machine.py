@@ -65,7 +65,8 @@ class Machine:
         return [
             *("nsenter", "--mount", f"--target={self.pid}", "--"),
             *("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"),
-            *("env", "-i", *(f"{name}={value}" for name, value in wanted.items())),
+            # Whoever plays these in the background ignores INT, and with `nohup` HUP: a login shell does not.
+            *("env", "-i", "--default-signal=HUP,INT", *(f"{name}={value}" for name, value in wanted.items())),
             *("sh", "-c", f"cd {shlex.quote(str(self.cwd))} && {line}"),
         ]
 
