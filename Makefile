@@ -126,8 +126,8 @@ coverage: .venv/ready
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-# Every fault, where `make faults-sample` plays some; kills at commits need `strace`. About half an
-# hour, and two more where PostgreSQL is installed.
+# Every fault, where `make faults-sample` plays some; kills at commits need `strace`. About half an hour with SQLite, and
+# two hours more where PostgreSQL can be started.
 faults: .venv/ready
 	$(BIN)/pytest -q -s --all-faults tests/faults
 
