@@ -49,9 +49,11 @@ async def _figures() -> list[Figure]:
         work = f"rows of a file, {milliseconds} ms per call"
         found.append(Figure(work=work, rounds=rates, unit="/s", goal=Goal.AT_LEAST, bound=bound))
     async with _place(0) as world:
-        waits = await _waits_of_forms(world)
+        await _rows_a_second(world, WARM_UP, first=0)
+        # Beside one file some seventy forms are sent: the 99th percentile of these alone is the slowest one.
+        waits = [wait for turn in range(1, ROUNDS + 1) for wait in await _waits_of_forms(world, first=turn * LONG)]
     slowest = [percentile(waits, 0.99) * 1e3]
-    work = f"a form to its answer, beside a file of {LONG:,}: 99th percentile"
+    work = f"a form to its answer, beside files of {LONG:,}: 99th percentile of some two hundred"
     return [*found, Figure(work=work, rounds=slowest, unit="ms", goal=Goal.AT_MOST, bound=100.0)]
 
 
@@ -73,10 +75,10 @@ async def _rows_a_second(world: Site, rows: int, *, first: int) -> float:
     return rows / await _sent(world, batch, rows=rows)
 
 
-async def _waits_of_forms(world: Site) -> list[float]:
+async def _waits_of_forms(world: Site, *, first: int) -> list[float]:
     """Seconds from each form's submission to its answer, all while a long file is being sent."""
     waits: list[float] = []
-    moving = asyncio.create_task(_sent(world, await _drop(world, rows=LONG, first=0), rows=LONG))
+    moving = asyncio.create_task(_sent(world, await _drop(world, rows=LONG, first=first), rows=LONG))
     while not moving.done():
         form = await world.form()
         began = time.perf_counter()
