@@ -57,7 +57,6 @@ REASONS: Mapping[str, str] = {
     "batches.unapproved_checks": "counts what one person sent of files, for each file: within a day, and here of 30",
     "erasures.countries": "once for each wish to erase, along one narrow index",
     "exports.count": "counts the checks of 30 days, once for each export, along one narrow index",
-    "restores.mark": "once, after a database was put back: finds when it last knew what happened, and all that it has to say",
     "retention.ended_files": "gives every file that has ended since, each night: 2 in the small file, and 502",
     "trail_check.compare_records": "compares a page of 2,000 records, and the small file holds 1,000",
 }

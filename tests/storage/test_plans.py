@@ -70,6 +70,7 @@ FROM_AN_END: Mapping[str, str] = {
     "search.py _refs": "a page in the order of asking",
     "engine/chain.py last_later": "the last line of the trail",
     "engine/chain.py lines_of_all": "the last line of the trail",
+    "engine/restored.py doubt": "the newest lines of the trail",
 }
 """They read as many rows as they give, along a key or an index in their own order, and sort nothing."""
 WHOLE: Mapping[str, str] = {
