@@ -108,7 +108,8 @@ def test_every_parameter_that_sqlite_finds_is_found_and_no_other(pieces: list[st
     values = {"a": "<a>", "b": "<b>"}
     statement = translated(sql)
     with closing(sqlite3.connect(":memory:")) as connection:
-        # SQLite takes `?1` for what PostgreSQL takes `$1` for.
-        found = connection.execute(statement.text.replace("$", "?"), statement.arguments(values)).fetchone()
+        # SQLite takes `:p1` for what PostgreSQL takes `$1` for.
+        arguments = {f"p{number}": value for number, value in enumerate(statement.arguments(values), 1)}
+        found = connection.execute(statement.text.replace("$", ":p"), arguments).fetchone()
         assert found == connection.execute(sql, values).fetchone()
     assert set(statement.names or ()) == {piece[1:] for piece in pieces if piece.startswith(":")}
