@@ -93,7 +93,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_giants_are_decoded_one_after_the_other_and_a_selfie_beside_them() -> None:
     async with decoding() as (decoder, kiln, begin):
         giants = [begin(GIANT) for _ in range(3)]
-        await until(lambda: decoder._large.waiting == 2)
+        await until(lambda: decoder._large.waiting == 2 and kiln.inside == [GIANT])
         selfie = begin(SMALL)
         kiln.open(SMALL)
         assert (await selfie).width == 100
