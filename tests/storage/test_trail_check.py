@@ -377,7 +377,8 @@ async def test_a_trail_from_before_is_chained_by_the_digest_of_all_of_it(tmp_pat
         before_chain(db, SEALER)
         lines = db.execute("SELECT COUNT(*), MAX(seq) FROM audit").fetchone()
     async with opened(path) as database:
-        begun = chain.last(sql_of(sqlite3.connect(path)))
+        with closing(sqlite3.connect(path)) as db:
+            begun = chain.last(sql_of(db))
         assert begun.seq == lines[1] + 1
         assert await found(database) == []
         await database.write(audit.record, at=NOON, actor="U1", act="details.opened", ref="K-1")

@@ -1,6 +1,7 @@
 """Rows as stored: read by the standard library from the database of a real bot, sealed values as such."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ async def test_what_has_ended_and_is_not_erased_can_be_chosen_and_its_rows_are_r
 
 def test_a_database_without_checks_has_nothing_to_show(tmp_path: Path) -> None:
     path = tmp_path / "empty.db"
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute('CREATE TABLE "verifications" (ref TEXT PRIMARY KEY)')
         db.execute('CREATE TABLE "audit" (seq INTEGER PRIMARY KEY, at, actor, act, ref, detail)')
     assert stored.last_check(path) is None
@@ -95,7 +96,7 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 def test_only_the_first_rows_are_shown_and_the_others_counted(tmp_path: Path) -> None:
     path = tmp_path / "long.db"
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute('CREATE TABLE "verifications" (ref TEXT PRIMARY KEY)')
         db.execute("INSERT INTO verifications VALUES ('K-1')")
         db.execute('CREATE TABLE "posts" (ref TEXT, text TEXT, body BLOB)')
