@@ -60,7 +60,8 @@ def web(
     async def alive(_request: Request) -> Response:
         return PlainTextResponse("alive")
 
-    routes = [*_both("/smile-id/callback/{token}", callback, methods=["POST"]), *_both("/healthz", alive)]
+    # What is asked for most stands first: whatever stands before it is looked at in vain.
+    routes = _both("/smile-id/callback/{token}", callback, methods=["POST"])
     if bolt is not None:
 
         async def slack(request: Request) -> Response:
@@ -87,6 +88,7 @@ def web(
             photos_seconds=photos_seconds,
         )
         routes += [Route("/c", page), Route("/c/{name}", page)]
+    routes += _both("/healthz", alive)
     return Guard(
         _application(routes),
         connections,

@@ -49,7 +49,9 @@ class Guard:
             # No websockets, and no lifespan: nobody here speaks either.
             return
         connection = self._connections.find(scope["client"])
+        is_proxied = False
         if connection is not None:
+            is_proxied = connection.is_proxied
             connection.callback = scope["path"].rstrip("/") if scope["path"].startswith(CALLBACKS) else ""
             # Its head may have come together with the request before it.
             self._connections.head_came(connection)
@@ -68,21 +70,19 @@ class Guard:
             await send(message)
 
         try:
-            await self._pass(scope, receive_counted, send_guarded)
+            await self._pass(scope, receive_counted, send_guarded, is_proxied=is_proxied)
         finally:
             if connection is not None:
                 connection.callback = ""
                 connection.enters(Phase.IDLE)
 
-    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
-        status = self._fault(scope, headers)
+    async def _pass(self, scope: Scope, receive: Receive, send: Send, *, is_proxied: bool) -> None:
+        status = self._fault(scope)
         if status is not None:
             await _answer(send, status)
             return
-        peer = scope["client"][0] if scope["client"] else ""
         source = None
-        if not scope["path"].startswith(CALLBACKS) and self._connections.is_proxy(peer):
+        if is_proxied and not scope["path"].startswith(CALLBACKS):
             source = who_asks(scope, self._connections)
         if source is None:
             await self._app(scope, receive, send)
@@ -95,16 +95,20 @@ class Guard:
         finally:
             self._connections.ended(source)
 
-    def _fault(self, scope: Scope, headers: Headers) -> HTTPStatus | None:
-        size = len(scope.get("raw_path") or b"") + len(scope["query_string"])
-        if size + sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD_BYTES:
+    def _fault(self, scope: Scope) -> HTTPStatus | None:
+        size, hosts = len(scope.get("raw_path") or b"") + len(scope["query_string"]), list[str]()
+        for name, value in scope["headers"]:
+            size += len(name) + len(value)
+            if name == b"host":
+                hosts.append(value.decode("latin-1"))
+        if size > HEAD_BYTES:
             return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-        if len(headers.getlist("host")) > 1:
+        if len(hosts) > 1:
             # A proxy may have believed the other one (RFC 9112, section 3.2).
             return HTTPStatus.BAD_REQUEST
         if scope["path"] in ALIVE or self._hosts is None:
             return None
-        host = _host(headers.get("host", ""))
+        host = _host(*hosts)
         return None if host in self._hosts or _is_loopback(host) else HTTPStatus.MISDIRECTED_REQUEST
 
 
@@ -123,7 +127,7 @@ def _joined(headers: Headers) -> dict[str, str]:
     return {"x-forwarded-for": ",".join(headers.getlist("x-forwarded-for"))}
 
 
-def _host(header: str) -> str:
+def _host(header: str = "") -> str:
     """The name alone, in small letters, without port, brackets and the dot of the root; empty where it is no name.
 
     Read strictly: a proxy or a wall may find another name in what has a user, a path or something behind a bracket.

@@ -61,6 +61,8 @@ def bolt(bot: Bot) -> AsyncApp:
         process_before_response=True,
         # `SlackSignature` has verified it, by Slack's own time; Bolt would verify by our clock, which may be off.
         request_verification_enabled=False,
+        # Answered before Bolt is asked.
+        ssl_check_enabled=False,
         ignoring_self_events_enabled=False,
         attaching_conversation_kwargs_enabled=False,
     )

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import AnyUrl
 from slack_bolt.async_app import AsyncBoltRequest
 
+_FORM = "application/x-www-form-urlencoded"
 _OBJECTS = ("event", "view", "container", "message", "user", "team", "channel", "enterprise")
 """What is an object in every interaction and event of Slack's, or null, or not there."""
 _IDS_IN_EVENTS = frozenset({"user", "team", "channel", "enterprise"})
@@ -13,14 +15,34 @@ _IDS_IN_EVENTS = frozenset({"user", "team", "channel", "enterprise"})
 
 def read(body: bytes, headers: Mapping[str, str]) -> AsyncBoltRequest | None:
     """None for what no request of Slack's looks like. `headers` must not mind upper and lower case."""
-    # No other header: Slack signs none, and Bolt obeys some of its own.
-    content_type = headers.get("content-type", "")
     try:
-        # Bolt's own reading: what it stumbles over is not ours to guess at.
-        request = AsyncBoltRequest(body=body.decode(), headers={"content-type": content_type})
+        request = _as_bolt_reads(body.decode(), headers.get("content-type", ""))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
     return request if _is_readable(request.body) else None
+
+
+def _as_bolt_reads(body: str, content_type: str) -> AsyncBoltRequest:
+    """What Bolt stumbles over is not ours to guess at. No header but one: Slack signs none, and Bolt obeys some."""
+    form = _form(body) if content_type.partition(";")[0] == _FORM else {}
+    payload = form.get("payload")
+    if payload:
+        return AsyncBoltRequest(body=payload, headers={"content-type": "application/json"})
+    if form and payload is None:
+        # The fields of a command, as Socket Mode brings them.
+        return AsyncBoltRequest(body=form, mode="socket_mode")
+    return AsyncBoltRequest(body=body, headers={"content-type": content_type})
+
+
+def _form(body: str) -> dict[str, str]:
+    """The same fields that `parse_qsl` finds for Bolt, in a third of its time; none where they might differ.
+
+    A URL has no line breaks, no spaces, and ends before a `#`: none of them is in a form, where they are escaped. What
+    begins like JSON, Bolt reads as that.
+    """
+    if not (body.isascii() and body.isprintable()) or "#" in body or " " in body or body.startswith("{"):
+        return {}
+    return dict(AnyUrl(f"http://form/?{body}").query_params())
 
 
 def _is_readable(read: Mapping[str, Any]) -> bool:

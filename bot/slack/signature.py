@@ -50,7 +50,7 @@ class SlackSignature:
         if not sent_at or not signature:
             return SignatureFault.UNSIGNED
         try:
-            if self._verifier is not None and self._verifier.is_valid_request(body, headers):
+            if self._verifier is not None and self._verifier.is_valid(body, sent_at, signature):
                 return None
             is_stale = abs(self._slack_time() - int(sent_at)) > FRESH_SECONDS
         except (ValueError, TypeError, OverflowError):
