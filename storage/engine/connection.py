@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from operator import methodcaller
@@ -198,7 +198,7 @@ class _Statements:
         """Run one statement that gives no rows; at once."""
         self.run(sql, parameters)
 
-    def run_for_each(self, sql: str, parameters: Iterable[Sequence[object]], /) -> None:
+    def run_for_each(self, sql: str, parameters: Iterable[Parameters], /) -> None:
         """Run one statement that gives no rows, for each of these."""
         cursor = self.untracked_cursor()
         try:

@@ -23,7 +23,7 @@ from bot.domain.privacy.erasures import Traces
 from bot.errors import DatabaseBusy, DatabaseFault
 from storage.engine import record_versions
 from storage.engine.connections import Connections, Reader
-from storage.engine.group import CommitGroup, WriteJob
+from storage.engine.group import CallOfMany, CommitGroup, WriteJob
 from storage.engine.lanes import Lanes, is_behind
 from storage.engine.membership import Membership, begun_by, new_id
 from storage.engine.sealing import Sealer
@@ -35,6 +35,7 @@ __all__ = ["Database", "Transaction", "any_moment", "from_text", "load", "moment
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 log = structlog.get_logger(__name__)
 
@@ -159,6 +160,14 @@ class Database:
         """
         return await self._enqueue(lambda transaction: fn(transaction, *args, **kwargs))
 
+    async def write_together(self, fn: Callable[[Transaction, Sequence[Item]], Sequence[T]], item: Item, /) -> T:
+        """What `fn` gives for `item`, together with whatever else waits for the same `fn`: one call does it for all.
+
+        It must not matter to one who is with it. A call that fails is made again for each alone: what it raised then,
+        each raises for itself. Otherwise as `write`.
+        """
+        return await self._enqueue(lambda transaction: fn(transaction, [item])[0], many=fn, item=item)
+
     def write_later(
         self, fn: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:
@@ -172,11 +181,13 @@ class Database:
         answered.add_done_callback(_log_failure)
         return answered
 
-    def _enqueue(self, call: Callable[[Transaction], T]) -> asyncio.Future[T]:
+    def _enqueue(
+        self, call: Callable[[Transaction], T], *, many: CallOfMany | None = None, item: object = None
+    ) -> asyncio.Future[T]:
         self._refuse_if_closed()
         answered: asyncio.Future[T] = self._loop.create_future()
         try:
-            self._waiting.add(WriteJob(call, answered, is_behind(), begun_by()))
+            self._waiting.add(WriteJob(call, answered, is_behind(), begun_by(), many, item))
         except DatabaseBusy:
             if self._on_busy:
                 self._on_busy()

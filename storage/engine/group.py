@@ -4,6 +4,9 @@ What both engines do. What each says for it to its database is in its own `Write
 
 Each function of a group has a savepoint, so that one that fails spoils no other. What fails all: a commit that
 fails (disk, or a *deferred* foreign key), and an error that ends the whole transaction inside a function.
+
+A function that takes many at once is called once for all that wait for it, in one savepoint. If it fails, it is called
+for each of them alone.
 """
 
 from __future__ import annotations
@@ -11,9 +14,10 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, TypeVar
 
 from bot.errors import DatabaseUnusable, LeaseLost
@@ -26,6 +30,11 @@ from storage.engine.writer_macs import Alterations, SnapshotMacs, WriterMacs
 
 T = TypeVar("T")
 Call = Callable[[Transaction], object]
+CallOfMany = Callable[[Transaction, Sequence[Any]], Sequence[object]]
+"""Gives what came of each, in their order."""
+
+MOST_TOGETHER = 64
+"""So many are given to one call: then others have their turn, or the commit its end."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +47,9 @@ class WriteJob:
     """Nobody waits for it: others go first."""
     begun_by: str | None = None
     """The instance on whose leases it rests, if it does."""
+    many: CallOfMany | None = None
+    """Does what `call` does for several at once, each by its `item`."""
+    item: object = None
     result: object = None
     error: BaseException | None = None
     """What the caller gets instead."""
@@ -163,11 +175,32 @@ class Writer(ABC):
 
     def _run_all(self, group: CommitGroup) -> None:
         until = time.perf_counter() + group.patience
-        for number, job in enumerate(group.jobs):
+        calls = in_calls(group.jobs)
+        for number, jobs in enumerate(calls):
             if number and time.perf_counter() > until:
-                group.jobs, group.left = group.jobs[:number], group.jobs[number:]
+                group.jobs, group.left = (list(chain.from_iterable(some)) for some in (calls[:number], calls[number:]))
                 break
-            self._write(job, group)
+            if len(jobs) == 1 or not self._write_together(jobs, group):
+                for job in jobs:
+                    self._write(job, group)
+
+    def _write_together(self, jobs: Sequence[WriteJob], group: CommitGroup) -> bool:
+        """Run them as one call. False if it failed: nothing of it is written, and whose fault it was is not known."""
+        first, items, results = jobs[0], [job.item for job in jobs], list[object]()
+
+        def call(transaction: Transaction) -> None:
+            assert first.many is not None
+            results.extend(first.many(transaction, items))
+            if len(results) != len(items):
+                raise RuntimeError("a storage function of many must say of each what came of it")
+
+        whole = WriteJob(call, first.answered, first.is_behind, first.begun_by)
+        self._write(whole, group)
+        if whole.error is not None:
+            return False
+        for job, result in zip(jobs, results, strict=True):
+            job.result = result
+        return True
 
     def _write(self, job: WriteJob, group: CommitGroup) -> None:
         if job.begun_by not in (None, self._identity.instance):
@@ -220,6 +253,20 @@ class Writer(ABC):
         fault = DatabaseUnusable(f"nothing was stored: {words}")
         fault.__cause__ = cause
         return fault
+
+
+def in_calls(jobs: Sequence[WriteJob]) -> list[list[WriteJob]]:
+    """What is run by one call each, in their order: those that go together stand where the first of them stood."""
+    calls: list[list[WriteJob]] = []
+    begun: dict[object, list[WriteJob]] = {}
+    for job in jobs:
+        like_it = (job.many, job.begun_by)
+        if job.many is not None and len(begun.get(like_it, ())) in range(1, MOST_TOGETHER):
+            begun[like_it].append(job)
+        else:
+            begun[like_it] = [job]
+            calls.append(begun[like_it])
+    return calls
 
 
 class TransactionEnded(Exception):

@@ -87,7 +87,7 @@ class SqlConnection(Protocol):
     def run_later(self, sql: str, parameters: Parameters = (), /) -> None:
         """Run one statement that gives no rows before whatever follows. What fails may be told by a later statement."""
 
-    def run_for_each(self, sql: str, parameters: Iterable[Sequence[object]], /) -> None:
+    def run_for_each(self, sql: str, parameters: Iterable[Parameters], /) -> None:
         """Run one statement that gives no rows, for each of these. What fails may be told by a later statement."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from enum import Enum
@@ -174,6 +174,11 @@ class Transaction:
         """Store one new row. If the schema refuses it the function fails with ConstraintFailed, perhaps later on."""
         self.connection.run_later(_insert(table, columns), self._stored(columns))
 
+    def insert_all(self, table: str, rows: Sequence[Mapping[str, object]], /) -> None:
+        """The same for many rows with the same columns, in one statement."""
+        if rows:
+            self.connection.run_for_each(_insert(table, rows[0]), [self._stored(row) for row in rows])
+
     def insert_once(self, table: str, /, **columns: object) -> bool:
         """Store one new row; False when a UNIQUE of the schema has it already."""
         return self.change(f"{_insert(table, columns)} ON CONFLICT DO NOTHING", **columns)
@@ -222,7 +227,7 @@ class Transaction:
         if self._told is not None:
             self._told.append(LogEvent(event, facts))
 
-    def _stored(self, params: dict[str, object]) -> dict[str, object]:
+    def _stored(self, params: Mapping[str, object]) -> dict[str, object]:
         # After an `INSERT OR ROLLBACK` whose failure was forgiven, a statement would commit by itself.
         if not self.connection.in_transaction:
             raise DatabaseFault("the transaction has ended: nothing more can be read or stored in it")

@@ -192,7 +192,7 @@ class PostgresqlConnection:
         if len(self._awaited) >= _MOST_AWAITED:
             self.settle()
 
-    def run_for_each(self, sql: str, parameters: Iterable[Sequence[object]], /) -> None:
+    def run_for_each(self, sql: str, parameters: Iterable[Parameters], /) -> None:
         """The same for each of these."""
         for one in parameters:
             self.run_later(sql, one)

@@ -5,7 +5,7 @@ It waits for each answer. What serves people is `connection`, which does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,7 +54,7 @@ class PlainConnection:
     def run_later(self, sql: str, parameters: Parameters = (), /) -> None:
         self._ask(sql, parameters)
 
-    def run_for_each(self, sql: str, parameters: Iterable[Sequence[object]], /) -> None:
+    def run_for_each(self, sql: str, parameters: Iterable[Parameters], /) -> None:
         for one in parameters:
             self._ask(sql, one)
 

@@ -14,7 +14,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 
 from bot.errors import ConstraintFailed, DatabaseFault
 from storage.engine.database import GROUP_LIMIT, Database, Transaction, from_text, to_text
+from storage.engine.group import MOST_TOGETHER
 from storage.engine.sealing import Sealer
 from tests.patience import GIVE_UP_SECONDS
 from tests.raw_sqlite import raw
@@ -199,6 +200,76 @@ async def test_a_thousand_concurrent_writes_share_a_few_commits(path: Path) -> N
     assert sum(size for size, _ in commits) == 1000
     assert len(commits) <= 20
     assert all(0 < size <= GROUP_LIMIT and seconds > 0 for size, seconds in commits)
+
+
+def add_all(tx: Transaction, items: Sequence[str]) -> list[str]:
+    """Each hears with whom it was stored."""
+    for body in items:
+        add(tx, body)
+    return [f"{body} of {''.join(items)}" for body in items]
+
+
+async def at_once(database: Database, *writes: Callable[[], Coroutine[Any, Any, Any]]) -> list[Any]:
+    """The results and exceptions of writes that share one commit."""
+    async with Held(database):
+        tasks = [asyncio.create_task(write()) for write in writes]
+        await asyncio.sleep(0)
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_one_call_does_it_for_all_that_wait_for_the_same_where_the_first_of_them_stood(
+    database: Database,
+) -> None:
+    def said(tx: Transaction) -> list[str]:
+        return bodies(tx)
+
+    found = await at_once(
+        database,
+        lambda: database.write(said),
+        lambda: database.write_together(add_all, "a"),
+        lambda: database.write(said),
+        lambda: database.write_together(add_all, "b"),
+    )
+    assert found == [[], "a of ab", ["a", "b"], "b of ab"]
+
+
+async def test_of_many_in_one_call_one_that_fails_spoils_no_other(database: Database) -> None:
+    found = await at_once(
+        database, *(lambda body=body: database.write_together(add_all, body) for body in ("a", "b", "a", "c"))
+    )
+    assert [found[0], found[1], found[3]] == ["a of a", "b of b", "c of c"]
+    assert isinstance(found[2], ConstraintFailed)
+    assert await database.read(bodies) == ["a", "b", "c"]
+
+
+async def test_one_call_is_given_no_more_than_leave_others_their_turn(database: Database) -> None:
+    many = [str(number) for number in range(MOST_TOGETHER + 1)]
+
+    def count_all(_tx: Transaction, items: Sequence[str]) -> list[int]:
+        return [len(items)] * len(items)
+
+    found = await at_once(database, *(lambda one=one: database.write_together(count_all, one) for one in many))
+    assert found == [MOST_TOGETHER] * MOST_TOGETHER + [1]
+
+
+async def test_what_waits_for_a_later_commit_is_still_done_together(path: Path) -> None:
+    async with opened(path, group_seconds=0.0) as database:
+        found = await at_once(
+            database,
+            lambda: database.write(add, "first"),
+            lambda: database.write_together(add_all, "a"),
+            lambda: database.write_together(add_all, "b"),
+        )
+        assert found == [1, "a of ab", "b of ab"]
+
+
+async def test_a_call_for_many_that_forgets_one_of_them_stores_nothing(database: Database) -> None:
+    def forget_one(tx: Transaction, items: Sequence[str]) -> list[str]:
+        return add_all(tx, items)[1:]
+
+    found = await at_once(database, *(lambda body=body: database.write_together(forget_one, body) for body in "ab"))
+    assert all(isinstance(one, IndexError) for one in found), found
+    assert await database.read(bodies) == []
 
 
 async def test_no_caller_hears_before_the_commit(path: Path, database: Database) -> None:
