@@ -2,10 +2,10 @@
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from bot.domain.results.attempt import Attempt, Step
+from bot.domain.results.attempt import Addressee, Attempt, Step
 from bot.domain.results.codes import Outcome
 from bot.errors import DatabaseFault
 from storage import keys, leases
@@ -109,20 +109,28 @@ def of_check(tx: Transaction, ref: str) -> list[Attempt]:
     return [_attempt(tx, row) for row in rows]
 
 
-def by_token(tx: Transaction, token: str, *, now: datetime) -> Attempt | None:
-    """The attempt whose callback URL holds this token; None also once the token is retired."""
+def by_token(tx: Transaction, token: str, *, now: datetime) -> Addressee | None:
+    """The job whose callback URL holds this token; None also once the token is retired."""
+    return by_tokens(tx, (token,), now=now).get(token)
+
+
+def by_tokens(tx: Transaction, tokens: Collection[str], *, now: datetime) -> dict[str, Addressee]:
+    """The same for many; those that belong to no job, or are retired, are left out."""
     # Of an earlier round: at the latest, it ended when the next one was begun. A job that is still to be asked about
     # may still be spoken of.
-    sql = """
-        SELECT a.* FROM attempts a CROSS JOIN verifications v ON v.ref = a.ref
-        WHERE a.token_print = :print AND (a.ask_at IS NOT NULL OR
-            COALESCE(CASE WHEN a.round < v.round THEN v.consent_at ELSE v.ended_at END, :now) > :retired)
+    sql = f"""
+        SELECT a.token_print, a.job_id, a.ref, a.smile_job_id
+        FROM {tx.dialect.each(":prints")} p CROSS JOIN attempts a ON a.token_print = p.value
+        CROSS JOIN verifications v ON v.ref = a.ref
+        WHERE a.ask_at IS NOT NULL OR
+            COALESCE(CASE WHEN a.round < v.round THEN v.consent_at ELSE v.ended_at END, :now) > :retired
         """
-    for print_ in tx.sealer.fingerprints(token, purpose=TOKEN_PURPOSE):
-        row = tx.row(sql, print=print_, now=now, retired=now - RETIRED_AFTER)
-        if row is not None:
-            return _attempt(tx, row)
-    return None
+    tokens_of = {print_: token for token in tokens for print_ in tx.sealer.fingerprints(token, purpose=TOKEN_PURPOSE)}
+    rows = tx.rows(sql, prints=json.dumps(list(tokens_of)), now=now, retired=now - RETIRED_AFTER)
+    return {
+        tokens_of[print_]: Addressee(job_id=job_id, ref=ref, smile_job_id=smile_job_id or None)
+        for print_, job_id, ref, smile_job_id in rows
+    }
 
 
 def heard_of(tx: Transaction, job_id: str) -> bool:

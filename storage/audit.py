@@ -1,7 +1,9 @@
 """Who did what, when: ids and acts only, written in the same transaction as the act itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from storage import trail_people
 from storage.engine import chain
@@ -33,6 +35,14 @@ class TrailLine:
     """None of lines from before there was a chain."""
 
 
+class Act(NamedTuple):
+    """What was done with one of many checks."""
+
+    at: datetime
+    ref: str
+    detail: str
+
+
 def record(
     tx: Transaction,
     *,
@@ -51,6 +61,18 @@ def record(
     if person is None and number_print:
         person = trail_people.of_number(tx, number_print, at=at)
     tx.insert("audit", at=at, actor=actor, act=act, ref=ref, detail=detail, person=person)
+
+
+def record_of_checks(tx: Transaction, acts: Sequence[Act], *, actor: str, act: str) -> None:
+    """The same of many checks, a line for each."""
+    if not acts:
+        return
+    people = trail_people.of_checks(tx, {one.ref: one.at for one in acts})
+    lines = [
+        {"at": one.at, "actor": actor, "act": act, "ref": one.ref, "detail": one.detail, "person": people[one.ref]}
+        for one in acts
+    ]
+    tx.insert_all("audit", lines)
 
 
 def lines_of(tx: Transaction, ref: str) -> list[TrailLine]:

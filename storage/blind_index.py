@@ -38,8 +38,12 @@ LINK = IndexKind(purpose="capture-link", place="capture_links.token_sha256")
 
 def make(sealer: Sealer, kind: IndexKind, sha256: str, *, row: str) -> tuple[str, bytes]:
     """What to store for a value of this SHA-256 (hex): its print under the newest key, and the SHA-256 sealed."""
-    sealed = sealer.seal(sha256, place=f"{kind.place}:{row}")
-    return sealer.fingerprint(sha256, purpose=kind.purpose), sealed
+    return sealer.fingerprint(sha256, purpose=kind.purpose), seal(sealer, kind, sha256, row=row)
+
+
+def seal(sealer: Sealer, kind: IndexKind, sha256: str, *, row: str) -> bytes:
+    """The second of them, where the print is at hand."""
+    return sealer.seal(sha256, place=f"{kind.place}:{row}")
 
 
 def numbers(sealer: Sealer, country: str, number: str) -> list[str]:

@@ -3,9 +3,11 @@
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from bot.domain.results.attempt import Receipt
 from bot.domain.results.trust_rules import Disposition, Source
@@ -37,6 +39,7 @@ PICTURES = frozenset({"photo", "document", "selfie_image", "liveness_images", "i
 LONGEST_TEXT = 2_000
 """No field that Smile ID documents is as long, except pictures."""
 
+_WITH_OTHERS: frozenset[type[object]] = frozenset({dict, list})
 _OF_RECORD = frozenset({"ResultCode", "SmileJobID", "IsFinalResult", "bytes"})
 _OF_JOB = frozenset({"job_id", "job_type", "user_id"})
 _ACTION, _OUTCOME = re.compile(r"[A-Za-z_]{1,64}"), re.compile(r"[A-Za-z][A-Za-z ]{0,31}")
@@ -56,6 +59,22 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """A message that is to be kept."""
+
+    id: str
+    """Of its receipt."""
+    job_id: str
+    source: Source
+    code: str
+    body_sha256: str
+    body: Mapping[str, object] | str = field(repr=False)
+    """Its text where it could not be parsed."""
+    fate: Disposition
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unsettled:
     """A callback that was kept and does its part in a moment."""
 
@@ -64,56 +83,26 @@ class Unsettled:
     ref: str
 
 
-def keep(
-    tx: Transaction,
-    *,
-    receipt_id: str,
-    job_id: str,
-    source: Source,
-    code: str,
-    body_sha256: str,
-    body: Mapping[str, object] | str,
-    fate: Disposition,
-    now: datetime,
-) -> Kept:
-    """Store a message, one that could not be parsed as its text.
+def keep(tx: Transaction, message: Incoming) -> Kept:
+    """Store a message of Smile ID's own record, or one that is refused.
 
-    Of a check whose personal data was erased only what belongs to the record is kept. One that is `Disposition.KEPT`
-    wakes whoever settles it.
+    Of a check whose personal data was erased only what belongs to the record is kept.
     """
-    body, body_sha256, known = _known(tx, job_id, code, body, body_sha256)
-    if known is not None:
-        return known
-    text = body if isinstance(body, str) else json.dumps(without_pictures(body))
-    body_print, sha256_sealed = blind_index.make(tx.sealer, blind_index.BODY, body_sha256, row=receipt_id)
-    tx.insert(
-        "receipts",
-        id=receipt_id,
-        job_id=job_id,
-        source=source,
-        code=code,
-        body_print=body_print,
-        body_sha256_sealed=sha256_sealed,
-        body_sealed=tx.sealer.seal(text, place=f"receipts.body:{receipt_id}"),
-        fate=fate,
-        received_at=now,
-    )
-    if fate is Disposition.KEPT:
+    [kept] = _keep(tx, [message], is_full=lambda _known: False)
+    assert kept is not None
+    return kept
+
+
+def keep_callbacks(tx: Transaction, messages: Sequence[Incoming]) -> list[Kept | None]:
+    """Store callbacks that are trusted as far as callbacks are; of each what became of it, in their order.
+
+    None of one that is new and for which there is no room: enough are kept of its job. What is kept wakes whoever
+    settles it.
+    """
+    kept = _keep(tx, messages, is_full=_Known.has_enough)
+    if any(one is not None and one.is_new for one in kept):
         tx.wake(CALLBACKS)
-    return Kept(id=receipt_id, is_new=True, is_settled=False)
-
-
-def has_room(tx: Transaction, *, job_id: str, code: str, body_sha256: str, body: Mapping[str, object] | str) -> bool:
-    """Whether a trusted callback may be kept: one that is new only until there are enough of its job."""
-    sql = """
-        SELECT COUNT(*) AS rows, COALESCE(SUM(length(body_sealed)), 0) AS bytes FROM receipts
-        WHERE job_id = :job_id AND source = 'callback' AND fate <> 'refused'
-        """
-    kept = tx.one(sql, job_id=job_id)
-    if kept["rows"] < SIGNED_KEPT and kept["bytes"] < SIGNED_BYTES_KEPT:
-        return True
-    *_as_kept, known = _known(tx, job_id, code, body, body_sha256)
-    return known is not None
+    return kept
 
 
 def keep_refused(
@@ -145,51 +134,104 @@ def keep_refused(
         return False
     if body is None or refused["bytes"] + len(body.encode(errors="surrogatepass")) > REFUSED_BYTES_KEPT:
         body = json.dumps({"bytes": size})
-    kept = keep(
-        tx,
-        receipt_id=receipt_id,
+    message = Incoming(
+        id=receipt_id,
         job_id=job_id,
         source=Source.CALLBACK,
         code=code,
         body_sha256=body_sha256,
         body=body,
         fate=Disposition.REFUSED,
-        now=now,
+        at=now,
     )
-    return kept.is_new
+    return keep(tx, message).is_new
 
 
-def _known(
-    tx: Transaction, job_id: str, code: str, body: Mapping[str, object] | str, body_sha256: str
-) -> tuple[Mapping[str, object] | str, str, Kept | None]:
-    """What is kept of a message now, the digest of that, and its receipt if there is one already.
+@dataclass(slots=True)
+class _Known:
+    """What is kept of one job."""
 
-    The schema's UNIQUE sees the prints of one key alone. Nothing comes between this look and the insert after it: both
-    run inside one transaction, and there is one writer.
-    """
-    sql = """
-        SELECT v.personal_erased_at, r.id, r.fate, r.body_print
-        FROM attempts a CROSS JOIN verifications v ON v.ref = a.ref
-        LEFT JOIN receipts r ON r.job_id = a.job_id AND r.code = :code
-        WHERE a.job_id = :job_id
+    is_erased: bool = False
+    """The personal data of its check was."""
+    callbacks: int = 0
+    """That were trusted."""
+    callback_bytes: int = 0
+    receipts: dict[tuple[str, str], Kept] = field(default_factory=dict)
+    """By code and print of the body."""
+
+    def has_enough(self) -> bool:
+        return self.callbacks >= SIGNED_KEPT or self.callback_bytes >= SIGNED_BYTES_KEPT
+
+    def add(self, kept: Kept, *, code: str, body_print: str, source: str, fate: str, size: int) -> None:
+        self.receipts[code, body_print] = kept
+        if source == Source.CALLBACK and fate != Disposition.REFUSED:
+            self.callbacks += 1
+            self.callback_bytes += size
+
+
+def _known(tx: Transaction, job_ids: Collection[str]) -> defaultdict[str, _Known]:
+    sql = f"""
+        SELECT a.job_id, v.personal_erased_at, r.id, r.code, r.body_print, r.source, r.fate, length(r.body_sealed)
+        FROM {tx.dialect.each(":jobs")} j CROSS JOIN attempts a ON a.job_id = j.value
+        CROSS JOIN verifications v ON v.ref = a.ref LEFT JOIN receipts r ON r.job_id = a.job_id
         """
-    rows = tx.rows(sql, job_id=job_id, code=code)
-    if rows and rows[0]["personal_erased_at"] is not None:
-        body = of_record(body)
-        body_sha256 = digest(body)
-    prints = tx.sealer.fingerprints(body_sha256, purpose=blind_index.BODY.purpose)
-    for row in rows:
-        if row["body_print"] in prints:
-            return body, body_sha256, Kept(id=row["id"], is_new=False, is_settled=row["fate"] != Disposition.KEPT)
-    return body, body_sha256, None
+    found: defaultdict[str, _Known] = defaultdict(_Known)
+    for job_id, erased_at, id_, code, body_print, source, fate, size in tx.rows(sql, jobs=json.dumps(list(job_ids))):
+        of_job = found[job_id]
+        of_job.is_erased = erased_at is not None
+        if id_ is not None:
+            kept = Kept(id=id_, is_new=False, is_settled=fate != Disposition.KEPT)
+            of_job.add(kept, code=code, body_print=body_print, source=source, fate=fate, size=size or 0)
+    return found
+
+
+def _keep(tx: Transaction, messages: Sequence[Incoming], *, is_full: Callable[[_Known], bool]) -> list[Kept | None]:
+    """Store those that are new, unless the job `is_full`.
+
+    The schema's UNIQUE sees the prints of one key alone. Nothing comes between the look at what is kept and the inserts
+    after it: both run inside one transaction, and there is one writer. What one of them adds is known to the next.
+    """
+    known = _known(tx, {message.job_id for message in messages})
+    rows, done = list[dict[str, Any]](), list[Kept | None]()
+    for message in messages:
+        of_job, body, body_sha256 = known[message.job_id], message.body, message.body_sha256
+        if of_job.is_erased:
+            body = of_record(body)
+            body_sha256 = digest(body)
+        prints = tx.sealer.fingerprints(body_sha256, purpose=blind_index.BODY.purpose)
+        earlier = next(filter(None, (of_job.receipts.get((message.code, print_)) for print_ in prints)), None)
+        if earlier is not None or is_full(of_job):
+            done.append(earlier)
+            continue
+        text = body if isinstance(body, str) else json.dumps(without_pictures(body))
+        sealed = tx.sealer.seal(text, place=f"receipts.body:{message.id}")
+        row: dict[str, Any] = {
+            "id": message.id,
+            "job_id": message.job_id,
+            "source": message.source,
+            "code": message.code,
+            "body_print": prints[0],
+            "body_sha256_sealed": blind_index.seal(tx.sealer, blind_index.BODY, body_sha256, row=message.id),
+            "body_sealed": sealed,
+            "fate": message.fate,
+            "received_at": message.at,
+        }
+        rows.append(row)
+        done.append(Kept(id=message.id, is_new=True, is_settled=False))
+        again = Kept(id=message.id, is_new=False, is_settled=False)
+        same = {column: row[column] for column in ("code", "body_print", "source", "fate")}
+        of_job.add(again, **same, size=len(sealed))
+    tx.insert_all("receipts", rows)
+    return done
 
 
 def without_pictures(body: Mapping[str, object]) -> dict[str, object]:
     """A message as it is kept. The authority's own data (`FullData`) can hold a portrait as well."""
+    # Each callback comes through here with some forty values: by their classes, which is quicker than a pattern.
     return {
-        name: _pictureless(value)
+        name: _pictureless(value) if value.__class__ in _WITH_OTHERS else value
         for name, value in body.items()
-        if name.casefold() not in PICTURES and not _is_long(value)
+        if not (name.casefold() in PICTURES or _is_long(value))
     }
 
 

@@ -7,6 +7,7 @@ a row that nothing of it is known for any more has an empty one.
 """
 
 import hashlib
+import json
 import secrets
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -20,19 +21,29 @@ _SALT_DIGITS = 2 * _SALT_BYTES
 
 def of_check(tx: Transaction, ref: str, *, at: datetime) -> str | None:
     """What lines about this check hold now; None if there is no such check, or nothing is known of its customer."""
-    row = tx.row(
-        """
-        SELECT p.print, t.id, t.person_sealed FROM (
-            SELECT COALESCE(NULLIF(number_print, ''), NULLIF(reference_print, '')) AS print
-            FROM verifications WHERE ref = :ref) p
-        LEFT JOIN trail_people t ON t.ref = :ref AND t.person_print = p.print
-        WHERE p.print IS NOT NULL ORDER BY t.id LIMIT 1
+    return of_checks(tx, {ref: at})[ref]
+
+
+def of_checks(tx: Transaction, refs: Mapping[str, datetime]) -> dict[str, str | None]:
+    """The same for many, each with the time of its line."""
+    known: dict[str, tuple[str, int | None, bytes]] = {}
+    rows = tx.rows(
+        f"""
+        SELECT p.ref, p.print, t.id, t.person_sealed FROM (
+            SELECT v.ref, COALESCE(NULLIF(v.number_print, ''), NULLIF(v.reference_print, '')) AS print
+            FROM {tx.dialect.each(":refs")} r CROSS JOIN verifications v ON v.ref = r.value) p
+        LEFT JOIN trail_people t ON t.ref = p.ref AND t.person_print = p.print
+        WHERE p.print IS NOT NULL
         """,
-        ref=ref,
+        refs=json.dumps(list(refs)),
     )
-    if row is None:
-        return None
-    return (row["id"] and _digest_in(tx, row["id"], row["person_sealed"])) or _keep(tx, ref, row["print"], at)
+    for ref, print_, id_, sealed in rows:
+        if ref not in known or id_ < (known[ref][1] or 0):
+            known[ref] = (print_, id_, sealed)
+    people: dict[str, str | None] = dict.fromkeys(refs)
+    for ref, (print_, id_, sealed) in known.items():
+        people[ref] = (id_ and _digest_in(tx, id_, sealed)) or _keep(tx, ref, print_, refs[ref])
+    return people
 
 
 def of_number(tx: Transaction, print_: str, *, at: datetime) -> str:

@@ -14,10 +14,10 @@ from enum import IntEnum
 import structlog
 
 from bot.access.process import Process
-from bot.domain.results.attempt import Attempt
+from bot.domain.results.attempt import Addressee
 from bot.results.repeats import KnownJob, Repeats
-from bot.results.settlement import Settlement
-from bot.smile_id.interface import Delivery, ResultMessage, SmileID
+from bot.results.settlement import Settlement, TrustedCallback
+from bot.smile_id.interface import Delivery, SmileID, UnreadResult
 from storage import attempts, receipts
 from storage.engine.database import Transaction
 
@@ -51,6 +51,15 @@ class CallbackResponse(IntEnum):
     TOO_LARGE = 413
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Signed:
+    """A result that came signed and fresh, to some address."""
+
+    token: str = field(repr=False)
+    message: UnreadResult
+    at: datetime
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Callbacks(Process):
     smile_id: SmileID
@@ -78,11 +87,12 @@ class Callbacks(Process):
         if raw is None or message is None or not self._is_fresh(delivery.signed_at):
             return await self._not_kept(token, raw, delivery)
         # It is signed: whether the token is ours is found in the transaction that keeps it.
-        state, attempt = await self.database.write(self._keep, token, message, now=self.now())
-        if attempt is None:
+        signed = _Signed(token=token, message=message, at=self.now())
+        state, job = await self.database.write_together(self._keep, signed)
+        if job is None:
             return self._unknown()
         if state == ANOTHER_JOB:
-            return await self._refuse(attempt, CallbackResponse.ANOTHER_JOB, raw, delivery.body)
+            return await self._refuse(job, CallbackResponse.ANOTHER_JOB, raw, delivery.body)
         if state != TOO_MANY:
             # Not before the commit: whoever repeats it is told that it is kept.
             known = self._repeats.of(token, now=self.now())
@@ -96,7 +106,7 @@ class Callbacks(Process):
             return Delivery(body=None)
         return self.smile_id.read_callback(raw, headers, is_known=known.holds if known is not None else None)
 
-    async def _find(self, token: str) -> Attempt | None:
+    async def _find(self, token: str) -> Addressee | None:
         return await self.database.read(attempts.by_token, token, now=self.now())
 
     def _unknown(self) -> CallbackResponse:
@@ -114,34 +124,40 @@ class Callbacks(Process):
 
     async def _not_kept(self, token: str, raw: bytes | None, delivery: Delivery) -> CallbackResponse:
         """What came to one of our addresses and is no fresh result; nothing is kept of what came to another."""
-        attempt = await self._find(token)
-        if attempt is None:
+        job = await self._find(token)
+        if job is None:
             return self._unknown()
         if raw is None:
-            return await self._refuse(attempt, CallbackResponse.TOO_LARGE, b"")
+            return await self._refuse(job, CallbackResponse.TOO_LARGE, b"")
         if delivery.body is None:
-            return await self._refuse(attempt, CallbackResponse.NOT_AN_OBJECT, raw)
+            return await self._refuse(job, CallbackResponse.NOT_AN_OBJECT, raw)
         if not self._is_fresh(delivery.signed_at):
             signed = delivery.body if delivery.signed_at else None
-            return await self._refuse(attempt, CallbackResponse.NOT_TRUSTED, raw, signed)
+            return await self._refuse(job, CallbackResponse.NOT_TRUSTED, raw, signed)
         # Signed, for one of our jobs, and not a result: kept and marked, and Smile ID's record is asked instead.
-        return await self._refuse(attempt, CallbackResponse.KEPT, raw, delivery.body)
+        return await self._refuse(job, CallbackResponse.KEPT, raw, delivery.body)
 
-    def _keep(
-        self, tx: Transaction, token: str, message: ResultMessage, *, now: datetime
-    ) -> tuple[str, Attempt | None]:
-        """What became of a message that is trusted as far as a callback is, and whose it is; None: nobody's."""
-        attempt = attempts.by_token(tx, token, now=now)
-        if attempt is None or not message.is_about(attempt):
-            return ANOTHER_JOB, attempt
-        room = receipts.has_room(
-            tx, job_id=attempt.job_id, code=message.reading.code, body_sha256=message.digest, body=message.body
-        )
-        if not room:
-            # Whatever it says, Smile ID's record says it too: so a flood under one signature hides nothing.
-            attempts.ask_soon(tx, attempt.job_id, at=now, at_most_every=ASK_AT_MOST_EVERY)
-            return TOO_MANY, attempt
-        return NEW if self.settlement.keep(tx, attempt, message, now=now) else REPEAT, attempt
+    def _keep(self, tx: Transaction, signed: Sequence[_Signed]) -> list[tuple[str, Addressee | None]]:
+        """Of each, which is trusted as far as a callback is, what became of it, and whose it is; None: nobody's.
+
+        All that come within a commit at once: a burst of callbacks costs the database a statement where it would be as
+        many as there are callbacks.
+        """
+        jobs = attempts.by_tokens(tx, {one.token for one in signed}, now=max(one.at for one in signed))
+        fates: list[tuple[str, Addressee | None]] = [(ANOTHER_JOB, jobs.get(one.token)) for one in signed]
+        ours = {
+            number: TrustedCallback(job=job, message=one.message, at=one.at)
+            for number, (one, (_, job)) in enumerate(zip(signed, fates, strict=True))
+            if job is not None and one.message.is_about(job)
+        }
+        for (number, one), kept in zip(ours.items(), self.settlement.keep(tx, list(ours.values())), strict=True):
+            if kept is None:
+                # Whatever it says, Smile ID's record says it too: so a flood under one signature hides nothing.
+                attempts.ask_soon(tx, one.job.job_id, at=one.at, at_most_every=ASK_AT_MOST_EVERY)
+                fates[number] = TOO_MANY, one.job
+            else:
+                fates[number] = NEW if kept.is_new else REPEAT, one.job
+        return fates
 
     def _is_fresh(self, signed_at: Sequence[datetime]) -> bool:
         """Whether it was signed by Smile ID lately: an older signature, once caught, would let anything through."""
@@ -149,7 +165,7 @@ class Callbacks(Process):
         return any(now - self.settings.callback_max_age <= at <= now + AHEAD for at in signed_at)
 
     async def _refuse(
-        self, attempt: Attempt, answer: CallbackResponse, raw: bytes, body: Mapping[str, object] | None = None
+        self, job: Addressee, answer: CallbackResponse, raw: bytes, body: Mapping[str, object] | None = None
     ) -> CallbackResponse:
         """Keep what is not trusted, and ask Smile ID's record: only Smile ID should know the address it came to.
 
@@ -164,21 +180,21 @@ class Callbacks(Process):
             is_new = receipts.keep_refused(
                 tx,
                 receipt_id=receipt_id,
-                job_id=attempt.job_id,
+                job_id=job.job_id,
                 why=why,
                 body=text,
                 size=len(raw) if raw else self.settings.callback_max_bytes,
                 body_sha256=hashlib.sha256(raw).hexdigest(),
                 now=now,
             )
-            attempts.ask_soon(tx, attempt.job_id, at=now, at_most_every=ASK_AT_MOST_EVERY)
+            attempts.ask_soon(tx, job.job_id, at=now, at_most_every=ASK_AT_MOST_EVERY)
             return is_new
 
         is_new = await self.database.write(commit)
         self.on_callback(why)
         if is_new:
             # Those beyond what is kept are counted alone: who has an address must not fill the disk with lines.
-            log.warning("callback.refused", ref=attempt.ref, job_id=attempt.job_id, error=why)
+            log.warning("callback.refused", ref=job.ref, job_id=job.job_id, error=why)
         return answer
 
 

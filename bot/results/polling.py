@@ -69,7 +69,7 @@ class StatusPoller(Process):
         await self.database.write(commit)
 
     def _settle(self, tx: Transaction, attempt: Attempt, record: Record, now: datetime) -> None:
-        found = [message for message in record.messages if message.is_about(attempt, strictly=False)]
+        found = [message for message in record.messages if message.is_about(attempt)]
         has_told = (attempt.claim_outcome or checks.get(tx, attempt.ref).verdict_outcome) is not None
         settled = set()
         for number, past in _order([message.reading for message in found], has_told=has_told):

@@ -6,7 +6,7 @@ Inside the caller's transaction: the message is kept, the check moved and the po
 import random
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from bot.domain.check.states import FINAL, POLLED_REASONS, State
 from bot.domain.dates import seconds_between
 from bot.domain.outbox import Post, PostKind
 from bot.domain.results.assurance import Doubt, doubt_about_approval, liveness_of
-from bot.domain.results.attempt import Attempt, Step
+from bot.domain.results.attempt import Addressee, Attempt, Step
 from bot.domain.results.record_match import Comparison, RecordMatch, compare, entered_person, lower
 from bot.domain.results.trust_rules import Disposition, Situation, Source, Transition, rule
 from bot.domain.review.review import Agreement, Decision
@@ -25,12 +25,22 @@ from bot.outbox import link_notices, refresh
 from bot.results.announcements import Announcements, ReceivedMessage, needs_eyes
 from bot.review import transitions
 from bot.settings import Settings
-from bot.smile_id.interface import Authority, ResultMessage, SmileID
+from bot.smile_id.interface import Authority, ResultMessage, SmileID, UnreadResult
 from storage import attempts, audit, check_facts, checks, outbox, receipts, reviews
 from storage.engine.database import Transaction
 
 _CODE = re.compile(r"[0-9]{1,6}")
+_RECEIVED = "result.received"
 _WORST_FIRST = (RecordMatch.DIFFERS, RecordMatch.PARTLY, RecordMatch.MATCHES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedCallback:
+    """A callback that is trusted as far as callbacks are, and whose it is."""
+
+    job: Addressee
+    message: UnreadResult
+    at: datetime
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -40,9 +50,29 @@ class Settlement:
     settings: Settings
     rng: random.Random
 
-    def keep(self, tx: Transaction, attempt: Attempt, message: ResultMessage, *, now: datetime) -> bool:
-        """Store a callback that is trusted as far as callbacks are, for `settle_kept`; False for a repeat."""
-        return self._keep(tx, attempt, message, source=Source.CALLBACK, fate=Disposition.KEPT, now=now).is_new
+    def keep(self, tx: Transaction, callbacks: Sequence[TrustedCallback]) -> list[receipts.Kept | None]:
+        """Store callbacks for `settle_kept`; of each what became of it, None where there is no room for more."""
+        messages = [
+            receipts.Incoming(
+                id=self.new_id(one.at),
+                job_id=one.job.job_id,
+                source=Source.CALLBACK,
+                code=one.message.code,
+                body_sha256=one.message.digest,
+                body=one.message.body,
+                fate=Disposition.KEPT,
+                at=one.at,
+            )
+            for one in callbacks
+        ]
+        done = receipts.keep_callbacks(tx, messages)
+        received = [
+            audit.Act(at=one.at, ref=one.job.ref, detail=_received(one.message.code, Source.CALLBACK))
+            for one, kept in zip(callbacks, done, strict=True)
+            if kept is not None and kept.is_new
+        ]
+        audit.record_of_checks(tx, received, actor=audit.SMILE_ID, act=_RECEIVED)
+        return done
 
     def settle_kept(self, tx: Transaction, kept: receipts.Unsettled, *, now: datetime) -> Disposition | None:
         """Apply a callback that was kept. None if that was done meanwhile: it may be tried twice at once."""
@@ -68,7 +98,7 @@ class Settlement:
         kept and not reported.
         """
         attempt = attempts.get(tx, job_id)
-        kept = self._keep(tx, attempt, message, source=Source.JOB_STATUS, fate=Disposition.LATE, now=now)
+        kept = self._keep(tx, attempt, message, now=now)
         is_new = not kept.is_settled
         if past:
             if is_new:
@@ -146,33 +176,23 @@ class Settlement:
         number = milliseconds << 80 | 7 << 76 | (chance >> 62) << 64 | 2 << 62 | chance & (1 << 62) - 1
         return str(uuid.UUID(int=number))
 
-    def _keep(
-        self,
-        tx: Transaction,
-        attempt: Attempt,
-        message: ResultMessage,
-        *,
-        source: Source,
-        fate: Disposition,
-        now: datetime,
-    ) -> receipts.Kept:
-        """Store a message with this fate until a ruling says otherwise; one that is new also in the audit trail."""
-        kept = receipts.keep(
-            tx,
-            receipt_id=self.new_id(now),
+    def _keep(self, tx: Transaction, attempt: Attempt, message: ResultMessage, *, now: datetime) -> receipts.Kept:
+        """Store a message of Smile ID's own record, late unless a ruling says otherwise; one that is new also in the
+        audit trail."""
+        incoming = receipts.Incoming(
+            id=self.new_id(now),
             job_id=attempt.job_id,
-            source=source,
+            source=Source.JOB_STATUS,
             code=message.reading.code,
             body_sha256=message.digest,
             body=message.body,
-            fate=fate,
-            now=now,
+            fate=Disposition.LATE,
+            at=now,
         )
+        kept = receipts.keep(tx, incoming)
         if kept.is_new:
-            # What is no code of Smile ID's may be any text.
-            code = message.reading.code if _CODE.fullmatch(message.reading.code) else "unknown"
-            detail = f"{code}:{source.value}"
-            audit.record(tx, at=now, actor=audit.SMILE_ID, act="result.received", ref=attempt.ref, detail=detail)
+            detail = _received(incoming.code, incoming.source)
+            audit.record(tx, at=now, actor=audit.SMILE_ID, act=_RECEIVED, ref=attempt.ref, detail=detail)
         return kept
 
     def _compare(self, tx: Transaction, received: ReceivedMessage) -> ReceivedMessage:
@@ -282,6 +302,11 @@ class Settlement:
 
 _CONFIRMED = frozenset({PostKind.RESULT, PostKind.CONFIRMED})
 """What only Smile ID's own record leads to."""
+
+
+def _received(code: str, source: Source) -> str:
+    # What is no code of Smile ID's may be any text.
+    return f"{code if _CODE.fullmatch(code) else 'unknown'}:{source.value}"
 
 
 def _worst(matches: Iterable[RecordMatch]) -> RecordMatch:

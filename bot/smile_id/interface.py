@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from bot.domain.id_types.services import PartnerIDTypes, Services
-from bot.domain.results.attempt import Attempt
+from bot.domain.results.attempt import Addressee, Attempt
 from bot.domain.results.codes import ResultMeaning
 from bot.domain.results.record_match import EnteredPerson, record_person
 
@@ -130,11 +130,31 @@ class ResultMessage:
     digest: str
     """SHA-256 (hex); equal for a replay with a new signature."""
 
-    def is_about(self, attempt: Attempt, *, strictly: bool = True) -> bool:
-        """Whether this is about the given job. With `strictly` it must name our job id; else it may name none."""
-        if self.job_id != attempt.job_id and (strictly or self.job_id is not None):
-            return False
-        return not (attempt.smile_job_id and self.smile_job_id and self.smile_job_id != attempt.smile_job_id)
+    def is_about(self, attempt: Attempt) -> bool:
+        """Whether this is about the given job. It may name none: Smile ID was asked about this one."""
+        return self.job_id in (None, attempt.job_id) and _may_be(self.smile_job_id, attempt.smile_job_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadResult:
+    """A callback with a result, read as far as is needed to keep it: `SmileID.read_message` reads all of it later."""
+
+    code: str
+    """As `ResultMessage.reading` would have it."""
+    job_id: str | None
+    smile_job_id: str | None
+    body: Mapping[str, object] = field(repr=False)
+    digest: str
+    """Both as those of `ResultMessage`."""
+
+    def is_about(self, job: Addressee) -> bool:
+        """Whether this is about the given job, which it must name by our own id."""
+        return self.job_id == job.job_id and _may_be(self.smile_job_id, job.smile_job_id)
+
+
+def _may_be(one: str | None, other: str | None) -> bool:
+    """Whether both may be Smile ID's id of one job: it is not always known."""
+    return not one or not other or one == other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +165,7 @@ class Delivery:
     """None when it is no JSON object."""
     signed_at: Sequence[datetime] = ()
     """The time of each valid signature. None covers the body: anybody who caught one can send anything under it."""
-    message: ResultMessage | None = None
+    message: UnreadResult | None = None
     """None when it is not signed, or no result; or it is known already."""
     known: str | None = None
     """The digest of a message that was known, and so was not read once more."""
@@ -193,7 +213,10 @@ class SmileID(Protocol):
         """All that `read_callback` reads of the headers: with the same body and this, a delivery is read the same."""
 
     def read_message(self, kept: str) -> ResultMessage:
-        """Read a `ResultMessage.body` that was kept as JSON, without pictures. Raises SmileIDAnswerInvalid."""
+        """Read the body of a message that was kept as JSON, without pictures. Raises SmileIDAnswerInvalid.
+
+        Never for one of an `UnreadResult`: nobody would hear what became of it.
+        """
 
     async def offered_id_types(self) -> Services | None:
         """ID types that Smile ID offers to anyone; None where the environment has no such list."""

@@ -15,7 +15,16 @@ from bot.domain.results.codes import ResultCodes
 from bot.errors import Fault, SmileIDAnswerInvalid, SmileIDRefused, SmileIDUploadExpired
 from bot.smile_id import wire
 from bot.smile_id.client import V1Client
-from bot.smile_id.interface import Accepted, Arrival, Checkpoint, Delivery, JobRequest, Record, ResultMessage
+from bot.smile_id.interface import (
+    Accepted,
+    Arrival,
+    Checkpoint,
+    Delivery,
+    JobRequest,
+    Record,
+    ResultMessage,
+    UnreadResult,
+)
 from bot.smile_id.signature import read_stamp
 
 _TIMESTAMP, _SIGNATURE = "Response-Timestamp", "Response-Signature"
@@ -90,9 +99,19 @@ class SmileIDV1:
             for timestamp, signature in pairs
             if self.client.is_signed(timestamp, signature) and (at := read_stamp(str(timestamp))) is not None
         ]
-        if signed_at and is_known is not None and is_known(digest := wire.canonical_hash(body)):
+        if not signed_at:
+            return Delivery(body=body)
+        digest = wire.canonical_hash(body)
+        if is_known is not None and is_known(digest):
             return Delivery(body=body, signed_at=signed_at, known=digest)
-        return Delivery(body=body, signed_at=signed_at, message=self._find_message(body) if signed_at else None)
+        try:
+            head = wire.read_head(body)
+        except SmileIDAnswerInvalid:
+            return Delivery(body=body, signed_at=signed_at)
+        message = UnreadResult(
+            code=head.code, job_id=head.job_id, smile_job_id=head.smile_job_id, body=body, digest=digest
+        )
+        return Delivery(body=body, signed_at=signed_at, message=message)
 
     def signature_of(self, headers: Mapping[str, str]) -> str:
         return json.dumps([headers.get(_TIMESTAMP), headers.get(_SIGNATURE)])

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -23,6 +23,7 @@ NO_ZIP = "2314"
 _CODE = re.compile(r"[0-9A-Za-z_.-]{1,16}")
 _NOTHING = frozenset({"", "not available"})
 _NEW_EACH_TIME = frozenset({"timestamp", "signature", "ImageLinks", "image_links"})
+_NO_CODE = "result message without a usable ResultCode"
 _ALWAYS_REQUIRED = frozenset({"country", "id_type", "user_id", "job_id"})
 _BIRTH_PARTS = frozenset({"day", "month", "year"})
 """The three boxes in which Smile ID's own page asks for `dob` (services.json, NG DRIVERS_LICENSE)."""
@@ -67,13 +68,18 @@ def _job_number(value: object) -> str | None:
     return text.zfill(10) if text is not None and not isinstance(value, str) else text
 
 
+def _our_job(partner_params: object) -> str | None:
+    return text_of(_object(partner_params).get("job_id"))
+
+
 def _texts(value: object) -> tuple[str, ...]:
     items = value if isinstance(value, list) else [value]
     return tuple(text for item in items if (text := text_of(item)) is not None)
 
 
 def _object(value: object) -> dict[str, object]:
-    return value if isinstance(value, dict) else {}
+    """Its names as `text_of` has texts: half a surrogate pair in one would make the whole unreadable."""
+    return {text_of(name) or "": item for name, item in value.items()} if isinstance(value, dict) else {}
 
 
 def _objects(value: object) -> tuple[dict[str, object], ...]:
@@ -176,6 +182,14 @@ class _Authority(_Wire):
     full_data: Object = Field(default_factory=dict, alias="FullData")
 
 
+class Head(NamedTuple):
+    """What of a result message is read at the door."""
+
+    code: str
+    job_id: str | None
+    smile_job_id: str | None
+
+
 class WireMessage(_Wire):
     """A result message, as far as it counts: the body of a callback, the result or a history entry of job_status."""
 
@@ -183,9 +197,7 @@ class WireMessage(_Wire):
     """Four digits, or whatever else Smile ID may come to send."""
     text: Annotated[str, BeforeValidator(lambda value: text_of(value) or "")] = Field("", alias="ResultText")
     smile_job_id: JobNumber = Field(None, alias="SmileJobID")
-    job_id: Annotated[str | None, BeforeValidator(lambda value: _scalars(value).get("job_id"))] = Field(
-        None, alias="PartnerParams"
-    )
+    job_id: Annotated[str | None, BeforeValidator(_our_job)] = Field(None, alias="PartnerParams")
     actions: Scalars = Field(default_factory=dict, alias="Actions")
     confidence: Text = Field(None, alias="ConfidenceValue")
     is_final: Flag = Field(None, alias="IsFinalResult")
@@ -245,9 +257,19 @@ def parse_message(body: object) -> WireMessage:
     """
     if not isinstance(body, Mapping):
         raise SmileIDAnswerInvalid("result message that is not an object")
-    fault = "result message without a usable ResultCode"
-    authority = Authority(**dict(_parse(_Authority, body, fault)))
-    return _parse(WireMessage, {**body, "authority": authority}, fault)
+    authority = Authority(**dict(_parse(_Authority, body, _NO_CODE)))
+    return _parse(WireMessage, {**body, "authority": authority}, _NO_CODE)
+
+
+def read_head(body: Mapping[str, object]) -> Head:
+    """What of a result message says which job it is of, and with which code.
+
+    Raises SmileIDAnswerInvalid where `parse_message` does: whatever else stands in a message, that can read it.
+    """
+    code = code_of(body.get("ResultCode"))
+    if code is None:
+        raise SmileIDAnswerInvalid(_NO_CODE)
+    return Head(code=code, job_id=_our_job(body.get("PartnerParams")), smile_job_id=_job_number(body.get("SmileJobID")))
 
 
 def parse_services(body: Mapping[str, object]) -> Services:

@@ -26,6 +26,7 @@ from bot.smile_id.interface import (
     Record,
     ResultMessage,
     SmileID,
+    UnreadResult,
 )
 from bot.smile_id.signature import matches, read_stamp, sign, stamp
 from bot.smile_id.v1 import json_object
@@ -78,7 +79,8 @@ class OneCall:
         at = read_stamp(signed)
         fits = matches(**WHOSE, timestamp=signed, signature=headers.get("response-signature", ""))
         signed_at = [at] if fits and at is not None else []
-        return Delivery(body=body, signed_at=signed_at, message=self._message(body) if body and signed_at else None)
+        message = _unread(self._message(body)) if body and signed_at else None
+        return Delivery(body=body, signed_at=signed_at, message=message)
 
     def read_message(self, kept: str) -> ResultMessage:
         return self._message(json.loads(kept))
@@ -106,6 +108,16 @@ class OneCall:
 
     async def accepts_credentials(self) -> bool:
         return True
+
+
+def _unread(message: ResultMessage) -> UnreadResult:
+    return UnreadResult(
+        code=message.reading.code,
+        job_id=message.job_id,
+        smile_job_id=message.smile_job_id,
+        body=message.body,
+        digest=message.digest,
+    )
 
 
 def lose_the_answer() -> None:

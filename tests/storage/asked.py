@@ -54,6 +54,7 @@ from storage import (
     outbox,
     preflight_holds,
     purges,
+    receipts,
     retention,
     review_requests,
     reviews,
@@ -432,6 +433,19 @@ def _by_name(known: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _incoming(job_id: str, fate: Disposition) -> receipts.Incoming:
+    return receipts.Incoming(
+        id="invented",
+        job_id=job_id,
+        source=Source.CALLBACK,
+        code="0810",
+        body_sha256="0" * 64,
+        body={"ResultCode": "0810"},
+        fate=fate,
+        at=NOW,
+    )
+
+
 def _review(tx: Transaction, ref: str) -> object:
     found = reviews.find(tx, ref)
     if found is None:
@@ -492,7 +506,11 @@ _OF_FUNCTION: Mapping[str, Mapping[str, Any]] = {
     "purges.count": {"number": lambda tx, _values: purges.begin(tx, actor=_PERSON, erases=True, now=NOW)},
     "purges.end": {"number": lambda tx, _values: purges.begin(tx, actor=_PERSON, erases=True, now=NOW)},
     "purges.keep_survey": {"counts": {Clock.PHOTOS: {"photos": 1}}},
-    "receipts.keep": {"receipt_id": "invented", "source": Source.CALLBACK},
+    "attempts.by_tokens": {"tokens": ("00" * 32, "11" * 32)},
+    "audit.record_of_checks": {"acts": lambda _tx, values: [audit.Act(at=NOW, ref=values["ref"], detail="invented")]},
+    "receipts.keep": {"message": lambda _tx, values: _incoming(values["job_id"], Disposition.COUNTED)},
+    "receipts.keep_callbacks": {"messages": lambda _tx, values: [_incoming(values["job_id"], Disposition.KEPT)]},
+    "trail_people.of_checks": {"refs": lambda _tx, values: {values["ref"]: NOW}},
     "receipts.keep_refused": {"receipt_id": "invented", "body": "{}"},
     "review_requests.add": {"request": lambda _tx, values: _wish(values["ref"])},
     "search.by_number": {"number": "00000000000"},

@@ -95,17 +95,17 @@ def ask(tx: Transaction, ref: str, *, number: str, selfie: str) -> str:
 
 
 def hear(tx: Transaction, job_id: str, said: str) -> tuple[str, bool]:
-    kept = receipts.keep(
-        tx,
-        receipt_id=f"{job_id}:{said}:{tx.sealer.key_id}",
+    message = receipts.Incoming(
+        id=f"{job_id}:{said}:{tx.sealer.key_id}",
         job_id=job_id,
         source=Source.CALLBACK,
         code="0810",
         body_sha256=sha256(said),
         body={"said": said},
         fate=Disposition.COUNTED,
-        now=NOON,
+        at=NOON,
     )
+    kept = receipts.keep(tx, message)
     return kept.id, kept.is_new
 
 

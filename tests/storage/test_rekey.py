@@ -140,17 +140,17 @@ async def as_before(database: Database) -> None:
 
     def hear_again(tx: Transaction) -> bool:
         job_id = attempts.of_check(tx, "K-0")[0].job_id
-        kept = receipts.keep(
-            tx,
-            receipt_id="R-again",
+        message = receipts.Incoming(
+            id="R-again",
             job_id=job_id,
             source=Source.CALLBACK,
             code="0811",
             body_sha256="ab",
             body={"ResultCode": "0811"},
             fate=Disposition.COUNTED,
-            now=NOON,
+            at=NOON,
         )
+        kept = receipts.keep(tx, message)
         return kept.is_new
 
     await database.read(look)

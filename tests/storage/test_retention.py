@@ -82,17 +82,17 @@ def one_job(tx: Transaction, ref: str) -> str:
 
 
 def keep(tx: Transaction, receipt_id: str, job_id: str, body: Mapping[str, object]) -> bool:
-    kept = receipts.keep(
-        tx,
-        receipt_id=receipt_id,
+    message = receipts.Incoming(
+        id=receipt_id,
         job_id=job_id,
         source=Source.CALLBACK,
         code="0811",
         body_sha256=receipts.digest(body),
         body=body,
         fate=Disposition.LATE,
-        now=NOON,
+        at=NOON,
     )
+    kept = receipts.keep(tx, message)
     return kept.is_new
 
 

@@ -46,6 +46,15 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Addressee:
+    """The job that a callback's address belongs to."""
+
+    job_id: str
+    ref: str
+    smile_job_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """One message of Smile ID about one job, as kept."""
 

@@ -3,8 +3,11 @@
 Each claims an approval for a check that waits. After each nothing has changed, and in the end the true result counts.
 """
 
+import asyncio
 import gzip
 import json
+import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,9 +18,10 @@ import httpx
 import pytest
 
 from bot.smile_id.signature import sign
+from storage.engine.database import Transaction
 from tests.journeys.results.test_trust import nothing_happened
-from tests.journeys.smile import message, put_on_record, signed, waiting, written
-from tests.journeys.world import Journey
+from tests.journeys.smile import fates, message, put_on_record, signed, waiting, written
+from tests.journeys.world import Journey, journey
 from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
@@ -114,6 +118,55 @@ async def send(world: Journey, attack: Attack) -> int:
         answer = await client.post(world.job().callback_url, content=attack.body, headers=dict(attack.headers))
     assert not answer.content, "an impostor learns nothing more than the status"
     return answer.status_code
+
+
+async def test_in_a_burst_each_callback_is_answered_for_itself(tmp_path: Path) -> None:
+    async with journey(tmp_path, story="never") as world:
+        for _check in range(3):
+            await world.ask()
+        await world.work()
+        await world.smile_id.wait_for(lambda: all(job.processed for job in world.smile_id.jobs.values()))
+        one, two, three = world.smile_id.jobs.values()
+        nobodys = one.callback_url[:-4] + ("0000" if one.callback_url[-4:] != "0000" else "1111")
+        letters = [
+            (one.callback_url, signed(world, message(one, "0810"))),
+            (one.callback_url, signed(world, message(two, "0810"))),
+            (nobodys, signed(world, message(one, "0811"))),
+            (two.callback_url, signed(world, message(two, "0811"))),
+            (one.callback_url, signed(world, message(one, "0810"))),
+            (two.callback_url, signed(world, {**message(two, "0811"), "ResultCode": None})),
+            (
+                three.callback_url,
+                {**message(three, "0810"), "timestamp": written(world.clock()), "signature": "A" * 44},
+            ),
+            (three.callback_url, signed(world, message(three, "1012"))),
+        ]
+        held, go_on = asyncio.Event(), threading.Event()
+        loop = asyncio.get_running_loop()
+
+        def hold(_tx: Transaction) -> None:
+            loop.call_soon_threadsafe(held.set)
+            go_on.wait(GIVE_UP_SECONDS)
+
+        # While the writer is held up they gather, and are stored by one commit.
+        holding = asyncio.create_task(world.bot.database.write(hold))
+        await held.wait()
+        async with httpx.AsyncClient(timeout=GIVE_UP_SECONDS, trust_env=False) as client:
+            sent = [asyncio.create_task(client.post(url, content=dumped(body), headers=JSON)) for url, body in letters]
+            await asyncio.sleep(0.2)
+            go_on.set()
+            answers = [answer.status_code for answer in await asyncio.gather(*sent)]
+        await holding
+        assert answers == [200, 409, 404, 200, 200, 200, 401, 200]
+        found = await fates(world)
+        assert Counter(found) == {
+            ("0810", "kept"): 1,
+            ("0811", "kept"): 1,
+            ("1012", "kept"): 1,
+            ("another_job", "refused"): 1,
+            ("not_a_result", "refused"): 1,
+            ("not_trusted, unsigned", "refused"): 1,
+        }
 
 
 async def test_no_impostor_moves_a_check_and_the_true_result_counts_afterwards(tmp_path: Path) -> None:

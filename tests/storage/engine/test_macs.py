@@ -92,17 +92,17 @@ def fill(tx: Transaction, ref: str, *, number: str = "00000000000", reference: s
     )
     checks.add(tx, request, ref=ref, now=NOON)
     job_id = attempts.record(tx, ref=ref, asked_at=NOON, now=NOON).job_id
-    receipt = receipts.keep(
-        tx,
-        receipt_id=f"R-{ref}",
+    message = receipts.Incoming(
+        id=f"R-{ref}",
         job_id=job_id,
         source=Source.CALLBACK,
         code="0811",
         body_sha256="ab",
         body={"ResultCode": "0811"},
         fate=Disposition.COUNTED,
-        now=NOON,
-    ).id
+        at=NOON,
+    )
+    receipt = receipts.keep(tx, message).id
     for state, reason in ((State.SUBMITTING, None), (State.IN_REVIEW, ReviewReason.UNKNOWN_CODE)):
         checks.move(tx, ref, state, reason=reason, now=NOON)
     reviews.ensure(tx, ref, 1, now=NOON)
