@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from bot.errors import DatabaseBusy
-from bot.runtime.connections import Connections
+from bot.runtime.connections import WHOLE, Connections
 from bot.runtime.factory import Bot
 from bot.runtime.health import Degraded
 from handlers import slack_shapes
@@ -40,13 +40,8 @@ def web(
     """The public application; with Slack's requests only where there is no Socket Mode."""
 
     async def callback(request: Request) -> Response:
-        async def read() -> bytes | None:
-            async with asyncio.timeout(body_seconds):
-                return await read_body(request, bot.settings.callback_max_bytes)
-
         # Read at once, since a sender may leave right after its last byte; a stranger's request is cut off below.
-        reading = asyncio.ensure_future(read())
-        await asyncio.sleep(0)  # a body that came together with its head is read by now
+        reading = await _begin_to_read(request, bot.settings.callback_max_bytes, seconds=body_seconds)
         try:
             answer = await bot.callbacks.receive(request.path_params["token"], reading, request.headers)
         except ClientDisconnect:
@@ -97,7 +92,27 @@ def web(
     )
 
 
-async def _end(reading: asyncio.Task[bytes | None]) -> None:
+async def _begin_to_read(request: Request, most: int, *, seconds: float) -> asyncio.Future[bytes | None]:
+    """The body, or None as soon as it is longer than `most` bytes. See `_end`."""
+    if request.scope.get(WHOLE):
+        # It came together with its head: a task and a clock would cost more than to read it.
+        reading = asyncio.get_running_loop().create_future()
+        try:
+            reading.set_result(await read_body(request, most))
+        except ClientDisconnect as left:
+            reading.set_exception(left)
+        return reading
+
+    async def read() -> bytes | None:
+        async with asyncio.timeout(seconds):
+            return await read_body(request, most)
+
+    reading = asyncio.ensure_future(read())
+    await asyncio.sleep(0)  # what is here of it is read by now, where a server does not say so
+    return reading
+
+
+async def _end(reading: asyncio.Future[bytes | None]) -> None:
     """Read no more of a body."""
     if not reading.done():
         reading.cancel()

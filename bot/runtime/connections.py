@@ -43,6 +43,10 @@ _WITH_PORT = re.compile(r"\A(?:\[([^\]]*)\]|([0-9.]+))(?::\d{1,5})?\Z")
 Networks = Collection[ipaddress.IPv4Network | ipaddress.IPv6Network]
 
 
+WHOLE = "kyc-bot.whole"
+"""In the scope of a request whose body has come to its end: to read it waits for nothing."""
+
+
 class Phase(Enum):
     """What a connection is waited for."""
 
@@ -317,6 +321,10 @@ class _Bounded(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
     def on_body(self, body: bytes) -> None:
         self._of_body += len(body)
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self.cycle.scope[WHOLE] = True
 
     def send_400_response(self, _msg: str) -> None:
         self.counted.malformed(self._connection)
