@@ -16,7 +16,7 @@ import pytest
 from anyio.abc import SocketStream
 
 import handlers
-from bot.runtime.connections import HEAD_BYTES, PIPELINED, Connections, Phase, forwarded_source, source_of
+from bot.runtime.connections import HEAD_BYTES, PIPELINED, WHOLE, Connections, Phase, forwarded_source, source_of
 from bot.runtime.server import connections_of, connections_of_monitors, listen, serve_asgi
 from tests.conftest import Took
 from tests.journeys.smile import message, post, signed, waiting
@@ -332,6 +332,31 @@ async def test_a_request_with_two_hosts_is_refused_on_every_route_whichever_come
                 assert said.startswith(b"HTTP/1.1 400"), (path, hosts)
                 assert b"x-content-type-options: nosniff" in said
         assert await metric(world, 'kyc_http_refused_total{status="400"}') == 9
+
+
+async def test_only_a_request_whose_body_is_there_to_its_end_says_so(tmp_path: Path) -> None:
+    head = b"POST /c HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n"
+    asked, begun = list[bool](), asyncio.Event()
+
+    async def look(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(WHOLE in scope)
+        begun.set()
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async with journey(tmp_path) as world:
+        connections, sock = limited(world), listen("127.0.0.1", 0)
+        async with serve_asgi(look, sock, connections):
+            for pieces in ([head + b"body"], [head, b"body"], [head + b"bo", b"dy"]):
+                async with await anyio.connect_tcp("127.0.0.1", sock.getsockname()[1]) as line:
+                    begun.clear()
+                    for piece in pieces:
+                        await line.send(piece)
+                        await asyncio.wait_for(begun.wait(), GIVE_UP_SECONDS)
+                    assert (await answer(line)).startswith(b"HTTP/1.1 204")
+    assert asked == [True, False, False]
 
 
 @asynccontextmanager
