@@ -12,7 +12,7 @@ from bot.domain.check.masking import same_number, same_reference
 from bot.domain.check.states import FINAL, ReviewReason, State, check_move
 from bot.domain.results.assurance import Liveness
 from bot.domain.results.codes import ResultMeaning
-from bot.domain.results.record_match import Comparison, RecordMatch
+from bot.domain.results.record_match import NOTHING_COMPARED, Comparison, RecordMatch
 from bot.domain.review.review import Proposal
 from bot.errors import EditedMeanwhile, IllegalMove, RecordAltered
 from storage import audit, blind_index, check_facts, slack_removals
@@ -246,11 +246,14 @@ def get_all(tx: Transaction, refs: Sequence[str], *, opens_for: str | None = Non
     """
     if not refs:
         return []  # of an empty list SQLite reads the whole table to find nothing
-    tx.altered(refs)
+    altered = tx.altered(refs)
     keys = {f"r{number}": ref for number, ref in enumerate(refs)}
     sql = f"SELECT {_COLUMNS} FROM verifications v WHERE v.ref IN ({', '.join(f':{key}' for key in keys)})"
     rows = {row["ref"]: row for row in tx.rows(sql, **keys)}
-    return [_check(tx, row, sealed=opens_for in (None, row["requester"])) for row in map(rows.__getitem__, refs)]
+    return [
+        _altered(row) if ref in altered else _intact(tx, row, sealed=opens_for in (None, row["requester"]))
+        for ref, row in ((ref, rows[ref]) for ref in refs)
+    ]
 
 
 def used_types(tx: Transaction, requester: str) -> dict[tuple[str, str], datetime]:
@@ -460,24 +463,31 @@ def _set(tx: Transaction, ref: str, **columns: object) -> None:
 
 
 def _check(tx: Transaction, row: Row, *, sealed: bool = True) -> Check:
-    if tx.altered([row["ref"]]):
-        return _altered(row)
+    return _altered(row) if tx.altered([row["ref"]]) else _intact(tx, row, sealed=sealed)
+
+
+def _intact(tx: Transaction, row: Row, *, sealed: bool) -> Check:
     applicant = {}
     if sealed and row["applicant_sealed"] is not None:
         applicant = json.loads(tx.sealer.open(row["applicant_sealed"], place=blind_index.applicant_place(row["ref"])))
-    name, dob, phone = (
-        RecordMatch(row[f"{what}_match"] or RecordMatch.NOT_COMPARED) for what in ("name", "dob", "phone")
-    )
+    note = row["held_note"]
     return load(
         Check,
         row,
         id_info=applicant.get("id_info", {}),
         customer_reference=applicant.get("customer_reference", ""),
-        held_note=json.loads(row["held_note"]),
+        held_note=json.loads(note) if note != "{}" else {},
         asked_again=frozenset(row["asked_again"].split()),
-        record=Comparison(name=name, dob=dob, phone=phone),
-        photos_by=PhotosBy(row["photos_by"] or PhotosBy.ATTACHED),
+        record=_compared(row["name_match"], row["dob_match"], row["phone_match"]),
+        photos_by=PhotosBy(row["photos_by"]) if row["photos_by"] else PhotosBy.ATTACHED,
     )
+
+
+def _compared(*stored: str | None) -> Comparison:
+    if not any(stored):
+        return NOTHING_COMPARED
+    name, dob, phone = (RecordMatch(match or RecordMatch.NOT_COMPARED) for match in stored)
+    return Comparison(name=name, dob=dob, phone=phone)
 
 
 def _altered(row: Row) -> Check:

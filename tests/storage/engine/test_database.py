@@ -26,10 +26,13 @@ import sqlite_utils
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.check.states import State
 from bot.errors import ConstraintFailed, DatabaseFault
-from storage.engine.database import GROUP_LIMIT, Database, Transaction, from_text, to_text
+from storage.engine.connection import sql_of
+from storage.engine.database import GROUP_LIMIT, Database, Transaction, from_text, load, to_text
 from storage.engine.group import MOST_TOGETHER
 from storage.engine.sealing import Sealer
+from storage.engine.sql import Row
 from tests.patience import GIVE_UP_SECONDS
 from tests.raw_sqlite import raw
 
@@ -794,6 +797,45 @@ def test_stored_moments_sort_as_moments_do(one: datetime, other: datetime) -> No
 def test_another_form_of_a_moment_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         from_text(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loaded:
+    day: datetime | None
+    state: State
+    is_late: bool
+    tries: int
+
+
+_STORED = "'approved' AS state, 1 AS is_late, 2 AS tries"
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        f"'2026-11-22T12:00:00.000000Z' AS day, {_STORED}",
+        f"{_STORED}, '2026-11-22T12:00:00.000000Z' AS day",
+        f"'not a field' AS more, {_STORED}, '2026-11-22T12:00:00.000000Z' AS day",
+    ],
+)
+def test_fields_are_loaded_from_the_columns_of_their_name_wherever_a_statement_has_them(columns: str) -> None:
+    row = _selected(columns)
+    noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    assert load(_Loaded, row) == _Loaded(day=noon, state=State.APPROVED, is_late=True, tries=2)
+    assert load(_Loaded, row, day=None, tries=3) == _Loaded(day=None, state=State.APPROVED, is_late=True, tries=3)
+
+
+def test_what_is_null_is_loaded_as_nothing_and_an_unknown_word_or_a_missing_column_is_refused() -> None:
+    assert load(_Loaded, _selected(f"NULL AS day, {_STORED}")).day is None
+    with pytest.raises(ValueError, match="invented"):
+        load(_Loaded, _selected("NULL AS day, 'invented' AS state, 1 AS is_late, 2 AS tries"))
+    with pytest.raises(KeyError, match="day"):
+        load(_Loaded, _selected(_STORED))
+
+
+def _selected(columns: str) -> Row:
+    with closing(sqlite3.connect(":memory:")) as db:
+        return sql_of(db).fetch_rows(f"SELECT {columns}")[0]
 
 
 def test_a_moment_without_zone_is_refused() -> None:
