@@ -166,7 +166,8 @@ class Check:
     @property
     def erased_at(self) -> datetime | None:
         """When it became a mere record, which cannot be run again: the first of the two."""
-        return min(filter(None, (self.photos_erased_at, self.personal_erased_at)), default=None)
+        photos, personal = self.photos_erased_at, self.personal_erased_at
+        return min(photos, personal) if photos and personal else photos or personal
 
     @property
     def may_run_again(self) -> bool:

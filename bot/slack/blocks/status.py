@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache, lru_cache
 
 from bot.domain.check.check import Check
 from bot.domain.check.masking import tail
@@ -17,6 +18,11 @@ from bot.slack.blocks.words import Story
 
 NAME = 75
 """Longest name of a country or ID type; Slack's limit for an option of the form."""
+_CONFIRMED = words.STORIES[ResultStory.CONFIRMED]
+_DOUBTED: Mapping[Doubt | None, Story] = {
+    Doubt.LIVENESS_NOT_PROVEN: words.LIVENESS_NOT_PROVEN,
+    Doubt.REVIEW_WANTED: words.REVIEW_WANTED,
+}
 _MARKS: Mapping[RecordMatch, str] = {RecordMatch.MATCHES: "✓", RecordMatch.DIFFERS: "✗"}
 
 
@@ -57,10 +63,15 @@ def verdict_name(check: Check) -> str:
 
 def subject(check: Check, entry: IDType | None) -> str:
     """Nigeria · BVN ending 0000."""
-    country = entry.country_name if entry else check.country
-    name = entry.short if entry else check.id_type
+    named = _named(entry.country_name, entry.short) if entry else _named(check.country, check.id_type)
     last = tail(check.id_info.get("id_number", ""))
-    return f"{foreign(country, NAME)} · {foreign(name, NAME)}" + (f" ending {foreign(last)}" if last else "")
+    return f"{named} ending {foreign(last)}" if last else named
+
+
+@lru_cache(maxsize=256)
+def _named(country: str, name: str) -> str:
+    """A list has the same ones again and again."""
+    return f"{foreign(country, NAME)} · {foreign(name, NAME)}"
 
 
 def against(check: Check) -> str:
@@ -75,19 +86,25 @@ def label(check: Check) -> str:
 
 def approval_story(check: Check, doubt: Doubt | None) -> Story:
     """Smile ID compared a face with an ID number. The next step depends on whether the entered name matches."""
-    if check.record.outcome is RecordMatch.DIFFERS:
+    outcome = check.record.outcome
+    if outcome is RecordMatch.DIFFERS:
         return differing_story(check, doubt)
-    doubted = {Doubt.LIVENESS_NOT_PROVEN: words.LIVENESS_NOT_PROVEN, Doubt.REVIEW_WANTED: words.REVIEW_WANTED}
-    is_doubted = doubt in doubted
-    story = doubted[doubt] if doubt in doubted else words.STORIES[ResultStory.CONFIRMED]
-    if check.record.outcome is not RecordMatch.MATCHES:
-        # Whatever else matched: a name that was not compared is for a person to compare.
-        doubtful = _parts(check.record, RecordMatch.PARTLY) or ["name"]
-        if check.record.name is RecordMatch.NOT_COMPARED and "name" not in doubtful:
-            doubtful.insert(0, "name")
-        compare = f"Compare the {_listed(doubtful)} in *Details* before you onboard."
-        return replace(story, next_step=f"{story.next_step} {compare}" if is_doubted else compare)
-    return story
+    if outcome is RecordMatch.MATCHES:
+        return _DOUBTED.get(doubt, _CONFIRMED)
+    # Whatever else matched: a name that was not compared is for a person to compare.
+    doubtful = _parts(check.record, RecordMatch.PARTLY) or ["name"]
+    if check.record.name is RecordMatch.NOT_COMPARED and "name" not in doubtful:
+        doubtful.insert(0, "name")
+    return _compared_by_a_person(doubt, _listed(doubtful))
+
+
+@cache
+def _compared_by_a_person(doubt: Doubt | None, what: str) -> Story:
+    compare = f"Compare the {what} in *Details* before you onboard."
+    if doubt not in _DOUBTED:
+        return replace(_CONFIRMED, next_step=compare)
+    story = _DOUBTED[doubt]
+    return replace(story, next_step=f"{story.next_step} {compare}")
 
 
 def differing_story(check: Check, doubt: Doubt | None) -> Story:

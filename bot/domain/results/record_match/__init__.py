@@ -29,7 +29,7 @@ class Comparison:
     @property
     def outcome(self) -> RecordMatch:
         """The worst word of what was compared, but never better than the name's: no other part identifies a person."""
-        parts = {self.name, self.dob, self.phone}
+        parts = (self.name, self.dob, self.phone)
         if RecordMatch.DIFFERS in parts:
             return RecordMatch.DIFFERS
         if self.name is RecordMatch.NOT_COMPARED:
