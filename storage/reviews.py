@@ -4,7 +4,8 @@ Every change is guarded by the state it needs, and returns whether it took place
 changes follow a click or a message, and who is notified. What people write is sealed.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot.domain.check.states import ReviewReason, State
@@ -24,6 +25,13 @@ from storage.engine.sql import Row
 
 _OF_ROUND = "ref = :ref AND round = :round"
 _CURRENT = "ref = :ref AND round = (SELECT round FROM verifications WHERE ref = :ref) AND state = 'open'"
+_COLUMNS = """
+    r.*, (SELECT COUNT(*) FROM review_notes n WHERE n.ref = r.ref AND n.round = r.round) AS notes
+"""
+_LATEST_OBJECTION = """
+    SELECT * FROM review_notes WHERE ref = :ref AND round = :round AND source LIKE 'disagreed:%'
+    ORDER BY at DESC, seq DESC LIMIT 1
+"""
 _NO_PROPOSAL: Mapping[str, object] = {
     **dict.fromkeys(("proposed", "proposed_reason", "proposed_by", "proposed_at", "words_sealed")),
     "proposed_override": False,
@@ -35,13 +43,47 @@ def find(tx: Transaction, ref: str, round_: int | None = None, *, sealed: bool =
 
     None of a check whose record was altered; so it is with decisions and notes.
     """
-    sql = """
-        SELECT r.*, (SELECT COUNT(*) FROM review_notes n WHERE n.ref = r.ref AND n.round = r.round) AS notes
-        FROM reviews r
+    sql = f"""
+        SELECT {_COLUMNS} FROM reviews r
         WHERE r.ref = :ref AND r.round = COALESCE(:round, (SELECT v.round FROM verifications v WHERE v.ref = :ref))
         """
     row = tx.row(sql, ref=ref, round=round_)
-    return _review(tx, row, sealed=sealed) if row is not None and not tx.altered([ref]) else None
+    if row is None or tx.altered([ref]):
+        return None
+    found, at = row["round"], {"ref": ref, "round": row["round"]}
+    objection = tx.row(_LATEST_OBJECTION, **at)
+    return _review(tx, row, decided(tx, ref, found, sealed=sealed), objection, sealed=sealed)
+
+
+def of_checks(tx: Transaction, refs: Sequence[str], *, sealed: bool = True) -> dict[str, Review]:
+    """What `find` gives of each of these checks that has a review of its round, by reference.
+
+    For a page: three statements, however many they are.
+    """
+    altered = tx.altered(refs)
+    intact = json.dumps([ref for ref in refs if ref not in altered])
+    # CROSS JOIN: by the page's few checks, and never through all of a table.
+    theirs = f"{tx.dialect.each(':refs')} p CROSS JOIN verifications v ON v.ref = p.value CROSS JOIN"
+    rows = tx.rows(f"SELECT {_COLUMNS} FROM {theirs} reviews r ON r.ref = v.ref AND r.round = v.round", refs=intact)
+    if not rows:
+        return {}
+    decisions = tx.rows(f"SELECT d.* FROM {theirs} decisions d ON d.ref = v.ref AND d.round = v.round", refs=intact)
+    objections = tx.rows(
+        f"""
+        SELECT n.* FROM {theirs} review_notes n ON n.ref = v.ref AND n.round = v.round
+        WHERE n.source LIKE 'disagreed:%'
+        """,
+        refs=intact,
+    )
+    # The last of each check stays.
+    decided = {row["ref"]: row for row in sorted(decisions, key=lambda row: row["number"])}
+    objected = {row["ref"]: row for row in sorted(objections, key=lambda row: (row["at"], row["seq"]))}
+    found = {}
+    for row in rows:
+        ref = row["ref"]
+        decision = _decision(tx, decided[ref], sealed=sealed) if ref in decided else None
+        found[ref] = _review(tx, row, decision, objected.get(ref), sealed=sealed)
+    return found
 
 
 def open_now(tx: Transaction) -> list[OpenReview]:
@@ -78,8 +120,7 @@ def decided(
     row = tx.row(sql, ref=ref, round=round_, number=number)
     if row is None or tx.altered([ref]):
         return None
-    words = _open_seal(tx, row["words_sealed"], _place(ref, round_, row["number"])) if sealed else ""
-    return load(ReviewDecision, row, by=row["decided_by"], is_override=bool(row["override"]), words=words)
+    return _decision(tx, row, sealed=sealed)
 
 
 def notes(tx: Transaction, ref: str) -> list[Note]:
@@ -95,23 +136,6 @@ def notes(tx: Transaction, ref: str) -> list[Note]:
         )
         for row in rows
     ]
-
-
-def objection(tx: Transaction, ref: str, round_: int, *, sealed: bool = True) -> Objection | None:
-    """The latest word against a proposal of this round."""
-    sql = """
-        SELECT * FROM review_notes WHERE ref = :ref AND round = :round AND source LIKE 'disagreed:%'
-        ORDER BY at DESC, seq DESC LIMIT 1
-        """
-    row = tx.row(sql, ref=ref, round=round_)
-    if row is None:
-        return None
-    _kind, decision, proposer, _at = row["source"].split(":", 3)
-    place = f"review_notes.words:{ref}:{round_}:{row['source']}"
-    words = _open_seal(tx, row["words_sealed"], place) if sealed else ""
-    return Objection(
-        decision=Decision(decision), proposer=proposer, by=row["author"], at=any_moment(row["at"]), words=words
-    )
 
 
 def decisions(tx: Transaction, ref: str, *, sealed: bool = True) -> list[ReviewDecision]:
@@ -343,7 +367,24 @@ def _open_seal(tx: Transaction, sealed: bytes | None, place: str) -> str:
     return tx.sealer.open(sealed, place=place) if sealed is not None else ""
 
 
-def _review(tx: Transaction, row: Row, *, sealed: bool) -> Review:
+def _decision(tx: Transaction, row: Row, *, sealed: bool) -> ReviewDecision:
+    words = _open_seal(tx, row["words_sealed"], _place(row["ref"], row["round"], row["number"])) if sealed else ""
+    return load(ReviewDecision, row, by=row["decided_by"], is_override=bool(row["override"]), words=words)
+
+
+def _objection(tx: Transaction, row: Row, *, sealed: bool) -> Objection:
+    _kind, decision, proposer, _at = row["source"].split(":", 3)
+    place = f"review_notes.words:{row['ref']}:{row['round']}:{row['source']}"
+    words = _open_seal(tx, row["words_sealed"], place) if sealed else ""
+    return Objection(
+        decision=Decision(decision), proposer=proposer, by=row["author"], at=any_moment(row["at"]), words=words
+    )
+
+
+def _review(
+    tx: Transaction, row: Row, decided: ReviewDecision | None, objection: Row | None, *, sealed: bool
+) -> Review:
+    """With its latest decision, and its latest word against a proposal."""
     proposal = None
     if row["proposed"] is not None:
         proposal = Proposal(
@@ -354,12 +395,11 @@ def _review(tx: Transaction, row: Row, *, sealed: bool) -> Review:
             is_override=bool(row["proposed_override"]),
             words=_open_seal(tx, row["words_sealed"], _place(row["ref"], row["round"])) if sealed else "",
         )
-    ref, round_ = row["ref"], row["round"]
     return load(
         Review,
         row,
         proposal=proposal,
-        decided=decided(tx, ref, round_, sealed=sealed),
-        objection=objection(tx, ref, round_, sealed=sealed),
+        decided=decided,
+        objection=_objection(tx, objection, sealed=sealed) if objection is not None else None,
         is_by_hand=bool(row["by_hand"]),
     )

@@ -189,7 +189,8 @@ class HomeTab(Process):
             if not page.checks and turn.cursor is not None:
                 # The checks of that page are no longer in this list: its beginning, rather than nothing.
                 page = search.page(tx, wanted, size=home.PAGE)
-            return page, [_Found(check=check, review=reviews.find(tx, check.ref)) for check in page.checks]
+            found = reviews.of_checks(tx, [check.ref for check in page.checks])
+            return page, [_Found(check=check, review=found.get(check.ref)) for check in page.checks]
 
         page, found = await self.database.read(read)
         links = await self.links.of([one.check.ref for one in found])

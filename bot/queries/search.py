@@ -228,8 +228,9 @@ class CheckSearch(Process):
         def read(tx: Transaction) -> tuple[list[tuple[Check, Review]], int]:
             queue = Queue.of(reviews.open_now(tx), viewer=user, now=self.now(), due=self.settings.review_due)
             theirs = queue.for_reviewer(overrides=overrides).found
-            opened = [(checks.get(tx, one.ref), reviews.find(tx, one.ref)) for one in theirs[:PAGE]]
-            return [(check, review) for check, review in opened if review is not None], len(theirs)
+            refs = [one.ref for one in theirs[:PAGE]]
+            found = reviews.of_checks(tx, refs)
+            return [(check, found[check.ref]) for check in checks.get_all(tx, refs) if check.ref in found], len(theirs)
 
         first, total = await self.database.read(read)
         self.looked(user, "queue.shown", detail=str(len(first)))
@@ -289,10 +290,10 @@ class CheckSearch(Process):
 
         def read(tx: Transaction) -> tuple[CheckPage, list[Review | None]]:
             page = search.page(tx, wanted, size=PAGE, cursor=cursor, opens_for=opens_for)
+            reviewed = [check.ref for check in page.checks if check.review is not None]
             # A list says who has it and who decided, and never anybody's own words.
-            return page, [
-                reviews.find(tx, check.ref, sealed=False) if check.review is not None else None for check in page.checks
-            ]
+            found = reviews.of_checks(tx, reviewed, sealed=False) if reviewed else {}
+            return page, [found.get(check.ref) for check in page.checks]
 
         page, found = await self.database.read(read)
         links = await self.links.threads(page.checks)

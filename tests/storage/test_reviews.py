@@ -2,18 +2,21 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlite_utils
 
-from bot.domain.review.review import ReviewState
+from bot.domain.review.review import Decision, Proposal, Review, ReviewState
 from bot.errors import ConstraintFailed
 from bot.review import transitions
 from storage import audit, reviews
 from storage.engine import backup
 from storage.engine.database import Transaction
 from storage.engine.migrations import migrate
+from tests.engines import beside
 from tests.journeys.world import journey
 from tests.storage.older import before_batch_counts, before_macs
 
@@ -102,3 +105,56 @@ async def test_a_claim_is_one_persons_whoever_asks_for_it_next(tmp_path: Path) -
         review = await database.read(reviews.find, ref)
         assert review is not None
         assert (review.state, review.claimed_by, review.claimed_at) == (ReviewState.OPEN, "U0REMI00001", now)
+
+
+async def test_a_page_of_checks_has_the_review_that_each_has_by_itself(tmp_path: Path) -> None:
+    """Proposed, decided twice, disagreed with twice, of an earlier round, without any, and altered."""
+    async with journey(tmp_path, story="approved") as world:
+        refs = [await world.ask() for _check in range(6)]
+        await world.settle()
+        proposed, decided, disagreed, earlier, altered, without = refs
+        now = world.clock()
+        first = _proposal(Decision.APPROVED, at=now)
+        second = _proposal(Decision.REJECTED, at=now + timedelta(minutes=1))
+
+        def reviewed(tx: Transaction) -> None:
+            for ref in refs[:-1]:
+                reviews.ensure(tx, ref, 1, now=now)
+                reviews.reopen(tx, ref, 1, now=now)
+            assert reviews.propose(tx, proposed, 1, first)
+            for number, proposal in ((1, first), (2, second)):
+                reviews.add_decision(tx, decided, 1, number, proposal, confirmed_by=None, now=proposal.at)
+                reviews.add_objection(tx, disagreed, 1, proposal, author="U0ZOE000001", words="No.", now=proposal.at)
+            reviews.add_decision(tx, earlier, 1, 1, first, confirmed_by=None, now=now)
+            tx.run("UPDATE verifications SET round = 2 WHERE ref = :ref", ref=earlier)
+
+        await world.bot.database.write(reviewed)
+        world.has_thief = True
+        with closing(beside(world.path)) as db:
+            db.execute("UPDATE reviews SET claimed_by = 'U0THIEF0001' WHERE ref = ?", [altered])
+
+        def read(tx: Transaction, *, sealed: bool) -> tuple[dict[str, Review], dict[str, Review | None]]:
+            page = reviews.of_checks(tx, refs, sealed=sealed)
+            return page, {ref: reviews.find(tx, ref, sealed=sealed) for ref in refs}
+
+        for sealed in (True, False):
+            page, each = await world.bot.database.read(read, sealed=sealed)
+            assert page == {ref: review for ref, review in each.items() if review is not None}
+            assert set(page) == {proposed, decided, disagreed}
+            words = "The same person." if sealed else ""
+            assert (page[proposed].proposal, page[proposed].decided) == (replace(first, words=words), None)
+            found = page[decided].decided
+            assert found is not None
+            assert (found.number, found.decision, found.words) == (2, Decision.REJECTED, words)
+            objection = page[disagreed].objection
+            assert objection is not None
+            assert (objection.decision, objection.words) == (Decision.REJECTED, "No." if sealed else "")
+        assert world.bot.database.altered == {altered}
+        assert await world.bot.database.read(reviews.of_checks, [without, altered]) == {}
+        assert await world.bot.database.read(reviews.of_checks, []) == {}
+
+
+def _proposal(decision: Decision, *, at: datetime) -> Proposal:
+    return Proposal(
+        decision=decision, reason="other", by="U0REMI00001", at=at, is_override=False, words="The same person."
+    )
