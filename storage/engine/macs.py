@@ -189,12 +189,20 @@ def _of_checks(refs: str, dialect: Dialect) -> str:
 
         return covered_texts.of_checks(refs)
     checks, *others = COVERED
-    text = " || ".join([_row(checks, "v"), *(_rows(table) for table in others), _LAST_ACT])
+    text = _joined([_row(checks, "v"), *(_rows(table) for table in others), _LAST_ACT])
     return f"""
         SELECT r.value, m.version, m.mac, CASE WHEN v.ref IS NOT NULL THEN CAST({text} AS BLOB) END
         FROM {refs} r
         LEFT JOIN {checks.name} v ON v.ref = r.value LEFT JOIN check_macs m ON m.ref = r.value
         """
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """One text of all, by halves: along a chain SQLite would copy what it has so far for each part that follows."""
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    return f"({_joined(parts[:half])} || {_joined(parts[half:])})"
 
 
 _LAST_ACT = f"(SELECT '\n{LAST_ACT}' || json_array(COUNT(*), MAX(seq)) FROM audit WHERE ref = v.ref)"
