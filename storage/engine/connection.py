@@ -144,29 +144,34 @@ def temporary_files_beside(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 class _Statements:
-    """SQLite's `SqlConnection`: each statement has a cursor of its own, closed whatever happens."""
+    """SQLite's `SqlConnection`: no statement outlives the call that made it, whatever happens."""
 
     dialect = Dialect.SQLITE
 
-    def untracked_cursor(self) -> sqlite3.Cursor:
-        """For whoever closes it at once."""
+    def take_cursor(self) -> sqlite3.Cursor:
+        """For one statement: whoever takes it closes it, or gives it back once all rows are read."""
+        raise NotImplementedError
+
+    def give_back(self, cursor: sqlite3.Cursor) -> None:
+        """It has no statement under way."""
         raise NotImplementedError
 
     def fetch(self, sql: str, parameters: Parameters = (), /) -> list[tuple[Any, ...]]:
         """All rows of one statement, as plain tuples. Raises SpoiltValue."""
         # No context managers here, and in the next ones: one costs as much as a short statement.
-        cursor = self.untracked_cursor()
+        cursor = self.take_cursor()
+        cursor.row_factory = None
         try:
-            cursor.row_factory = None
-            return cursor.execute(sql, parameters).fetchall()
-        except sqlite3.OperationalError as error:
-            if str(error) != _BLOB_FOR_TEXT:
-                raise
-            raise SpoiltValue from error
-        except sqlite3.IntegrityError as error:
-            raise _refused(error) from error
-        finally:
+            rows = cursor.execute(sql, parameters).fetchall()
+        except BaseException as error:
             cursor.close()
+            if isinstance(error, sqlite3.OperationalError) and str(error) == _BLOB_FOR_TEXT:
+                raise SpoiltValue from error
+            if isinstance(error, sqlite3.IntegrityError):
+                raise _refused(error) from error
+            raise
+        self.give_back(cursor)
+        return rows
 
     def fetch_later(self, sql: str, parameters: Parameters = (), /) -> Later[list[tuple[Any, ...]]]:
         """All rows of one statement. There is no way that could be saved."""
@@ -175,24 +180,33 @@ class _Statements:
 
     def fetch_rows(self, sql: str, parameters: Parameters = (), /) -> list[Row]:
         """All rows of one statement."""
-        cursor = self.untracked_cursor()
+        cursor = self.take_cursor()
+        cursor.row_factory = sqlite3.Row
         try:
-            cursor.row_factory = sqlite3.Row
-            return cursor.execute(sql, parameters).fetchall()
-        except sqlite3.IntegrityError as error:
-            raise _refused(error) from error
-        finally:
+            rows = cursor.execute(sql, parameters).fetchall()
+        except BaseException as error:
             cursor.close()
+            if isinstance(error, sqlite3.IntegrityError):
+                raise _refused(error) from error
+            raise
+        self.give_back(cursor)
+        return rows
 
     def run(self, sql: str, parameters: Parameters = (), /) -> int:
         """Run one statement whose rows, if it gives any, nobody wants; how many it touched."""
-        cursor = self.untracked_cursor()
+        cursor = self.take_cursor()
         try:
-            return cursor.execute(sql, parameters).rowcount
-        except sqlite3.IntegrityError as error:
-            raise _refused(error) from error
-        finally:
+            touched = cursor.execute(sql, parameters).rowcount
+        except BaseException as error:
             cursor.close()
+            if isinstance(error, sqlite3.IntegrityError):
+                raise _refused(error) from error
+            raise
+        if cursor.description is None:
+            self.give_back(cursor)
+        else:
+            cursor.close()  # with the rows that nobody wants
+        return touched
 
     def run_later(self, sql: str, parameters: Parameters = (), /) -> None:
         """Run one statement that gives no rows; at once."""
@@ -200,7 +214,7 @@ class _Statements:
 
     def run_for_each(self, sql: str, parameters: Iterable[Parameters], /) -> None:
         """Run one statement that gives no rows, for each of these."""
-        cursor = self.untracked_cursor()
+        cursor = self.take_cursor()
         try:
             cursor.executemany(sql, parameters)
         except sqlite3.IntegrityError as error:
@@ -219,6 +233,8 @@ class TrackedConnection(_Statements, sqlite3.Connection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
+        self._kept: sqlite3.Cursor | None = None
+        """Without a statement under way, for the next one: a new one each time would be a third of what most cost."""
 
     def cursor(self, *args: Any, **kwargs: Any) -> Any:
         cursor = super().cursor(*args, **kwargs)
@@ -229,8 +245,20 @@ class TrackedConnection(_Statements, sqlite3.Connection):
         return self.cursor().execute(*args)  # the inherited one makes its cursor behind our back
 
     def untracked_cursor(self) -> sqlite3.Cursor:
-        # To track one that is closed where it is made would be a tenth of what a statement costs.
+        """For whoever has read all of it, or closes it, before the function ends."""
         return sqlite3.Connection.cursor(self)
+
+    def take_cursor(self) -> sqlite3.Cursor:
+        taken, self._kept = self._kept, None
+        return taken or self.untracked_cursor()
+
+    def give_back(self, cursor: sqlite3.Cursor) -> None:
+        self._kept = cursor
+
+    def close(self) -> None:
+        # It holds its last statement, and with that the file would stay open.
+        self._kept = None
+        super().close()
 
     def close_cursors(self) -> None:
         if self._cursors:  # seldom any: to go through an empty set is what a whole statement costs
@@ -248,8 +276,11 @@ class _Plain(_Statements):
     def in_transaction(self) -> bool:
         return self._connection.in_transaction
 
-    def untracked_cursor(self) -> sqlite3.Cursor:
+    def take_cursor(self) -> sqlite3.Cursor:
         return self._connection.cursor()
+
+    def give_back(self, cursor: sqlite3.Cursor) -> None:
+        cursor.close()
 
 
 def sql_of(connection: sqlite3.Connection) -> SqlConnection:

@@ -332,6 +332,22 @@ async def test_no_cursor_outlives_the_function_that_made_it(database: Database) 
         kept[-1].fetchone()
 
 
+async def test_rows_that_nobody_wants_stop_no_later_commit_or_statement(database: Database) -> None:
+    def unread(tx: Transaction) -> int:
+        house = sql_of(raw(tx))
+        touched = house.run("INSERT INTO notes (body) VALUES ('a'), ('b') RETURNING id")
+        assert house.fetch("SELECT body FROM notes") == [("a",), ("b",)]
+        assert [row["body"] for row in house.fetch_rows("SELECT body FROM notes")] == ["a", "b"]
+        with pytest.raises(ConstraintFailed):
+            house.run("INSERT INTO notes (id, body) VALUES (1, 'c')")
+        assert house.fetch("SELECT COUNT(*) FROM notes") == [(2,)]
+        return touched
+
+    await database.write(unread)
+    await database.write(add, "d")
+    assert await database.read(bodies) == ["a", "b", "d"]
+
+
 # Transaction control
 
 
