@@ -29,7 +29,9 @@ def to_text(moment: datetime) -> str:
     """UTC with microseconds, always equally wide, so that texts sort as moments do."""
     if moment.tzinfo is None:
         raise ValueError("a moment without time zone cannot be stored")
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def from_text(text: str) -> datetime:
@@ -250,7 +252,9 @@ class Transaction:
         # After an `INSERT OR ROLLBACK` whose failure was forgiven, a statement would commit by itself.
         if not self.connection.in_transaction:
             raise DatabaseFault("the transaction has ended: nothing more can be read or stored in it")
-        return {name: _stored(value) for name, value in params.items()}
+        return {
+            name: value if value is None or value.__class__ is int else _stored(value) for name, value in params.items()
+        }
 
 
 def _stored(value: object) -> object:
