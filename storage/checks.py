@@ -310,9 +310,11 @@ def move(
     now: datetime,
     reason: ReviewReason | None = None,
     reading: ResultMeaning | None = None,
+    liveness: Liveness | None = None,
     actor: str = audit.BOT,
 ) -> None:
-    """Move a check, guarded by the table of states. `reading` is the message that counts.
+    """Move a check, guarded by the table of states. `reading` is the message that counts; `liveness` says whether a
+    verdict that it gives rests on proof of liveness.
 
     Raises IllegalMove, or LookupError if there is no such check.
     """
@@ -327,6 +329,7 @@ def move(
             verdict = COALESCE(:verdict, verdict),
             verdict_outcome = COALESCE(:outcome, verdict_outcome),
             verdict_why = COALESCE(:why, verdict_why),
+            liveness = COALESCE(:liveness, liveness),
             ended_at = CASE WHEN :ends = 1 THEN :now ELSE NULL END,
             due_at = CASE WHEN :target IN ('requested', 'submitting') THEN due_at ELSE NULL END,
             leased_until = CASE WHEN :target IN ('requested', 'submitting') THEN leased_until ELSE NULL END
@@ -337,6 +340,7 @@ def move(
         verdict=reading.code if reading and counts else None,
         outcome=reading.outcome if reading and counts and target in FINAL else None,
         why=reading.why if reading and counts else None,
+        liveness=liveness,
         ends=target in FINAL,
         now=now,
         ref=ref,
@@ -379,11 +383,6 @@ def compared(tx: Transaction, ref: str, found: Comparison) -> None:
     matches = {"record": found.outcome, "name": found.name, "dob": found.dob, "phone": found.phone}
     known = {f"{what}_match": None if match is RecordMatch.NOT_COMPARED else match for what, match in matches.items()}
     _set(tx, ref, **known)
-
-
-def keep_liveness(tx: Transaction, ref: str, found: Liveness) -> None:
-    """Store whether the verdict that is about to count rests on proof of liveness."""
-    _set(tx, ref, liveness=found)
 
 
 def keep_failure(tx: Transaction, ref: str, *, failure: str, words: str | None) -> None:

@@ -79,21 +79,16 @@ def enqueue(
     return post_id
 
 
-def awaits_refresh(tx: Transaction, ref: str) -> bool:
-    """Whether the request's message, or an update of it, has yet to be built."""
+def updates_before(tx: Transaction, ref: str) -> int | None:
+    """How many updates the request's message has had; None while it, or an update of it, has yet to be built."""
     # One that is leased or in doubt was built before what changed now.
     sql = """
-        SELECT 1 FROM posts
-        WHERE ref = :ref AND kind IN ('progress', 'request') AND state = 'due' AND leased_until IS NULL
-          AND in_doubt_since IS NULL
+        SELECT SUM(CASE WHEN kind = 'progress' THEN 1 ELSE 0 END) AS n,
+            SUM(CASE WHEN state = 'due' AND leased_until IS NULL AND in_doubt_since IS NULL THEN 1 END) AS waiting
+        FROM posts WHERE ref = :ref AND kind IN ('progress', 'request')
         """
-    return tx.exists(sql, ref=ref)
-
-
-def count(tx: Transaction, ref: str, kind: PostKind) -> int:
-    """How many posts of one kind there were about a check."""
-    count: int = tx.value("SELECT COUNT(*) FROM posts WHERE ref = :ref AND kind = :kind", ref=ref, kind=kind)
-    return count
+    row = tx.one(sql, ref=ref)
+    return None if row["waiting"] else row["n"] or 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,13 +173,16 @@ def has_to_say(tx: Transaction, ref: str) -> bool:
 
 def drop_overtaken(tx: Transaction, ref: str, *, kinds: Collection[PostKind], now: datetime) -> None:
     """Drop posts of these kinds, unless they are already on their way."""
+    of = {f"kind{number}": kind for number, kind in enumerate(sorted(kinds))}
+    if not of:
+        return
     # One that is leased or in doubt may be in Slack already: its delivery finishes on its own.
-    for kind in kinds:
-        sql = """
-            UPDATE posts SET state = 'dropped', done_at = :now
-            WHERE ref = :ref AND kind = :kind AND state = 'due' AND leased_until IS NULL AND in_doubt_since IS NULL
-            """
-        tx.run(sql, ref=ref, kind=kind, now=now)
+    sql = f"""
+        UPDATE posts SET state = 'dropped', done_at = :now
+        WHERE ref = :ref AND kind IN ({", ".join(f":{name}" for name in of)})
+          AND state = 'due' AND leased_until IS NULL AND in_doubt_since IS NULL
+        """
+    tx.run(sql, ref=ref, now=now, **of)
 
 
 def alerted_at(tx: Transaction, fault: str, *, now: datetime) -> datetime:

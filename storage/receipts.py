@@ -333,14 +333,16 @@ def of_check(tx: Transaction, ref: str) -> list[Receipt]:
     return [_receipt(tx, row) for row in rows] if not tx.altered([ref]) else []
 
 
-def of_job(tx: Transaction, job_id: str) -> list[Receipt]:
-    """Everything said about one job and trusted, oldest first."""
+def of_job(tx: Transaction, job_id: str, *, but: str | None = None) -> list[Receipt]:
+    """Everything said about one job and trusted, oldest first, without the receipt `but`."""
     sql = """
         SELECT r.*, a.ref FROM receipts r CROSS JOIN attempts a ON a.job_id = r.job_id
         WHERE r.job_id = :job_id AND r.fate NOT IN ('refused', 'released') ORDER BY r.received_at, r.id
         """
     rows = tx.rows(sql, job_id=job_id)
-    return [_receipt(tx, row) for row in rows] if not tx.altered({row["ref"] for row in rows}) else []
+    if tx.altered({row["ref"] for row in rows}):
+        return []
+    return [_receipt(tx, row) for row in rows if row["id"] != but]
 
 
 def newest(tx: Transaction, ref: str) -> str | None:

@@ -31,8 +31,8 @@ def check_changed(tx: Transaction, ref: str, *, now: datetime) -> None:
         _batch_told(tx, batch, now=now)
     elif batch is not None:
         batch_changed(tx, batch, now=now)
-    elif not outbox.awaits_refresh(tx, ref):
-        key = f"{ref}:{outbox.count(tx, ref, PostKind.PROGRESS) + 1}"
+    elif (updates := outbox.updates_before(tx, ref)) is not None:
+        key = f"{ref}:{updates + 1}"
         outbox.enqueue(tx, PostKind.PROGRESS, ref=ref, key=key, destination=shown.channel, now=now)
 
 

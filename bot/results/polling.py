@@ -63,26 +63,29 @@ class StatusPoller(Process):
                 code, why = AdminAlert.RESULTS_NOT_GIVEN, refusal.why.value
                 alerts.alert(tx, refusal.alert, code, recipients=admins, now=now, ref=due.ref, why=why)
             if record is not None:
-                self._settle(tx, attempts.get(tx, due.job_id), record, now)
+                self._settle(tx, due.job_id, record, now)
             self._apply_timeouts(tx, due.job_id, now)
 
         await self.database.write(commit)
 
-    def _settle(self, tx: Transaction, attempt: Attempt, record: Record, now: datetime) -> None:
+    def _settle(self, tx: Transaction, job_id: str, record: Record, now: datetime) -> None:
+        attempt = attempts.get(tx, job_id)
         found = [message for message in record.messages if message.is_about(attempt)]
         has_told = (attempt.claim_outcome or checks.get(tx, attempt.ref).verdict_outcome) is not None
-        settled = set()
+        settled = set[tuple[str, bool]]()
         for number, past in _order([message.reading for message in found], has_told=has_told):
             # The last result stands in the history as well; said a second time, it does nothing.
             once = (found[number].digest, past)
             if once not in settled:
+                if settled:
+                    attempt = attempts.get(tx, job_id)  # the message before may have claimed a result, or ended a claim
                 settled.add(once)
-                self.settlement.settle(tx, attempt.job_id, found[number], now=now, past=past)
+                self.settlement.settle(tx, attempt, found[number], now=now, past=past)
 
     def _apply_timeouts(self, tx: Transaction, job_id: str, now: datetime) -> None:
         """Report a result that stays unconfirmed, and long waits; schedule the next request."""
         attempt = attempts.get(tx, job_id)
-        check = checks.get(tx, attempt.ref)
+        check = checks.get(tx, attempt.ref, sealed=False)
         if check.is_altered:
             # No answer of Smile ID's could be told.
             attempts.next_ask(tx, job_id, ask_at=None, poll_at=None, polls=attempt.polls, confirms=0)
@@ -90,14 +93,14 @@ class StatusPoller(Process):
         if is_replaced(tx, attempt):
             if attempt.claim_receipt is not None:
                 # It was run again before this result was confirmed, perhaps before anybody had heard of it.
-                self.settlement.report_old(tx, self._claimed(tx, check, attempt, now))
+                self.settlement.report_old(tx, self._claimed(tx, attempt, now))
                 attempts.end_claim(tx, job_id)
             attempts.next_ask(tx, job_id, ask_at=None, poll_at=None, polls=attempt.polls, confirms=0)
             return
         waited = attempt.claim_at is not None and now - attempt.claim_at >= self.settings.confirm_wait
         if waited and (ruling := settle_unconfirmed(situation_of(check, attempt, frozenset()))) is not None:
-            self.settlement.apply(tx, ruling, self._claimed(tx, check, attempt, now))
-            check, attempt = checks.get(tx, attempt.ref), attempts.get(tx, job_id)
+            self.settlement.apply(tx, ruling, self._claimed(tx, attempt, now))
+            check, attempt = checks.get(tx, attempt.ref, sealed=False), attempts.get(tx, job_id)
         is_waiting = check.state is State.PROCESSING or check.reason in POLLED_REASONS
         if is_waiting:
             self._report_delay(tx, check, attempt, now)
@@ -126,11 +129,12 @@ class StatusPoller(Process):
             ask_at = min(filter(None, times), default=now + CONFIRM_EVERY)
         attempts.next_ask(tx, attempt.job_id, ask_at=ask_at, poll_at=poll_at, polls=polls, confirms=confirms)
 
-    def _claimed(self, tx: Transaction, check: Check, attempt: Attempt, now: datetime) -> ReceivedMessage:
+    def _claimed(self, tx: Transaction, attempt: Attempt, now: datetime) -> ReceivedMessage:
         """The final result that came by callback and waits for confirmation."""
         receipt = receipts.find(tx, attempt.claim_receipt or "")
         assert receipt is not None
         reading = self.smile_id.read_message(receipt.body).reading
+        check = checks.get(tx, attempt.ref)
         return ReceivedMessage(check=check, attempt=attempt, reading=reading, receipt=receipt.id, at=now)
 
     def _report_delay(self, tx: Transaction, check: Check, attempt: Attempt, now: datetime) -> None:

@@ -90,14 +90,13 @@ class Settlement:
         return self._settle(tx, received, message, source=Source.CALLBACK, is_new=True)
 
     def settle(
-        self, tx: Transaction, job_id: str, message: ResultMessage, *, now: datetime, past: bool = False
+        self, tx: Transaction, attempt: Attempt, message: ResultMessage, *, now: datetime, past: bool = False
     ) -> Disposition:
-        """Keep one message of Smile ID's own record, and apply it.
+        """Keep one message of Smile ID's own record, and apply it. `attempt` is as this transaction has it now.
 
         It is applied each time, since the very message that a callback claimed is what confirms it. What is `past` is
         kept and not reported.
         """
-        attempt = attempts.get(tx, job_id)
         kept = self._keep(tx, attempt, message, now=now)
         is_new = not kept.is_settled
         if past:
@@ -123,7 +122,7 @@ class Settlement:
             if attempt.round < check.round:
                 self.report_old(tx, received)
             return Disposition.OLD_ATTEMPT
-        if message.smile_job_id and source is Source.JOB_STATUS:
+        if message.smile_job_id and not attempt.smile_job_id and source is Source.JOB_STATUS:
             # Only from Smile ID's own record: a forged callback could lock out the true ones with a wrong id.
             attempts.learned_job(tx, attempt.job_id, message.smile_job_id)
         if check.state is State.AWAITING_PHOTOS:
@@ -131,10 +130,12 @@ class Settlement:
         # Also with a final result: the authority's record may have come before the release that began to compare, and
         # a repeat may confirm what was claimed before it.
         if reading.is_final or (is_new and message.authority != Authority()):
-            received = self._compare(tx, received)
+            received = self._compare(tx, received, kept=message if source is Source.CALLBACK else None)
         told = outbox.told_codes(tx, attempt.job_id)
         ruling = rule(reading, source, situation_of(received.check, attempt, told))
-        if is_new or ruling.fate is Disposition.COUNTED:
+        # The end of a claim counts the message that was claimed, most often this very one.
+        is_counted_below = ruling.ends_claim and receipt_id == attempt.claim_receipt
+        if is_new or (ruling.fate is Disposition.COUNTED and not is_counted_below):
             receipts.set_fate(tx, receipt_id, ruling.fate)
         self.apply(tx, ruling, received)
         if ruling.tell is not PostKind.RESULT and _is_news(received.check, before=check.record.outcome):
@@ -195,12 +196,15 @@ class Settlement:
             audit.record(tx, at=now, actor=audit.SMILE_ID, act=_RECEIVED, ref=attempt.ref, detail=detail)
         return kept
 
-    def _compare(self, tx: Transaction, received: ReceivedMessage) -> ReceivedMessage:
-        """Repeat the comparison with everything that is known of the authority's record by now."""
+    def _compare(self, tx: Transaction, received: ReceivedMessage, *, kept: ResultMessage | None) -> ReceivedMessage:
+        """Repeat the comparison with everything that is known of the authority's record by now.
+
+        `kept` is what was read from the receipt of this message just now: it is not opened and read again.
+        """
         check, now = received.check, received.at
         if check.personal_erased_at is not None:
             return received  # what was compared once stays: there is nothing left to compare with
-        found = self._comparison(tx, received.attempt.job_id, check)
+        found = self._comparison(tx, received, kept)
         if found == check.record:
             return received
         checks.compared(tx, check.ref, found)
@@ -212,15 +216,17 @@ class Settlement:
             refresh.check_changed(tx, check.ref, now=now)
         return replace(received, check=checks.get(tx, check.ref))
 
-    def _comparison(self, tx: Transaction, job_id: str, check: Check) -> Comparison:
+    def _comparison(self, tx: Transaction, received: ReceivedMessage, kept: ResultMessage | None) -> Comparison:
         """What was entered against the authority's record: by field the worst outcome of all trusted messages.
 
         A callback's signature does not cover its body. With the worst outcome a forged record can call a reviewer, but
         never turn *differs* into *matches*.
         """
+        check = received.check
         entered, found = entered_person(check.id_info), []
-        for kept in receipts.of_job(tx, job_id):
-            message = self.smile_id.read_message(kept.body)
+        others = receipts.of_job(tx, received.attempt.job_id, but=received.receipt if kept else None)
+        messages = [self.smile_id.read_message(receipt.body) for receipt in others]
+        for message in messages if kept is None else [*messages, kept]:
             compared = compare(entered, message.authority.person, country=check.country)
             found.append(lower(compared, message.reading.actions))
         return Comparison(
@@ -261,9 +267,9 @@ class Settlement:
             attempts.sent(tx, attempt.job_id, now=now, ask_at=now + first)
             link_notices.end(tx, check.ref, LinkEnding.USED, by=audit.SMILE_ID, now=now)
         if target is not check.state or reason is not check.reason:
-            if target in (State.APPROVED, State.REJECTED):
-                checks.keep_liveness(tx, check.ref, liveness_of(check.liveness_images, received.reading.actions))
-            checks.move(tx, check.ref, target, reason=reason, reading=received.reading, now=now)
+            is_verdict = target in (State.APPROVED, State.REJECTED)
+            liveness = liveness_of(check.liveness_images, received.reading.actions) if is_verdict else None
+            checks.move(tx, check.ref, target, reason=reason, reading=received.reading, liveness=liveness, now=now)
             tx.tell(
                 "check.result",
                 ref=check.ref,
@@ -274,7 +280,7 @@ class Settlement:
             )
             refresh.check_changed(tx, check.ref, now=now)
         is_approval = ruling.tell is PostKind.RESULT and target is State.APPROVED
-        moved = checks.get(tx, check.ref)
+        moved = checks.get(tx, check.ref, sealed=False)
         doubt = self._doubt(tx, moved) if is_approval else None
         calls = ruling.tell is not None and needs_eyes(ruling, received.reading, doubt)
         agreement = transitions.settle(tx, moved, now=now, needs_eyes=calls)

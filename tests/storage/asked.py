@@ -33,7 +33,6 @@ from bot.domain.privacy.holds import HoldCause
 from bot.domain.privacy.slack_removals import Removal, RemovalPlace
 from bot.domain.reporting.exports import Export, ExportFormat, ExportState
 from bot.domain.reporting.periods import PeriodKind, day_of
-from bot.domain.results.assurance import Liveness
 from bot.domain.results.codes import Outcome
 from bot.domain.results.record_match import Comparison, RecordMatch
 from bot.domain.results.trust_rules import Disposition, Source
@@ -497,7 +496,7 @@ _OF_FUNCTION: Mapping[str, Mapping[str, Any]] = {
     "checks.prints_of": {"number": "00000000000"},
     "checks.examine_after": {"last": ""},
     "checks.compared": {"found": Comparison(**dict.fromkeys(("name", "dob", "phone"), RecordMatch.MATCHES))},
-    "checks.keep_liveness": {"found": Liveness.PROVEN},
+    "checks.move": {"liveness": None},
     "erasures.add": {"erasure": lambda *_: _erasure()},
     "erasures.keep": {"erasure": lambda *_: _erasure()},
     "erasures.get": {"erasure_id": "invented"},
