@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -101,6 +101,8 @@ class V1Client:
     on_call: Callable[[str, str], None] = lambda _call, _result: None
     on_date: Callable[[str | None], None] = lambda _date: None
     """Gets the date of each answer."""
+    _posts: dict[str, httpx.Request] = field(init=False, default_factory=dict)
+    """By path: what was built for the first one."""
 
     def __post_init__(self) -> None:
         if not self.partner_id or not self.api_key:
@@ -329,13 +331,17 @@ class V1Client:
         )
 
     async def _post(self, path: str, body: Mapping[str, object], *, lost: type[SmileIDError]) -> _Answer:
-        request = self._request(
-            "POST",
-            f"{self.base_url}/{path}",
-            content=json.dumps(body).encode("ascii"),
-            headers={"Content-Type": "application/json"},
-        )
+        # Address, headers and time-outs are the same each time, and to build them anew costs as much as all else here.
+        like = self._posts.get(path) or self._posts.setdefault(path, self._first_post(path))
+        content = json.dumps(body).encode("ascii")
+        request = httpx.Request("POST", like.url, headers=like.headers, content=content, extensions=like.extensions)
         return await self._exchange(path, request, lost=lost)
+
+    def _first_post(self, path: str) -> httpx.Request:
+        """What all posts to this path have in common."""
+        request = self._request("POST", f"{self.base_url}/{path}", headers={"Content-Type": "application/json"})
+        del request.headers["Content-Length"]  # each has its own
+        return request
 
     async def _exchange(self, call: str, request: httpx.Request, *, lost: type[SmileIDError]) -> _Answer:
         """One request, one answer. Raises `lost` when it may have been sent and no answer came."""

@@ -81,7 +81,10 @@ class SmileIDV1:
             return Record(image_links=status.image_links if status else {})
         # the last result first, and the history behind it holds every message, newest first
         bodies = [status.result, *status.history] if status.result else status.history
-        found = [message for body in bodies if (message := self._find_message(body))]
+        # The last result stands in the history as well, word for word: it is read once.
+        texts = [(json.dumps(body), body) for body in bodies if not _is_too_deep(body)]
+        read = {text: self._find_message(body) for text, body in dict(texts).items()}
+        found = [message for text, _body in texts if (message := read[text])]
         return Record(messages=found, image_links=status.image_links)
 
     def read_callback(
@@ -117,7 +120,10 @@ class SmileIDV1:
         return json.dumps([headers.get(_TIMESTAMP), headers.get(_SIGNATURE)])
 
     def read_message(self, kept: str) -> ResultMessage:
-        return self._message(json.loads(kept))
+        body = json.loads(kept)
+        if _is_too_deep(body):
+            raise SmileIDAnswerInvalid("result message with too many levels")
+        return self._message(body)
 
     def _find_message(self, body: Mapping[str, object]) -> ResultMessage | None:
         try:
@@ -127,8 +133,6 @@ class SmileIDV1:
 
     def _message(self, body: Mapping[str, object]) -> ResultMessage:
         """Its meaning is read from the table of result codes. Raises SmileIDAnswerInvalid."""
-        if _is_too_deep(body):
-            raise SmileIDAnswerInvalid("result message with too many levels")
         found = wire.parse_message(body)
         return ResultMessage(
             reading=self.codes.read(
@@ -183,8 +187,13 @@ def _is_too_deep(value: object) -> bool:
     # level by level: a recursion would itself be what a deep body breaks
     level = [value]
     for _ in range(DEEPEST):
-        inner = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (dict, list)))
-        level = [child for children in inner for child in children]
-        if not level:
+        deeper = list[object]()
+        for item in level:
+            if isinstance(item, dict):
+                deeper += item.values()
+            elif isinstance(item, list):
+                deeper += item
+        if not deeper:
             return False
+        level = deeper
     return True
