@@ -187,7 +187,8 @@ def test_the_list_names_every_module_that_makes_hashes_or_seals() -> None:
     assert {(path, name) for path, name in hashes if name not in {"sha256", "_Hash"}} == {
         ("storage/engine/record_versions.py", "blake2b")
     }
-    named = {name for source in sources.values() for name in re.findall(r"\bhmac\.digest\(.*\"(\w+)\"\)", source)}
+    keyed = re.compile(r"\bhmac\.(?:digest|new)\(.*, \"(\w+)\"\)")
+    named = {name for source in sources.values() for name in keyed.findall(source)}
     assert named == {"sha256"}
 
 
