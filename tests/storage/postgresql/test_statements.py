@@ -44,7 +44,6 @@ OF_SQLITE: Mapping[str, str] = {
 """What PostgreSQL is never asked, and would refuse."""
 NOT_THERE: Mapping[str, str] = {
     "meta.py tables_to_learn": "which tables SQLite would learn of",
-    "engine/touched.py may_have_touched": "nobody asks there: the witness is as near",
     "engine/touched.py _noted": "a server's triggers say what they have noted",
     "engine/touched.py forget_touched": "the same",
     "engine/touched.py take_sums_changed": "the same",
