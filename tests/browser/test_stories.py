@@ -107,6 +107,7 @@ async def test_a_story_that_was_ordered_is_read_to_its_end(site: Site, amina: Cl
     if row.after:
         await expect(amina.messages.filter(has_text=ending)).to_contain_text("Waiting for Smile ID")
         await expect(amina.messages.filter(has_text=ending).locator(".replies")).to_have_count(0)
+        await site.smile_id_has_spoken(story)
         await site.let_pass(row.after)
     await amina.open_thread_of(ending)
     if row.before:

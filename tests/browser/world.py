@@ -30,7 +30,7 @@ from bot.sandbox.demo.supervisor import Supervisor
 from bot.sandbox.desk import DeskPanel
 from bot.sandbox.page.serving import serve_page
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.smile_id import SmileIDSandbox
+from bot.sandbox.smile_id import STORIES, SmileIDSandbox
 from tests.patience import GIVE_UP_SECONDS
 
 __all__ = [
@@ -214,6 +214,22 @@ class Site:
         """Move the demo's clock, and wait until the bot has done and said what was due by then."""
         assert self.demo is not None
         await self.demo._passage.by(passed)
+        await self.rest()
+
+    async def smile_id_has_spoken(self, story: str) -> None:
+        """Return once Smile ID's machine has finished with the jobs of this story, and the bot has what it sends.
+
+        A wait begins with the message: one that comes after the clock was moved is not waited for long enough.
+        """
+        played = STORIES[story]
+        expected = len(played.machine) * played.copies if played.sends else 0
+
+        def has_spoken() -> bool:
+            jobs = [job for job in self.smile_id.jobs.values() if job.story == story and job.upload_count]
+            taken = [sent.job_id for sent in self.smile_id.callbacks if sent.status == 200]
+            return bool(jobs) and all(job.processed and taken.count(job.job_id) >= expected for job in jobs)
+
+        await self.smile_id.wait_for(has_spoken, GIVE_UP_SECONDS)
         await self.rest()
 
     async def rest(self) -> None:
