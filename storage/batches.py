@@ -312,7 +312,7 @@ def _stands(tx: Transaction, batch_id: str, ref: str) -> tuple[str, bool] | None
 def counts_examined(tx: Transaction, batch_id: str) -> BatchCounts:
     """How its rows stand, counted from the rows themselves, whose records are compared with their MACs."""
     rows = tx.rows(f"SELECT v.ref, {_STANDS} WHERE v.batch = :id", id=batch_id)
-    altered = tx.altered([row["ref"] for row in rows])
+    altered = tx.altered_heads([row["ref"] for row in rows])
     found = Counter((row["what"], bool(row["held"])) for row in rows if row["ref"] not in altered)
     counted = BatchCounts.of((what, held, n) for (what, held), n in found.items())
     return replace(counted, altered=len(altered))

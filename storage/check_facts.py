@@ -16,10 +16,8 @@ from storage.engine.database import Transaction, any_moment, load
 from storage.engine.sql import Row
 
 MOST_EXAMINED = 1_000
-"""As many rows have the whole record of their check examined too; of more each row's own MAC must do."""
+"""Of as many rows the record of their check is examined, too, by its head; of more each row's own MAC must do."""
 
-# Smile ID's machine speaks first: codes 12xx come from people there, and 52xx are news beside the verdict. An
-# approval that people decided counts with them, however it was heard of.
 _OF_A_CHECK = """
     v.ref, v.round, v.requester, v.country, v.id_type,
     CASE WHEN v.round = 1 THEN v.asked_at ELSE v.consent_at END AS asked_at,
@@ -28,11 +26,15 @@ _OF_A_CHECK = """
     v.ended_at, v.decision, v.paused_seconds, v.record_match, v.liveness,
     CASE WHEN v.decision IS NOT NULL THEN v.decided_at END AS decided_at,
     CASE WHEN v.decision IS NOT NULL THEN v.decision_reason END AS decision_reason,
-    (SELECT MIN(r.received_at) FROM receipts r JOIN attempts a ON a.job_id = r.job_id
-     WHERE a.ref = v.ref AND a.round = v.round AND r.fate IN ('counted', 'claimed', 'agrees')
-       AND r.code NOT LIKE '12%' AND r.code NOT LIKE '52%') AS machine_at,
     (SELECT r.opened_at FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS opened_at,
     (SELECT r.first_claimed_at FROM reviews r WHERE r.ref = v.ref AND r.round = v.round) AS claimed_at
+"""
+# Smile ID's machine speaks first: codes 12xx come from people there, and 52xx are news beside the verdict. An
+# approval that people decided counts with them, however it was heard of.
+_MACHINE_AT = """
+    (SELECT MIN(r.received_at) FROM receipts r JOIN attempts a ON a.job_id = r.job_id
+     WHERE a.ref = v.ref AND a.round = v.round AND r.fate IN ('counted', 'claimed', 'agrees')
+       AND r.code NOT LIKE '12%' AND r.code NOT LIKE '52%') AS machine_at
 """
 
 
@@ -55,7 +57,7 @@ def note(tx: Transaction, ref: str, *, now: datetime) -> None:
             CASE WHEN c.ended_at IS NULL THEN NULL
                  WHEN c.decision IS NOT NULL THEN COALESCE(c.decided_at, c.ended_at) ELSE c.ended_at END,
             c.record_match, c.liveness
-        FROM (SELECT {_OF_A_CHECK} FROM verifications v WHERE v.ref = :ref) AS c
+        FROM (SELECT {_OF_A_CHECK}, {_MACHINE_AT} FROM verifications v WHERE v.ref = :ref) AS c
         WHERE 1 = 1
         ON CONFLICT (ref, round) DO UPDATE SET
             state = excluded.state, reason = excluded.reason, why = excluded.why, by_person = excluded.by_person,
@@ -118,7 +120,7 @@ def settled(tx: Transaction, since: datetime, until: datetime) -> SettledFacts:
         return SettledFacts([_fact(row) for row in rows], [])
     left_out = tx.altered_so_far({row["ref"] for row in rows if not macs.is_fact(tx.sealer, row)})
     if len(rows) <= MOST_EXAMINED:
-        left_out |= tx.altered({row["ref"] for row in rows}, or_gone=True)
+        left_out |= tx.altered_heads({row["ref"] for row in rows}, or_gone=True)
     return SettledFacts(
         [_fact(row) for row in rows if row["ref"] not in left_out],
         [any_moment(row[at]) for row in rows if row["ref"] in left_out for at in ("asked_at", "settled_at")],
@@ -144,10 +146,13 @@ def altered(tx: Transaction, since: datetime, until: datetime) -> int:
 
 
 def still_open(tx: Transaction) -> list[RoundFact]:
-    """Checks that have neither ended nor been decided, or that somebody looks at again, as they stand now."""
+    """Checks that have neither ended nor been decided, or that somebody looks at again, as they stand now.
+
+    When the machine spoke is known of what has come into review.
+    """
     rows = tx.rows(
         f"""
-        SELECT {_OF_A_CHECK}, f.review_at, COALESCE(f.person, v.ref) AS person
+        SELECT {_OF_A_CHECK}, f.machine_at, f.review_at, COALESCE(f.person, v.ref) AS person
         FROM verifications v LEFT JOIN facts f ON f.ref = v.ref AND f.round = v.round
         WHERE v.state IN ('requested', 'awaiting_photos', 'submitting', 'processing', 'in_review')
           AND (v.state <> 'in_review' OR v.ended_at IS NULL) AND v.ended_at IS NULL
@@ -160,8 +165,9 @@ def in_review(tx: Transaction) -> list[RoundFact]:
     """Checks whose review is open, whatever has come of them, as they stand now; `review_at` is when it was opened."""
     rows = tx.rows(
         f"""
-        SELECT {_OF_A_CHECK}, w.opened_at AS review_at, v.ref AS person
+        SELECT {_OF_A_CHECK}, f.machine_at, w.opened_at AS review_at, v.ref AS person
         FROM reviews w JOIN verifications v ON v.ref = w.ref AND v.round = w.round
+        LEFT JOIN facts f ON f.ref = v.ref AND f.round = v.round
         WHERE w.state = 'open'
         """
     )
@@ -169,7 +175,7 @@ def in_review(tx: Transaction) -> list[RoundFact]:
 
 
 def _intact(tx: Transaction, rows: Sequence[Row]) -> list[RoundFact]:
-    left_out = tx.altered({row["ref"] for row in rows})
+    left_out = tx.altered_heads({row["ref"] for row in rows})
     return [_fact(row) for row in rows if row["ref"] not in left_out]
 
 

@@ -242,11 +242,11 @@ def get(tx: Transaction, ref: str, *, sealed: bool = True) -> Check:
 def get_all(tx: Transaction, refs: Sequence[str], *, opens_for: str | None = None) -> list[Check]:
     """These checks, which must exist, in this order; with `opens_for` only those are opened that this person asked for.
 
-    For a page: their records are examined together, and read by one statement.
+    For a page: the heads of their records are examined together, and read by one statement.
     """
     if not refs:
         return []  # of an empty list SQLite reads the whole table to find nothing
-    altered = tx.altered(refs)
+    altered = tx.altered_heads(refs)
     keys = {f"r{number}": ref for number, ref in enumerate(refs)}
     sql = f"SELECT {_COLUMNS} FROM verifications v WHERE v.ref IN ({', '.join(f':{key}' for key in keys)})"
     rows = {row["ref"]: row for row in tx.rows(sql, **keys)}

@@ -60,7 +60,7 @@ def of_checks(tx: Transaction, refs: Sequence[str], *, sealed: bool = True) -> d
 
     For a page: three statements, however many they are.
     """
-    altered = tx.altered(refs)
+    altered = tx.altered_heads(refs)
     intact = json.dumps([ref for ref in refs if ref not in altered])
     # CROSS JOIN: by the page's few checks, and never through all of a table.
     theirs = f"{tx.dialect.each(':refs')} p CROSS JOIN verifications v ON v.ref = p.value CROSS JOIN"
@@ -95,7 +95,7 @@ def open_now(tx: Transaction) -> list[OpenReview]:
         WHERE r.state = 'open' ORDER BY r.opened_at LIMIT 5000
         """
     )
-    altered = tx.altered([row["ref"] for row in rows])
+    altered = tx.altered_heads([row["ref"] for row in rows])
     return [
         OpenReview(
             ref=row["ref"],

@@ -21,6 +21,8 @@ class CoveredTable:
     """Puts the rows of one check in order."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Every other column, and why its change misleads nobody."""
+    in_head: bool = False
+    """Its rows belong to the head of a record: lists, queues and figures are made of such tables alone."""
     through_job: bool = False
     """The check is that of the attempt with its `job_id`; else the column `ref` names it."""
     decisive: tuple[str, ...] = ()
@@ -37,6 +39,7 @@ _COUNTS = "counts tries, for the next delay"
 COVERED = (
     CoveredTable(
         name="verifications",
+        in_head=True,
         key=("ref",),
         columns=(
             *("ref", "round", "edits", "state", "reason", "verdict", "verdict_outcome", "verdict_why"),
@@ -92,6 +95,7 @@ COVERED = (
     ),
     CoveredTable(
         name="reviews",
+        in_head=True,
         key=("round",),
         columns=(
             *("round", "state", "opened_at", "claimed_by", "claimed_at", "first_claimed_at", "proposed"),
@@ -108,6 +112,7 @@ COVERED = (
     ),
     CoveredTable(
         name="decisions",
+        in_head=True,
         key=("round", "number"),
         columns=(
             *("round", "number", "decision", "reason", "words_sealed", "decided_by", "confirmed_by", "override"),
@@ -117,6 +122,7 @@ COVERED = (
     ),
     CoveredTable(
         name="review_notes",
+        in_head=True,
         key=("seq",),
         columns=("seq", "round", "author", "at", "source", "words_sealed"),
     ),
@@ -127,6 +133,7 @@ COVERED = (
     ),
     CoveredTable(
         name="facts",
+        in_head=True,
         key=("round",),
         columns=(
             *("round", "person", "requester", "country", "id_type", "asked_at", "state", "reason", "why", "by_person"),

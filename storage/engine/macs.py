@@ -4,18 +4,23 @@ Whoever can write the file can write *approved* into it, but not the MAC that be
 for all rows of a check (`storage.engine.covered`) and the version of its record, which every commit counts up that
 touches it. `writer_macs` makes them, `record_versions` notices an older record that was put back with its own MAC.
 
-SQLite itself writes down what a MAC covers, as one value for each check. A dozen rows with all their columns would be
-five times the work in Python, and at each row a thread lets go of Python's lock and waits for it again. PostgreSQL
-writes the same bytes (`storage.engine.postgresql.covered_texts`).
+A record has a head, which is all that many checks at once are shown by, and a rest, which is four fifths of it. The MAC
+covers the head and a digest of the rest, which stands beside it: whoever shows a list compares the heads alone, and
+whoever opens a check, or acts on it, both.
+
+SQLite itself writes down what a MAC covers, as one value for each check and table. A dozen rows with all their columns
+would be five times the work in Python, and at each row a thread lets go of Python's lock and waits for it again.
+PostgreSQL writes the same bytes (`storage.engine.postgresql.covered_texts`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from storage.engine import catalog
 from storage.engine.covered import COVERED, FRACTIONS, LAST_ACT, CoveredTable
@@ -26,14 +31,24 @@ from storage.engine.sql import Dialect, Row, SpoiltValue, SqlConnection
 if TYPE_CHECKING:
     from storage.engine.transaction import Transaction
 
+T = TypeVar("T")
+
 PAGE = 500
 """As many checks are examined at a time."""
 
-_RECORD, _FACT = "record-mac", "fact-mac"
+_RECORD, _AT_ONCE, _FACT = "record-mac-of-head", "record-mac", "fact-mac"
 """MACs of one text are never equal across purposes."""
 
 CoveredValues = Sequence[object]
 """What a MAC covers of one row, in the order of `CoveredTable.columns`; NULLs at the end are left out."""
+
+
+class Text(NamedTuple):
+    """What the MAC of a record covers beside its version."""
+
+    head: bytes
+    rest: bytes
+    """The SHA-256 of the rest. Of a record that was read by its head alone, as it is kept beside the MAC."""
 
 
 class Stored(NamedTuple):
@@ -41,8 +56,10 @@ class Stored(NamedTuple):
 
     version: int | None
     mac: str | None
-    text: bytes | None
-    """What the MAC covers beside the version; empty for a record with values that the bot cannot have written."""
+    rest: bytes | None
+    """The digest of the rest that the MAC covers; None also for one from before migration m0036, of all at once."""
+    parts: Sequence[bytes] | None
+    """The record, by table: its head, or all of it. Empty for one with values that the bot cannot have written."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,56 +80,87 @@ def examine(
     *,
     versions: RecordVersions | None = None,
     seen_at: int = 0,
+    heads: bool = False,
 ) -> Examined:
-    """Compare the records of these checks with their MACs, as this connection sees them.
+    """Compare the records of these checks with their MACs, as this connection sees them; their `heads` alone if asked.
 
     `seen_at` is what `versions.commits` was before the connection's snapshot began; 0 asks nothing of `versions`.
     """
-    found = Examined()
+    found, left = Examined(), set[str]()
     for page in pages(refs):
-        stored = _stored(connection, page)
+        stored = _stored(connection, page, heads=heads)
         for ref in page:
-            version, mac, text = stored.get(ref, _NOTHING)
-            if mac is None and text is None:
+            of_check = stored.get(ref, _NOTHING)
+            if of_check.mac is None and of_check.parts is None:
                 found.unknown.add(ref)
                 continue
-            is_whole = mac and version and text and sealer.is_mac(mac, _message(version, text), purpose=_RECORD)
-            if is_whole and version and not (versions and versions.is_older(ref, version, seen_at=seen_at)):
-                found.versions[ref] = version
-            else:
+            if heads and of_check.mac is not None and of_check.rest is None:
+                left.add(ref)  # its MAC covers all at once
+                continue
+            version = _proven(sealer, of_check, heads=heads)
+            if version is None or (versions and versions.is_older(ref, version, seen_at=seen_at)):
                 found.altered.add(ref)
+            else:
+                found.versions[ref] = version
+    if left:
+        whole = examine(connection, sealer, left, versions=versions, seen_at=seen_at)
+        found.versions |= whole.versions
+        found.altered |= whole.altered
     return found
 
 
-def texts_of(connection: SqlConnection, refs: Collection[str]) -> Mapping[str, bytes]:
+def _proven(sealer: Sealer, stored: Stored, *, heads: bool) -> int | None:
+    """The version of a record that fits its MAC."""
+    version, mac, rest, parts = stored
+    if not (version and mac and parts):
+        return None
+    if rest is None:
+        return version if sealer.is_mac(mac, message_at_once(version, parts), purpose=_AT_ONCE) else None
+    text = Text(b"".join(parts), rest) if heads else text_of(parts)
+    is_whole = text.rest == rest and sealer.is_mac(mac, _message(version, text), purpose=_RECORD)
+    return version if is_whole else None
+
+
+def texts_of(connection: SqlConnection, refs: Collection[str]) -> Mapping[str, Text]:
     """What the MACs of these checks cover, of those alone that exist."""
-    found = {ref: stored.text for page in pages(refs) for ref, stored in _stored(connection, page).items()}
-    return {ref: text for ref, text in found.items() if text is not None}
+    found = {ref: stored.parts for page in pages(refs) for ref, stored in _stored(connection, page).items()}
+    return {ref: text_of(parts) for ref, parts in found.items() if parts is not None}
 
 
-def _stored(connection: SqlConnection, refs: Sequence[str]) -> Mapping[str, Stored]:
+def text_of(parts: Sequence[bytes]) -> Text:
+    """Of a whole record, by table."""
+    if not parts:
+        return Text(b"", b"")
+    rest = b"".join([parts[at] for at in _REST_AT])
+    return Text(b"".join([parts[at] for at in _HEAD_AT]), hashlib.sha256(rest).digest())
+
+
+def _stored(connection: SqlConnection, refs: Sequence[str], *, heads: bool = False) -> Mapping[str, Stored]:
     """Of at most `PAGE` checks."""
     try:
         table, parameters = table_of(refs, connection.dialect)
-        rows = connection.fetch(_of_checks(table, connection.dialect), parameters)
+        rows = connection.fetch(_of_checks(table, connection.dialect, heads=heads), parameters)
     except SpoiltValue:
         if len(refs) > 1:
             # One record that somebody has spoilt must not stop the list that it stands in.
-            return {ref: stored for one in refs for ref, stored in _stored(connection, [one]).items()}
-        return {refs[0]: Stored(None, None, b"")}
-    return {ref: Stored(_version(version), _mac(mac), text) for ref, version, mac, text in rows}
+            return {ref: stored for one in refs for ref, stored in _stored(connection, [one], heads=heads).items()}
+        return {refs[0]: Stored(None, None, None, ())}
+    return {
+        ref: Stored(_is(int, version), _mac(mac), _is(bytes, rest), None if parts[0] is None else parts)
+        for ref, version, mac, rest, *parts in rows
+    }
 
 
-def _version(stored: object) -> int | None:
+def _is(kind: type[T], stored: object) -> T | None:
     # Somebody may have put another type there, past the schema.
-    return stored if isinstance(stored, int) else None
+    return stored if isinstance(stored, kind) else None
 
 
 def _mac(stored: object) -> str | None:
     return stored if stored is None or isinstance(stored, str) else ""
 
 
-def mac_of(sealer: Sealer, version: int, text: bytes) -> str:
+def mac_of(sealer: Sealer, version: int, text: Text) -> str:
     """What belongs into `check_macs` for this version of a record."""
     return sealer.mac(_message(version, text), purpose=_RECORD)
 
@@ -178,34 +226,33 @@ def _of_newest(tx: Transaction) -> dict[str, str]:
 
 
 FACTS = next(table for table in COVERED if table.name == "facts")
-_NOTHING = Stored(None, None, None)
+_NOTHING = Stored(None, None, None, None)
 
 
 @cache
-def _of_checks(refs: str, dialect: Dialect) -> str:
+def _of_checks(refs: str, dialect: Dialect, *, heads: bool) -> str:
     """One statement for references, in the column `value` of a table: a row for each, with `Stored` behind it."""
+    columns: Sequence[str]
     if dialect is Dialect.POSTGRESQL:
         from storage.engine.postgresql import covered_texts  # noqa: PLC0415 - psycopg is an extra
 
-        return covered_texts.of_checks(refs)
-    checks, *others = COVERED
-    text = _joined([_row(checks, "v"), *(_rows(table) for table in others), _LAST_ACT])
+        columns = covered_texts.COLUMNS
+    else:
+        checks, *others = COVERED
+        record = f"CASE WHEN v.ref IS NOT NULL THEN {_row(checks, 'v')} END"
+        columns = [f"CAST({one} AS BLOB)" for one in (record, *(_rows(table) for table in others), _LAST_ACT)]
+    asked = [columns[at] for at in _HEAD_AT] if heads else columns
     return f"""
-        SELECT r.value, m.version, m.mac, CASE WHEN v.ref IS NOT NULL THEN CAST({text} AS BLOB) END
+        SELECT r.value, m.version, m.mac, m.rest_sha256, {", ".join(asked)}
         FROM {refs} r
-        LEFT JOIN {checks.name} v ON v.ref = r.value LEFT JOIN check_macs m ON m.ref = r.value
+        LEFT JOIN {COVERED[0].name} v ON v.ref = r.value LEFT JOIN check_macs m ON m.ref = r.value
         """
 
 
-def _joined(parts: Sequence[str]) -> str:
-    """One text of all, by halves: along a chain SQLite would copy what it has so far for each part that follows."""
-    if len(parts) == 1:
-        return parts[0]
-    half = len(parts) // 2
-    return f"({_joined(parts[:half])} || {_joined(parts[half:])})"
-
-
 _LAST_ACT = f"(SELECT '\n{LAST_ACT}' || json_array(COUNT(*), MAX(seq)) FROM audit WHERE ref = v.ref)"
+_HEAD_AT = [*(at for at, table in enumerate(COVERED) if table.in_head), len(COVERED)]
+"""Which parts of a record are its head: the last act, too, so that an older copy of a head does not fit the trail."""
+_REST_AT = [at for at, table in enumerate(COVERED) if not table.in_head]
 
 
 def _rows(table: CoveredTable) -> str:
@@ -260,8 +307,14 @@ def pages(refs: Collection[str]) -> Iterator[list[str]]:
         yield wanted[start : start + PAGE]
 
 
-def _message(version: int, text: bytes) -> bytes:
-    return f"{version}:".encode() + text
+def _message(version: int, text: Text) -> bytes:
+    # The digest always has the same length: no two are written alike.
+    return f"{version}:".encode() + text.rest + text.head
+
+
+def message_at_once(version: int, parts: Sequence[bytes]) -> bytes:
+    """What a MAC from before migration m0036 is made of."""
+    return b"".join([f"{version}:".encode(), *parts])
 
 
 def _fact_message(ref: str, row: CoveredValues) -> str:

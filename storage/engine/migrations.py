@@ -1349,6 +1349,15 @@ def m0035_instances(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m0036_heads_of_records(db: Database) -> None:
+    """A MAC covers the head of a record and a digest of the rest, so that a list need not read the rest.
+
+    What there are cover all at once, and count, until the next commit that touches the check makes another.
+    """
+    db.execute("ALTER TABLE check_macs ADD COLUMN rest_sha256 BLOB CHECK (length(rest_sha256) = 32)")
+
+
 def _widen(db: Database, table: str, before: str, more: str) -> None:
     """Let a CHECK allow more: what stands `before` it is preceded by `more` from now on.
 

@@ -62,9 +62,10 @@ def renew_page(connection: SqlConnection, sealer: Sealer, refs: Sequence[str]) -
         if sealer.is_mac(mac, _message(ref, version, _rows_of(connection, ref)), purpose=_PURPOSE)
     }
     made = [
-        (macs.mac_of(sealer, versions[ref], text), ref) for ref, text in macs.texts_of(connection, versions).items()
+        (macs.mac_of(sealer, versions[ref], text), text.rest, ref)
+        for ref, text in macs.texts_of(connection, versions).items()
     ]
-    connection.run_for_each("UPDATE check_macs SET mac = ? WHERE ref = ?", made)
+    connection.run_for_each("UPDATE check_macs SET mac = ?, rest_sha256 = ? WHERE ref = ?", made)
 
 
 def mac_of(connection: SqlConnection, sealer: Sealer, ref: str, version: int) -> str:

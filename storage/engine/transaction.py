@@ -126,6 +126,7 @@ class RecordMacs(Protocol):
     @property
     def known(self) -> frozenset[str]: ...
     def altered(self, refs: Collection[str], *, or_gone: bool = False) -> frozenset[str]: ...
+    def altered_heads(self, refs: Collection[str], *, or_gone: bool = False) -> frozenset[str]: ...
     def note(self, refs: Collection[str]) -> None: ...
     def note_older(self) -> None: ...
 
@@ -228,6 +229,14 @@ class Transaction:
         the caller has read rows that outlive it.
         """
         return self.macs.altered(refs, or_gone=or_gone) if self.macs and refs else frozenset()
+
+    def altered_heads(self, refs: Collection[str], *, or_gone: bool = False) -> frozenset[str]:
+        """The same for whoever shows many checks by the heads of their records alone (`storage.engine.covered`).
+
+        What was altered in the rest of one is left out once it is known: it is looked for each hour, and whenever the
+        check is opened or anything is done with it.
+        """
+        return self.macs.altered_heads(refs, or_gone=or_gone) if self.macs and refs else frozenset()
 
     def altered_so_far(self, also: Collection[str] = ()) -> frozenset[str]:
         """Checks whose record proved altered before, and those that the caller has found out by itself."""

@@ -76,6 +76,7 @@ class SnapshotMacs:
         self._seen_at = versions.commits if versions else 0
         self._found = found or Alterations()
         self._examined: set[str] = set()
+        self._heads_examined: set[str] = set()
         self._altered: set[str] = set()
         self._unknown: set[str] = set()
 
@@ -91,6 +92,24 @@ class SnapshotMacs:
             self._examined |= new
             self._unknown |= examined.unknown
             self.note(examined.altered)
+        return self._among(refs, or_gone=or_gone)
+
+    def altered_heads(self, refs: Collection[str], *, or_gone: bool = False) -> frozenset[str]:
+        """The same, where nothing but the heads of their records is shown."""
+        new = set(refs) - self._examined - self._heads_examined
+        if known := new & self._found.known:
+            # What was altered may be in the rest; or somebody has put it right since.
+            self.altered(known, or_gone=True)
+        if new := new - known:
+            examined = macs.examine(
+                self._connection, self._sealer, new, versions=self._versions, seen_at=self._seen_at, heads=True
+            )
+            self._heads_examined |= new
+            self._unknown |= examined.unknown
+            self.note(examined.altered)
+        return self._among(refs, or_gone=or_gone)
+
+    def _among(self, refs: Collection[str], *, or_gone: bool) -> frozenset[str]:
         if not or_gone and (unknown := self._unknown.intersection(refs)):
             # Whoever asks has read a row of it: one that an index does not lead to was put there beside the bot.
             self.note(unknown)
@@ -217,6 +236,10 @@ class WriterMacs:
             self._found.note(found.altered)
         return frozenset(self._before.altered.intersection(refs))
 
+    def altered_heads(self, refs: Collection[str], *, or_gone: bool = False) -> frozenset[str]:
+        """The same: whoever writes acts on what it has read, and few records are read for it."""
+        return self.altered(refs, or_gone=or_gone)
+
     def note(self, refs: Collection[str]) -> None:
         """The same was found out in another way."""
         self._found.note(refs)
@@ -317,12 +340,13 @@ def keep(connection: SqlConnection, sealer: Sealer, versions: Mapping[str, int])
     Of the records that exist: these are returned.
     """
     sql = """
-        INSERT INTO check_macs (ref, version, mac) VALUES (?, ?, ?)
-        ON CONFLICT (ref) DO UPDATE SET version = excluded.version, mac = excluded.mac
+        INSERT INTO check_macs (ref, version, mac, rest_sha256) VALUES (?, ?, ?, ?)
+        ON CONFLICT (ref)
+        DO UPDATE SET version = excluded.version, mac = excluded.mac, rest_sha256 = excluded.rest_sha256
         """
     facts = [_facts_later(connection, page) for page in macs.pages(versions)]
     texts = macs.texts_of(connection, versions)
-    made = [(ref, versions[ref], macs.mac_of(sealer, versions[ref], text)) for ref, text in texts.items()]
+    made = [(ref, versions[ref], macs.mac_of(sealer, versions[ref], text), text.rest) for ref, text in texts.items()]
     connection.run_for_each(sql, made)
     for rows in facts:
         changed = [
@@ -330,7 +354,7 @@ def keep(connection: SqlConnection, sealer: Sealer, versions: Mapping[str, int])
         ]
         if changed:
             connection.run_for_each("UPDATE facts SET mac = ? WHERE ref = ? AND round = ?", changed)
-    return {ref: version for ref, version, _mac in made}
+    return {ref: version for ref, version, _mac, _rest in made}
 
 
 def _facts_later(connection: SqlConnection, refs: Sequence[str]) -> Later[list[tuple[Any, ...]]]:

@@ -8,11 +8,23 @@ from pathlib import Path
 
 from bot.slack.blocks.refusals import stored_sentence
 from storage import audit
-from storage.engine import older_macs
+from storage.engine import macs, older_macs
 from storage.engine.chain import RECORDED
 from storage.engine.connection import sql_of
 from storage.engine.sealing import Sealer
 from storage.engine.transaction import Transaction, from_text
+
+
+def before_heads(db: sqlite3.Connection, sealer: Sealer) -> None:
+    """Before migration m0036: the same versions of the same records, each MAC of all at once."""
+    stored = macs._stored(sql_of(db), [ref for (ref,) in db.execute("SELECT ref FROM check_macs")])
+    made = [
+        (sealer.mac(macs.message_at_once(of.version or 0, of.parts or ()), purpose="record-mac"), ref)
+        for ref, of in stored.items()
+    ]
+    db.executemany("UPDATE check_macs SET mac = ? WHERE ref = ?", made)
+    db.execute("ALTER TABLE check_macs DROP COLUMN rest_sha256")
+    db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm0036_heads_of_records'")
 
 
 def before_instances(db: sqlite3.Connection) -> None:
@@ -206,6 +218,7 @@ def before_macs(db: sqlite3.Connection, sealer: Sealer) -> None:
         "ALTER TABLE facts DROP COLUMN mac",
         "DROP INDEX audit_of_check",
         "DELETE FROM _sqlite_migrations WHERE name IN ('m0019_macs', 'm0032_macs_of_records')",
+        "DELETE FROM _sqlite_migrations WHERE name = 'm0036_heads_of_records'",
         "DELETE FROM meta WHERE name = 'macs'",
     ):
         db.execute(statement)

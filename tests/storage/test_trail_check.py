@@ -308,8 +308,9 @@ async def test_a_record_that_does_not_fit_its_last_line_is_found(tmp_path: Path)
             if name not in {"audit", "receipts"}:
                 db.execute(f"DELETE FROM {name} WHERE ref = 'K-3'")  # noqa: S608 - names from the schema
         # By somebody who has the key, and not the trail.
-        mac = macs.mac_of(SEALER, 9, macs.texts_of(storage_of(db), ["K-4"])["K-4"])
-        db.execute("UPDATE check_macs SET version = 9, mac = ? WHERE ref = 'K-4'", [mac])
+        text = macs.texts_of(storage_of(db), ["K-4"])["K-4"]
+        made = [macs.mac_of(SEALER, 9, text), text.rest]
+        db.execute("UPDATE check_macs SET version = 9, mac = ?, rest_sha256 = ? WHERE ref = 'K-4'", made)
     async with opened(path) as database:
         kinds = {fault.ref: fault.kind for fault in await found(database)}
         assert kinds == {

@@ -4,8 +4,6 @@ A file that is copied keeps its MACs, and so does one that is copied back. Whoev
 a test fills both with the same rows and compares the bytes.
 """
 
-from functools import cache
-
 from storage.engine.covered import COVERED, FRACTIONS, LAST_ACT, CoveredTable
 
 # The largest and the smallest whole number, beyond which SQLite stays; what is no number SQLite cannot hold.
@@ -21,18 +19,6 @@ KEPT_SUMS = """
     FROM day_sums WHERE mac IS NOT NULL
     """
 """What `storage.engine.kept_sums` makes its digest of."""
-
-
-@cache
-def of_checks(refs: str) -> str:
-    """As `storage.engine.macs` asks it."""
-    checks, *others = COVERED
-    text = " || ".join([_row(checks, "v"), *(_rows(table) for table in others), _LAST_ACT])
-    return f"""
-        SELECT r.value, m.version, m.mac, CASE WHEN v.ref IS NOT NULL THEN {text} END
-        FROM {refs} r
-        LEFT JOIN {checks.name} v ON v.ref = r.value LEFT JOIN check_macs m ON m.ref = r.value
-        """
 
 
 def _bytes(text: str) -> str:
@@ -70,3 +56,11 @@ def _row(table: CoveredTable, alias: str) -> str:
             values.append(f"COALESCE(to_json({value})::TEXT, 'null')")
     plain = f"convert_to(rtrim(concat('[', concat_ws(',', {', '.join(values)})), ',nul]'), 'UTF8')"
     return " || ".join([plain, *blobs])
+
+
+COLUMNS = (
+    f"CASE WHEN v.ref IS NOT NULL THEN {_row(COVERED[0], 'v')} END",
+    *(_rows(table) for table in COVERED[1:]),
+    _LAST_ACT,
+)
+"""Of a record, as `storage.engine.macs` asks for them: a value for each table, and one for the last act."""

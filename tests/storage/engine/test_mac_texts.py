@@ -3,7 +3,7 @@
 import json
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from random import Random
 
@@ -47,7 +47,7 @@ Rows = dict[str, list[list[object]]]
 def stored(rows: Rows) -> Iterator[sqlite3.Connection]:
     """The record of K-1 in tables that take whatever is given."""
     with closing(sqlite3.connect(":memory:")) as db:
-        db.execute("CREATE TABLE check_macs (ref TEXT PRIMARY KEY, version, mac)")
+        db.execute("CREATE TABLE check_macs (ref TEXT PRIMARY KEY, version, mac, rest_sha256)")
         db.execute("CREATE TABLE audit (seq, ref)")
         db.executemany("INSERT INTO audit VALUES (?, ?)", [(4, "K-1"), (5, "K-2"), (9, "K-1")])
         for table in COVERED:
@@ -61,9 +61,13 @@ def stored(rows: Rows) -> Iterator[sqlite3.Connection]:
         yield db
 
 
-def text_of(rows: Rows) -> bytes:
+def parts_of(rows: Rows) -> Sequence[bytes]:
     with stored(rows) as db:
-        return macs.texts_of(sql_of(db), ["K-1"])["K-1"]
+        return macs._stored(sql_of(db), ["K-1"])["K-1"].parts or ()
+
+
+def text_of(rows: Rows) -> bytes:
+    return b"".join(parts_of(rows))
 
 
 def read(text: bytes) -> Rows:
@@ -163,8 +167,8 @@ def test_a_value_of_another_type_than_the_schema_lets_in_spoils_its_own_record_a
     with stored({"verifications": [["K-1", b"1"]]}) as db:
         db.execute("INSERT INTO verifications (ref) VALUES ('K-2')")
         for ref in ("K-1", "K-2"):
-            mac = macs.mac_of(SEALER, 1, macs.texts_of(sql_of(db), [ref])[ref])
-            db.execute("INSERT INTO check_macs VALUES (?, 1, ?)", (ref, mac))
+            text = macs.texts_of(sql_of(db), [ref])[ref]
+            db.execute("INSERT INTO check_macs VALUES (?, 1, ?, ?)", (ref, macs.mac_of(SEALER, 1, text), text.rest))
         examined = macs.examine(sql_of(db), SEALER, ["K-1", "K-2", "K-3"])
     assert (examined.altered, examined.versions, examined.unknown) == ({"K-1"}, {"K-2": 1}, {"K-3"})
 
@@ -179,6 +183,11 @@ def test_whichever_sqlite_writes_it_a_text_has_its_mac() -> None:
     }
     rows["verifications"][0] += [None] * len(TABLES["verifications"].columns)
     rows["verifications"][0][TABLES["verifications"].columns.index("paused_seconds")] = 0.1 + 0.2
-    assert macs.mac_of(SEALER, 3, text_of(rows)) == (
+    parts = parts_of(rows)
+    assert macs.mac_of(SEALER, 3, macs.text_of(parts)) == (
+        "2e641920:0fe43ed1a4d9ff0ae15f8c85d9d89e65d96ce103cc0eb818c57c17eb62ce53e5"
+    )
+    # As it is since migration m0032, of all at once.
+    assert SEALER.mac(macs.message_at_once(3, parts), purpose="record-mac") == (
         "2e641920:809a01a9cc5a9ae1582f18db37e69e03ceb6fdcb520aaa5546d741bc202820d7"
     )

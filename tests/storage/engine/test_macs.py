@@ -381,7 +381,10 @@ async def test_the_end_does_not_wait_until_all_versions_are_read(tmp_path: Path)
     async with opened(path) as database:
         await database.write(fill, "K-1")
     with closing(beside(path)) as db:
-        db.executemany("INSERT INTO check_macs VALUES (?, 1, '')", [(f"K-X{number}",) for number in range(40_000)])
+        db.executemany(
+            "INSERT INTO check_macs (ref, version, mac) VALUES (?, 1, '')",
+            [(f"K-X{number}",) for number in range(40_000)],
+        )
     async with opened(path, learn_at_once=5) as database:
         await database.close()
         await database.learned()

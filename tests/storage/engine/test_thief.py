@@ -424,7 +424,7 @@ UNREADABLE = (
     "UPDATE receipts SET code = {} WHERE id = 'R-K-1'",
     "UPDATE posts SET note = {} WHERE ref = 'K-1'",
     "UPDATE check_macs SET mac = {} WHERE ref = 'K-1'",
-    "INSERT INTO check_macs VALUES ({}, 1, 'x')",
+    "INSERT INTO check_macs (ref, version, mac) VALUES ({}, 1, 'x')",
 )
 NO_MOMENTS = [
     f"UPDATE {table.name} SET {column} = '0' WHERE ref = 'K-1'"  # noqa: S608 - names from the code
@@ -463,7 +463,8 @@ async def test_no_value_stops_what_everybody_sees(tmp_path: Path, put: str) -> N
 @pytest.mark.slow
 @pytest.mark.parametrize("value", ["x'00FF'", "'x'"])
 @pytest.mark.parametrize(
-    ("table", "column"), [("check_macs", "version"), ("check_macs", "mac"), ("facts", "settled_at")]
+    ("table", "column"),
+    [("check_macs", "version"), ("check_macs", "mac"), ("check_macs", "rest_sha256"), ("facts", "settled_at")],
 )
 async def test_no_other_type_of_value_stops_what_everybody_sees(
     tmp_path: Path, table: str, column: str, value: str

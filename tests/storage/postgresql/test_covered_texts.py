@@ -64,7 +64,9 @@ def both(empty_database: str) -> Iterator[tuple[sqlite3.Connection, psycopg.Conn
         closing(sqlite3.connect(":memory:", isolation_level=None)) as lite,
         psycopg.connect(empty_database, autocommit=True) as server,
     ):
-        for table, columns in (types() | {"check_macs": {"ref": "TEXT", "version": "INTEGER", "mac": "TEXT"}}).items():
+        for table, columns in (
+            types() | {"check_macs": {"ref": "TEXT", "version": "INTEGER", "mac": "TEXT", "rest_sha256": "BLOB"}}
+        ).items():
             lite.execute(
                 f"CREATE TABLE {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())}) STRICT"
             )
@@ -128,6 +130,8 @@ def test_both_engines_write_a_record_down_in_the_same_bytes(both: Any, tables: T
     refs = REFS[:asked]
     on_lite = macs._stored(sql_of(lite), refs)
     assert macs._stored(PlainConnection(server), refs) == on_lite
+    heads = macs._stored(sql_of(lite), refs, heads=True)
+    assert macs._stored(PlainConnection(server), refs, heads=True) == heads
     assert on_lite.keys() == set(refs)
 
 
