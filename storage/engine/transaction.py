@@ -66,12 +66,17 @@ def load(cls: type[T], row: Row, **given: Any) -> T:
     ValueError if an enum knows no such value.
     """
     plain, read = _plan(cls, tuple(row.keys()), tuple(given))
+    values = tuple(row)
+    # As a frozen `__init__` puts its arguments: all fields are here, and handing them over to it would take as long.
+    made, put = object.__new__(cls), object.__setattr__
+    for name, value in given.items():
+        put(made, name, value)
     for name, number in plain:
-        given[name] = row[number]
+        put(made, name, values[number])
     for name, number, reader in read:
-        stored = row[number]
-        given[name] = None if stored is None else reader(stored)
-    return cls(**given)
+        stored = values[number]
+        put(made, name, None if stored is None else reader(stored))
+    return made
 
 
 def params(source: DataclassInstance) -> dict[str, Any]:
@@ -89,6 +94,7 @@ def _plan(
     """
     numbers = {column: number for number, column in enumerate(columns)}
     hints = get_type_hints(cls)
+    assert not hasattr(cls, "__post_init__"), f"{cls.__name__} would be loaded without it"
     names = [field.name for field in fields(cls) if field.name not in given]
     readers = {name: read for name in names if (read := _reader(hints[name])) is not None}
     return (

@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import FrozenInstanceError, dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -847,6 +847,27 @@ def test_what_is_null_is_loaded_as_nothing_and_an_unknown_word_or_a_missing_colu
         load(_Loaded, _selected("NULL AS day, 'invented' AS state, 1 AS is_late, 2 AS tries"))
     with pytest.raises(KeyError, match="day"):
         load(_Loaded, _selected(_STORED))
+
+
+def test_what_is_loaded_is_as_frozen_as_what_is_made() -> None:
+    loaded = load(_Loaded, _selected(f"NULL AS day, {_STORED}"))
+    with pytest.raises(FrozenInstanceError):
+        loaded.tries = 3  # type: ignore[misc]
+    assert hash(loaded) == hash(_Loaded(day=None, state=State.APPROVED, is_late=True, tries=2))
+    with pytest.raises(AttributeError):
+        load(_Loaded, _selected(f"NULL AS day, {_STORED}"), of_no_field=1)
+
+
+def test_a_class_that_does_more_as_it_is_made_is_not_loaded_without_it() -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class _Compared:
+        tries: int
+
+        def __post_init__(self) -> None:
+            raise AssertionError("never reached")
+
+    with pytest.raises(AssertionError, match="_Compared would be loaded without it"):
+        load(_Compared, _selected("2 AS tries"))
 
 
 def _selected(columns: str) -> Row:
