@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
 from bot.errors import DatabaseFault
 from storage.engine.sealing import Sealer
@@ -62,8 +63,8 @@ def moment_or_none(text: str | None) -> datetime | None:
 def load(cls: type[T], row: Row, **given: Any) -> T:
     """A `cls` from the columns named like its fields; those `given` need no column.
 
-    Times, enums and booleans are read as the field's type says, NULL as None. KeyError if a column is missing,
-    ValueError if an enum knows no such value.
+    Times, enums and booleans are read as the field's type says, a set as the words of a text, a mapping from JSON, NULL
+    as None. KeyError if a column is missing, ValueError if an enum knows no such value.
     """
     plain, read = _plan(cls, tuple(row.keys()), tuple(given))
     values = tuple(row)
@@ -108,9 +109,21 @@ def _reader(hint: Any) -> Callable[[Any], Any] | None:
         (hint,) = set(get_args(hint)) - {NoneType}
     if hint is datetime:
         return any_moment
+    if get_origin(hint) is frozenset:
+        return _words
+    if get_origin(hint) is Mapping:
+        return _mapping
     if not isinstance(hint, type):
         return None
     return member_of(hint) if issubclass(hint, Enum) else hint if hint is bool else None
+
+
+def _words(stored: str) -> frozenset[str]:
+    return frozenset(stored.split())
+
+
+def _mapping(stored: str) -> Mapping[str, Any]:
+    return json.loads(stored) if stored != "{}" else {}  # nearly all are empty
 
 
 def member_of(kind: type[E]) -> Callable[[Any], E]:

@@ -14,9 +14,9 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
-from dataclasses import FrozenInstanceError, dataclass
+from dataclasses import FrozenInstanceError, dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -847,6 +847,22 @@ def test_what_is_null_is_loaded_as_nothing_and_an_unknown_word_or_a_missing_colu
         load(_Loaded, _selected("NULL AS day, 'invented' AS state, 1 AS is_late, 2 AS tries"))
     with pytest.raises(KeyError, match="day"):
         load(_Loaded, _selected(_STORED))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LoadedParts:
+    people: frozenset[str]
+    note: Mapping[str, Any]
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+def test_a_set_is_loaded_from_words_and_a_mapping_from_json() -> None:
+    row = _selected("'U1 U2 ' AS people, '{\"earlier\": [\"K-1\"]}' AS note, '{}' AS more")
+    assert load(_LoadedParts, row) == _LoadedParts(people=frozenset({"U1", "U2"}), note={"earlier": ["K-1"]}, more={})
+    nobody = _selected("'' AS people, '{}' AS note, '{}' AS more")
+    assert load(_LoadedParts, nobody) == _LoadedParts(people=frozenset(), note={})
+    with pytest.raises(ValueError, match="Expecting"):
+        load(_LoadedParts, _selected("'' AS people, 'spoilt' AS note, '{}' AS more"))
 
 
 def test_what_is_loaded_is_as_frozen_as_what_is_made() -> None:
