@@ -66,7 +66,7 @@ async def test_thirty_checks_of_two_days_are_played_through_the_bot(took: Took) 
         cards = roots(world, REVIEWS)
         assert sum("Nobody has claimed this yet." in card for card in cards) >= 4
         assert sum("Claimed by @remi" in card for card in cards) == 1
-        (summary,) = roots(world, SUMMARIES)
+        (summary,) = world.summaries()
         assert f"{checks(YESTERDAY)} checks" in summary
         assert "Posted late" not in summary
         assert all(world.slack.person(user).home is not None for user in (AMINA, REMI))

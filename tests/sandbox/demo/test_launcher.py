@@ -12,13 +12,12 @@ import pytest
 
 from bot.sandbox.demo import ANALYST, CHANNEL, KYC_BOT, free_port
 from bot.sandbox.demo.launcher import PEOPLE_WAIT_SECONDS, Demo, open_demo, run
-from bot.sandbox.demo.people import SUMMARIES
 from bot.sandbox.desk import DeskPanel
 from bot.sandbox.smile_id.stories import STORIES
 from tests.journeys.site import bare, kyc_bot
 from tests.journeys.world import PHOTOS
 from tests.patience import GIVE_UP_SECONDS
-from tests.sandbox.demo.clocked import ask
+from tests.sandbox.demo.clocked import ask, summaries_of_days
 
 pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
@@ -88,7 +87,7 @@ async def test_tonight_ends_in_the_days_summary() -> None:
         demo = await found.is_ready()
 
         def summaries() -> list[str]:
-            return [demo.slack.plain(m) for m in demo.slack.messages(SUMMARIES) if m.thread_ts in (None, m.ts)]
+            return summaries_of_days(demo.slack)
 
         assert summaries() == []
         assert re.fullmatch(r"It is \w+day 00:01 now, .+ later: .+ #kyc-summary\.", await demo.tonight())
