@@ -253,7 +253,8 @@ def get(tx: Transaction, ref: str, *, sealed: bool = True) -> Check:
 def get_all(tx: Transaction, refs: Sequence[str], *, opens_for: str | None = None) -> list[Check]:
     """These checks, which must exist, in this order; with `opens_for` only those are opened that this person asked for.
 
-    For a page: the heads of their records are examined together, and read by one statement.
+    For a page: the heads of their records are examined together, and read by one statement. `attempts` is counted
+    outside the heads: nothing may be shown or done by it here.
     """
     if not refs:
         return []  # of an empty list SQLite reads the whole table to find nothing

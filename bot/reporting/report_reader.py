@@ -104,7 +104,7 @@ def read(
 def _sums(tx: Transaction, needed: Sequence[Span], *, are_few: bool) -> Mapping[Span, Sequence[TypeSums]]:
     """Of each of these days: as they are kept, or made of its facts.
 
-    Of few checks each whole record is examined: then nothing that is kept is read.
+    Of few checks the head of each record is examined: then nothing that is kept is read.
     """
     known = tx.altered_so_far()
     sums = {} if are_few else day_sums.kept(tx, needed)

@@ -134,7 +134,7 @@ def changes(path: Path, ref: str = "K-1") -> Iterator[Change]:
         for table in COVERED:
             keys = table.key if table.through_job or table.key == ("ref",) else ("ref", *table.key)
             columns = (*keys, *(column for column in table.columns if column not in keys))
-            found = db.execute(f"SELECT {', '.join(columns)} FROM {table.name} WHERE {_where(table.name)}", [ref])  # noqa: S608 - names from the schema
+            found = db.execute(f"SELECT {', '.join(columns)} FROM {table.name} WHERE {of_check(table.name)}", [ref])  # noqa: S608 - names from the schema
             row = found.fetchone()
             if row is None:
                 continue  # a caller says which tables it must have met
@@ -181,13 +181,8 @@ async def test_a_row_that_is_added_or_taken_away_is_noticed(tmp_path: Path) -> N
         for number, table in enumerate(COVERED[1:]):
             ref = f"K-{number}"
             await database.write(fill, ref)
-            where = (
-                f"job_id IN (SELECT job_id FROM attempts WHERE ref = '{ref}')"  # noqa: S608 - names from the schema
-                if table.through_job
-                else f"ref = '{ref}'"
-            )
             with closing(beside(path)) as db:
-                db.execute(f"DELETE FROM {table.name} WHERE {where}")  # noqa: S608 - names from the schema
+                db.execute(f"DELETE FROM {table.name} WHERE {of_check(table.name)}", [ref])  # noqa: S608 - names from the schema
             assert (await database.read(checks.get, ref)).is_altered, table.name
         await database.write(fill, "K-audit")
         with closing(beside(path)) as db, unguarded_trail(db):
@@ -262,7 +257,7 @@ def rows(path: Path, ref: str) -> dict[str, list[tuple[object, ...]]]:
     """All that the file has of a check, its MAC and its lines in the audit trail among it."""
     with closing(beside(path)) as db:
         names = [*(table.name for table in COVERED), "audit", "check_macs"]
-        return {name: db.execute(f"SELECT * FROM {name} WHERE {_where(name)}", [ref]).fetchall() for name in names}  # noqa: S608 - names from the schema
+        return {name: db.execute(f"SELECT * FROM {name} WHERE {of_check(name)}", [ref]).fetchall() for name in names}  # noqa: S608 - names from the schema
 
 
 @contextmanager
@@ -284,13 +279,14 @@ def put_back(path: Path, ref: str, older: dict[str, list[tuple[object, ...]]], *
     with closing(beside(path)) as db, unguarded_trail(db):
         for name in reversed(older):
             if name != but:
-                db.execute(f"DELETE FROM {name} WHERE {_where(name)}", [ref])  # noqa: S608 - names from the schema
+                db.execute(f"DELETE FROM {name} WHERE {of_check(name)}", [ref])  # noqa: S608 - names from the schema
         for name, found in older.items():
             for row in found if name != but else ():
                 db.execute(f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608 - names from the schema
 
 
-def _where(name: str) -> str:
+def of_check(name: str) -> str:
+    """SQL for the rows of a table that belong to the check whose reference is bound."""
     return "job_id IN (SELECT job_id FROM attempts WHERE ref = ?)" if name == "receipts" else "ref = ?"
 
 

@@ -20,7 +20,7 @@ from storage.engine.database import Database, Transaction
 from storage.engine.sealing import Sealer
 from tests import engines
 from tests.engines import beside
-from tests.storage.engine.test_macs import NOON, OTHER, SEALER, changes, fill, opened
+from tests.storage.engine.test_macs import NOON, OTHER, SEALER, changes, fill, of_check, opened
 from tests.storage.older import before_heads
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine"), pytest.mark.slow]
@@ -86,13 +86,8 @@ async def test_no_row_that_is_put_in_or_taken_away_changes_what_a_list_shows_unn
             ref = f"K-{table.name}"
             await database.write(fill, ref)
             as_it_is = await database.read(shown)
-            where = (
-                f"job_id IN (SELECT job_id FROM attempts WHERE ref = '{ref}')"  # noqa: S608 - names from the schema
-                if table.through_job
-                else f"ref = '{ref}'"
-            )
             with closing(beside(path)) as db:
-                db.execute(f"DELETE FROM {table.name} WHERE {where}")  # noqa: S608 - names from the schema
+                db.execute(f"DELETE FROM {table.name} WHERE {of_check(table.name)}", [ref])  # noqa: S608 - names from the schema
             if table.in_head:
                 assert await altered_heads(database, ref) == {ref}, table.name
             else:
