@@ -66,7 +66,7 @@ _CHANGES = {
     "review.claimed": "Somebody took it, or opened a form to decide it",
     "review.released": "It was given back; who had it",
     "review.handed_on": "It was reassigned; to whom",
-    "review.noted": "A note was written, by *Add note* or in the card's thread",
+    "review.noted": "A note was written, by *Note* or in the card's thread",
     "review.proposed": "A decision waits for a second person; decision and reason",
     "review.disagreed": "The second person disagreed, or the first took it back",
     "review.decision": "A decision counts; decision and reason",
