@@ -11,7 +11,7 @@ PAGE = ROOT / ".env.example"
 _HEAD = """\
 # Every setting of kyc-bot, as docs/settings.md explains them. `kyc-bot setup` asks for the usual ones and writes a file
 # like this; `kyc-bot --settings FILE check` looks at it. One NAME=value a line, as systemd's EnvironmentFile= reads it.
-# What stands behind # is unset: the example shows its form, and where there is a default it is the default.
+# A line that begins with # is unset: the example shows its form, and is the default if there is one.
 """
 
 
