@@ -1,7 +1,7 @@
 """Settles callbacks that were kept and answered: what each does to its check.
 
-A receipt that waits is its own mark in the database, so that a restart finds it. Nothing leases it: to settle it twice
-does nothing the second time, and only one process uses a database.
+A receipt that waits is its own mark in the database, so that a restart finds it. Nothing leases it: of two that settle
+one at once, the second finds it settled, in the same transaction.
 """
 
 from collections.abc import Callable, Sequence
