@@ -6,6 +6,8 @@ from typing import Any
 from pydantic import AnyUrl
 from slack_bolt.async_app import AsyncBoltRequest
 
+from bot.domain.half_characters import mended_json
+
 _FORM = "application/x-www-form-urlencoded"
 _OBJECTS = ("event", "view", "container", "message", "user", "team", "channel", "enterprise")
 """What is an object in every interaction and event of Slack's, or null, or not there."""
@@ -27,11 +29,11 @@ def _as_bolt_reads(body: str, content_type: str) -> AsyncBoltRequest:
     form = _form(body) if content_type.partition(";")[0] == _FORM else {}
     payload = form.get("payload")
     if payload:
-        return AsyncBoltRequest(body=payload, headers={"content-type": "application/json"})
+        return AsyncBoltRequest(body=mended_json(payload), headers={"content-type": "application/json"})
     if form and payload is None:
         # The fields of a command, as Socket Mode brings them.
         return AsyncBoltRequest(body=form, mode="socket_mode")
-    return AsyncBoltRequest(body=body, headers={"content-type": content_type})
+    return AsyncBoltRequest(body=mended_json(body), headers={"content-type": content_type})
 
 
 def _form(body: str) -> dict[str, str]:

@@ -130,6 +130,7 @@ def subject_report(
     """
     import json
 
+    from bot.domain.half_characters import mended
     from bot.privacy import erasure
     from bot.privacy import subject_report as reports
     from bot.settings import ErasureSettings
@@ -150,7 +151,8 @@ def subject_report(
         click.echo(NOTHING_KNOWN, err=True)
         return
     with file_for(target) as file:
-        file.write((json.dumps(report, ensure_ascii=False, indent=2) + "\n").encode())
+        # A message of Smile ID is kept as it came, and so is a note of an older version: half a character, too.
+        file.write((mended(json.dumps(report, ensure_ascii=False, indent=2)) + "\n").encode())
     count = len(report["checks"])
     click.echo(f"{target}: all that is held, of {count} {'check' if count == 1 else 'checks'}")
     if altered := reports.altered_in(report):

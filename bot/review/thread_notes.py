@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from bot.domain.half_characters import mended
 from bot.domain.mentions.incoming import WRITTEN_BY_PEOPLE
 from bot.errors import SlackError, SlackRefused
 from bot.review import transitions
@@ -73,7 +74,7 @@ async def _below(slack: SlackClient, channel: str | None, ts: str | None) -> lis
             source=f"{channel}:{one['ts']}",
             author=one["user"],
             at=datetime.fromtimestamp(float(one["ts"]), UTC),
-            text=html.unescape(str(one["text"])),
+            text=mended(html.unescape(str(one["text"]))),
         )
         for one in found
         if one["ts"] != ts and _is_by_a_person(one)

@@ -22,6 +22,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 
 from bot.domain.backoff import retry_in
+from bot.domain.half_characters import mended_json
 from bot.errors import REFUSES_US, SlackError, SlackRateLimited, SlackRefused
 from bot.network import why_unreachable
 from bot.runtime.health import Degraded, Health
@@ -272,8 +273,8 @@ def _reason(disconnect: Message) -> str:
 def _object(text: str) -> Message:
     """A frame's JSON object; empty for anything else."""
     try:
-        parsed = json.loads(text)
-    except ValueError:
+        parsed = json.loads(mended_json(text))
+    except (ValueError, RecursionError):
         return {}
     return parsed if isinstance(parsed, dict) else {}
 

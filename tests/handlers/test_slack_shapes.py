@@ -56,6 +56,24 @@ def test_an_event_is_read_as_json() -> None:
     assert read('{"type": "x"}', Headers({"content-type": "application/json"})) == {"type": "x"}
 
 
+@pytest.mark.parametrize("form", [True, False])
+@pytest.mark.parametrize(
+    ("escaped", "expected"),
+    [
+        (r"\ud83d", "\ufffd"),
+        (r"\uDE00 \uD83D\uDE00", "\ufffd \U0001f600"),
+        (r"\ud83d\ud83d\ude00\ude00", "\ufffd\U0001f600\ufffd"),
+        (r"\\ud83d", r"\ud83d"),
+        (r"\\\ud83d", "\\\ufffd"),
+        (r"\\ud83d\ude00", "\\ud83d\ufffd"),
+    ],
+)
+def test_half_a_character_is_read_as_the_sign_for_one(escaped: str, expected: str, *, form: bool) -> None:
+    body = f'{{"text": "{escaped}", "{escaped}": [1.5, null, true]}}'
+    found = read(urlencode({"payload": body})) if form else read(body, Headers({"content-type": "application/json"}))
+    assert found == {"text": expected, expected: [1.5, None, True]}
+
+
 def test_json_that_calls_itself_a_form_is_read_as_json() -> None:
     assert read('{"type":"x"}') == {"type": "x"}
 

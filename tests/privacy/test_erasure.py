@@ -450,6 +450,25 @@ def test_a_report_tells_all_that_is_held_on_the_customer_alone(environment: dict
 
 
 @pytest.mark.slow
+def test_a_report_shows_that_half_a_character_was_kept(environment: dict[str, str], tmp_path: Path) -> None:
+    """As an older version kept a note, and any version what Smile ID sent."""
+
+    async def note() -> None:
+        path, sealer = Path(environment["KYC_DATABASE"]), Sealer.from_text([environment["KYC_ENCRYPTION_KEYS"]])
+        async with opened(path, sealer) as database:
+            await database.write(
+                reviews.add_note, "K-222222", 1, author="U2", words="half \ud83d", source="older", now=NOON
+            )
+
+    asyncio.run(note())
+    file = tmp_path / "report.json"
+    ran = run(environment, "subject-report", "--ref", "K-222222", "--output", str(file))
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    notes = json.loads(file.read_text(encoding="utf-8"))["checks"][0]["rows"]["review_notes"]
+    assert "half \ufffd" in [one["words"] for one in notes]
+
+
+@pytest.mark.slow
 def test_of_somebody_unknown_there_is_nothing_to_report(environment: dict[str, str], tmp_path: Path) -> None:
     ran = run(environment, "subject-report", "--ref", "K-777777", "--output", str(tmp_path / "report"))
     assert (ran.exit_code, ran.stderr) == (0, "nothing is known of this customer\n")

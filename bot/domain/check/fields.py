@@ -11,6 +11,7 @@ from datetime import date
 
 from bot.domain.check.field_faults import FieldCode, FieldFault
 from bot.domain.dates import DateDoubt, written_day
+from bot.domain.half_characters import mended
 from bot.domain.id_types.id_types import IDType
 
 MAX_TEXT = 100
@@ -21,7 +22,7 @@ CITIZENSHIPS = ("Kenyan", "Alien")
 """What Kenyan types that ask for it accept (id-types.csv, KRA_PIN)."""
 
 _BREAKS = frozenset({"Cc", "Zl", "Zp"})
-_INVISIBLE = frozenset({"Cf", "Cs"})
+_INVISIBLE = "Cf"
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 """Letters, digits and signs as East Asian keyboards make them."""
 _SHOWN_AS_BLANK = dict.fromkeys(map(ord, "\u2800\u3164\u115f\u1160\uffa0"), " ")
@@ -57,12 +58,12 @@ _DASHES = re.compile(r"[-‐‑‒–—−.]")
 def clean(text: str) -> str:
     """One line without control, direction and invisible characters, which would let a text pose as another.
 
-    Half surrogate pairs go too: no database and no JSON takes them.
+    Half a character becomes U+FFFD, since what it was cannot be told.
     """
     if text.isprintable():
         return " ".join(text.split())
-    kinds = ((ch, unicodedata.category(ch)) for ch in text)
-    shown = (" " if kind in _BREAKS else ch for ch, kind in kinds if kind not in _INVISIBLE)
+    kinds = ((ch, unicodedata.category(ch)) for ch in mended(text))
+    shown = (" " if kind in _BREAKS else ch for ch, kind in kinds if kind != _INVISIBLE)
     return " ".join("".join(shown).split())
 
 

@@ -169,13 +169,13 @@ def _body(text: str, content_type: str) -> JSON | str | None:
 
 
 def encode(kind: str, payload: JSON) -> tuple[bytes, str]:
-    """Body and content type of an HTTP delivery."""
+    """Body and content type of an HTTP delivery: Slack's JSON spells all that is not ASCII by escapes."""
     if kind == "slash_commands":
-        return urlencode(payload).encode(), "application/x-www-form-urlencoded"
+        return urlencode(payload, errors="surrogatepass").encode(), "application/x-www-form-urlencoded"
     if kind == "interactive":
-        form = {"payload": json.dumps(payload, ensure_ascii=False)}
+        form = {"payload": json.dumps(payload)}
         return urlencode(form).encode(), "application/x-www-form-urlencoded"
-    return json.dumps(payload, ensure_ascii=False).encode(), "application/json"
+    return json.dumps(payload).encode(), "application/json"
 
 
 def signature(secret: str, body: bytes, now: datetime) -> dict[str, str]:

@@ -137,6 +137,14 @@ def test_a_text_means_the_same_at_every_door(door: str, field: str, typed: str, 
     assert DOORS[door](field, typed) == wanted
 
 
+@pytest.mark.parametrize("door", [door for door in DOORS if door != "csv"])
+def test_half_a_character_is_shown_to_be_one_at_every_door_that_lets_it_in(door: str) -> None:
+    """UTF-8 and UTF-16 cannot spell it, and a workbook spells it as below."""
+    half = "_xD83D_" if door == "xlsx" else "\ud83d"
+    assert DOORS[door]("customer_reference", f"C-{half}1") == ("C-\ufffd1", None)
+    assert DOORS[door]("first_name", f"Ada{half}") == (None, FieldCode.NAME)
+
+
 WITHOUT_MESSAGE = [door for door in DOORS if door != "message"]
 """Of several words, or of signs that separate words, a message says that they are not clear."""
 

@@ -358,7 +358,7 @@ def test_two_selfies_are_one_fault_of_their_own_field() -> None:
         ("Ada\nApproved\r\n", "Ada Approved"),
         ("\ufeffAda\u2066 Obi\u2069", "Ada Obi"),
         ("A\u00add\u061ca", "Ada"),
-        ("Ada\ud83d", "Ada"),
+        ("Ada\ud83d", "Ada\ufffd"),
         ("Ada\U000e0041\U000e007f", "Ada"),
         ("Zoë  Ọlá\u0301", "Zoë Ọlá\u0301"),
         ("\x00\x1b[31mred", "[31mred"),

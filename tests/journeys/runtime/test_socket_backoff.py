@@ -68,6 +68,11 @@ async def nothing(_socket: web.WebSocketResponse) -> None:
     return
 
 
+async def nested(socket: web.WebSocketResponse) -> None:
+    await hello(socket)
+    await socket.send_str('{"a":' * 5_000 + r'"\ud83d"' + "}" * 5_000)
+
+
 async def told(socket: web.WebSocketResponse, reason: str) -> None:
     await hello(socket)
     await socket.send_json({"type": "disconnect", "reason": reason})
@@ -104,7 +109,11 @@ async def degraded(world: Site) -> dict[str, str]:
             await asyncio.sleep(0.1)
 
 
-@pytest.mark.parametrize("answer", [hello, nothing, refresh], ids=["greets and closes", "closes", "asks to refresh"])
+@pytest.mark.parametrize(
+    "answer",
+    [hello, nothing, nested, refresh],
+    ids=["greets and closes", "closes", "says what nobody can read", "asks to refresh"],
+)
 async def test_a_slack_that_closes_at_once_is_come_back_to_ever_less_often(answer: Answer) -> None:
     """At 0, 1, 3 and 7 s, a quarter to either side: five in eight seconds at most, once more if Slack asked for it."""
     rude = Rude(answer)
