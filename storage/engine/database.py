@@ -164,7 +164,8 @@ class Database:
         """What `fn` gives for `item`, together with whatever else waits for the same `fn`: one call does it for all.
 
         It must not matter to one who is with it. A call that fails is made again for each alone: what it raised then,
-        each raises for itself. Otherwise as `write`.
+        each raises for itself. If it ended the transaction, whatever else was of the commit is run once more, too.
+        Otherwise as `write`.
         """
         return await self._enqueue(lambda transaction: fn(transaction, [item])[0], many=fn, item=item)
 

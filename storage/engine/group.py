@@ -6,7 +6,7 @@ Each function of a group has a savepoint, so that one that fails spoils no other
 fails (disk, or a *deferred* foreign key), and an error that ends the whole transaction inside a function.
 
 A function that takes many at once is called once for all that wait for it, in one savepoint. If it fails, it is called
-for each of them alone.
+for each of them alone; if it ends the whole transaction, the group is begun once more with each of them alone.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ class CommitGroup:
     topics: list[str] = field(default_factory=list)
     told: list[LogEvent] = field(default_factory=list)
     """To be logged once they are stored."""
+    is_apart: bool = False
+    """No function does it for several: one that did has ended the transaction, and nobody knows for which of them."""
     committed: bool = False
     seconds: float = 0.0
 
@@ -151,11 +153,25 @@ class Writer(ABC):
         """Run the group's functions and commit them together. Raises nothing: errors are in the jobs."""
         started = time.perf_counter()
         try:
-            self._store(group)
+            self._store_or_tell_apart(group)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
             self._give_up(group, error)
         group.seconds = time.perf_counter() - started
         return group
+
+    def _store_or_tell_apart(self, group: CommitGroup) -> None:
+        """Begin the group once more if a call of many has ended the transaction: then it is known whose fault it is."""
+        try:
+            self._store(group)
+        except TransactionEnded as ended:
+            if ended.culprit in group.jobs:
+                raise
+        else:
+            return
+        self._abandon()
+        group.start_over()
+        group.is_apart = True
+        self._store(group)
 
     def _store(self, group: CommitGroup) -> None:
         since = self._identity.since_boot()
@@ -175,7 +191,7 @@ class Writer(ABC):
 
     def _run_all(self, group: CommitGroup) -> None:
         until = time.perf_counter() + group.patience
-        calls = in_calls(group.jobs)
+        calls = [[job] for job in group.jobs] if group.is_apart else in_calls(group.jobs)
         for number, jobs in enumerate(calls):
             if number and time.perf_counter() > until:
                 group.jobs, group.left = (list(chain.from_iterable(some)) for some in (calls[:number], calls[number:]))

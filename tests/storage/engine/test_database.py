@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import FrozenInstanceError, dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -27,7 +27,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.check.states import State
-from bot.errors import ConstraintFailed, DatabaseFault
+from bot.errors import ConstraintFailed, DatabaseFault, DatabaseUnusable
 from storage.engine.connection import sql_of
 from storage.engine.database import GROUP_LIMIT, Database, Transaction, from_text, load, to_text
 from storage.engine.group import MOST_TOGETHER
@@ -439,6 +439,58 @@ async def test_an_error_that_ends_the_transaction_fails_the_whole_group(database
     assert isinstance(culprit, DatabaseFault if forgiven else ConstraintFailed)
     assert await database.read(bodies) == ["taken"]
     assert await database.write(add, "next") == 1
+
+
+def end_at_taken(tx: Transaction, items: Sequence[str]) -> list[str]:
+    """One that is `taken` ends the transaction; each hears with whom it was stored."""
+    for body in items:
+        tx.run("INSERT OR ROLLBACK INTO notes (body) VALUES (:body)", body=body)
+    return [f"{body} of {''.join(items)}" for body in items]
+
+
+def end_if_several(tx: Transaction, items: Sequence[str]) -> list[str]:
+    """Each is stored alone; together they end the transaction."""
+    for body in items if len(items) == 1 else ["taken", *items]:
+        with suppress(ConstraintFailed):
+            tx.run("INSERT OR ROLLBACK INTO notes (body) VALUES (:body)", body=body)
+    return list(items)
+
+
+async def test_of_many_in_one_call_the_one_that_ends_the_transaction_hears_its_own_error(database: Database) -> None:
+    await database.write(add, "taken")
+    before, one, culprit, other = await at_once(
+        database,
+        lambda: database.write(add, "a"),
+        *(lambda body=body: database.write_together(end_at_taken, body) for body in ("b", "taken", "c")),
+    )
+    assert isinstance(culprit, ConstraintFailed)
+    for error in (before, one, other):
+        assert isinstance(error, DatabaseUnusable)
+        assert "another function, committed together with this one, ended the transaction" in str(error)
+    assert await database.read(bodies) == ["taken"]
+    assert await at_once(
+        database, *(lambda body=body: database.write_together(end_at_taken, body) for body in "bc")
+    ) == ["b of bc", "c of bc"]
+
+
+async def test_many_that_end_the_transaction_only_together_are_each_stored_alone_once(database: Database) -> None:
+    woken: list[int] = []
+    database.subscribe("added", lambda: woken.append(1))
+
+    def add_and_wake(tx: Transaction, body: str) -> int:
+        tx.wake("added")
+        return add(tx, body)
+
+    await database.write(add, "taken")
+    found = await at_once(
+        database,
+        lambda: database.write(add_and_wake, "a"),
+        *(lambda body=body: database.write_together(end_if_several, body) for body in "bc"),
+        lambda: database.write(add, "d"),
+    )
+    assert found == [1, "b", "c", 1]
+    assert await database.read(bodies) == ["taken", "a", "b", "c", "d"]
+    assert woken == [1]
 
 
 async def test_after_the_transaction_ended_a_function_can_store_nothing(database: Database) -> None:

@@ -1,7 +1,7 @@
 """Groups of functions on a real server: stored once or not at all, whatever becomes of a connection meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from threading import Event
 from time import monotonic
@@ -202,6 +202,40 @@ async def test_a_group_whose_connection_ends_is_run_anew_once(site: Site) -> Non
         assert [*await asyncio.gather(database.write(count_up), database.write(lose))] == [1, 2]
     assert len(set(runs)) == 2
     assert site.count() == 3
+
+
+async def test_many_whose_connection_ends_in_their_one_call_are_stored_once(site: Site) -> None:
+    runs: list[str] = []
+
+    def lose(tx: Transaction, items: Sequence[str]) -> list[int]:
+        runs.append("".join(items))
+        counts = [count_up(tx) for _ in items]
+        if len(runs) == 1:
+            site.end()
+        count_up(tx)
+        return counts
+
+    async with site.opened() as database:
+        together = [database.write_together(lose, one) for one in "ab"]
+        assert await asyncio.gather(database.write(count_up), *together) == [1, 2, 3]
+    assert runs == ["ab", "ab"]
+    assert site.count() == 4
+
+
+async def test_many_that_lose_every_connection_in_their_one_call_are_not_stored_and_hear_so(site: Site) -> None:
+    def lose(tx: Transaction, items: Sequence[str]) -> list[int]:
+        counts = [count_up(tx) for _ in items]
+        site.end()
+        count_up(tx)
+        return counts
+
+    async with site.opened() as database:
+        together = [database.write_together(lose, one) for one in "ab"]
+        outcomes = await asyncio.gather(database.write(count_up), *together, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [DatabaseUnusable] * 3
+        assert all("nothing was stored: the database cannot be used" in str(outcome) for outcome in outcomes)
+        assert site.count() == 0
+        assert await database.write(count_up) == 1
 
 
 async def test_a_group_that_loses_every_connection_is_not_stored_and_says_so(site: Site) -> None:
