@@ -58,6 +58,13 @@ class Alterations:
         return news
 
 
+class AlteredMeanwhile(Exception):
+    """While a group was at work somebody else has changed what it makes a proof of: nothing of the group may be stored.
+
+    Begun anew, it finds that altered.
+    """
+
+
 class SnapshotMacs:
     """Examines checks as one snapshot of the file has them."""
 
@@ -276,14 +283,31 @@ class WriterMacs:
         next_ones = {ref: self._before.versions.get(ref, 0) + 1 for ref in intact}
         self._written = keep(self._connection, self._sealer, next_ones)
         replaced = {ref: known for ref in intact if (known := self._before.versions.get(ref)) is not None}
+        new_lines = lines()
+        if self._others_write:
+            self._require_nobody_else(replaced)
         # The bot itself has deleted them.
         if gone := [(ref,) for ref in replaced.keys() - self._written.keys()]:
             self._connection.run_for_each("DELETE FROM check_macs WHERE ref = ?", gone)
         kept, last = self._latest()
-        head = chain.complete(self._connection, last, lines(), versions=self._written)
+        head = chain.complete(self._connection, last, new_lines, versions=self._written)
         kept = replace(kept, day_sums=self._digest_of_sums(kept)) if sums_changed else kept
         self._next_sum = kept.with_versions(replaced, self._written, head=head)
         self._next_sum.write(self._connection, self._sealer)
+
+    def _require_nobody_else(self, refs: Collection[str]) -> None:
+        """Raises AlteredMeanwhile. Once all rows are read that the new MACs and hashes are of.
+
+        The writer's row keeps instances away, and nobody else: what they have committed since these records were
+        examined, and since the trail's end was read, is among those rows. What they commit from now on is not, and fits
+        neither.
+        """
+        trail = chain.last_later(self._witness)
+        now = macs.examine(self._witness, self._sealer, refs, versions=self._versions, seen_at=self._versions.commits)
+        altered = set(refs) - now.versions.keys()
+        self._found.note(altered)
+        if altered or trail() != self._trail_before():
+            raise AlteredMeanwhile
 
     def committed(self) -> None:
         """After the commit."""

@@ -1,9 +1,9 @@
 """Commits of the site's instances, one at a time, and what became of one whose answer was lost.
 
 Each group is a transaction that begins by locking the one row of table `writer`. That keeps what the storage functions
-rely on since there was SQLite alone: nobody else writes between their statements. It also tells, on another connection,
-that a transaction has ended whose own connection is gone: whoever has the row then knows. What it stored it said by the
-number of the group in table `groups`.
+rely on since there was SQLite alone: no other instance writes between their statements, and who is none is noticed
+(`AlteredMeanwhile`). It also tells, on another connection, that a transaction has ended whose own connection is gone:
+whoever has the row then knows. What it stored it said by the number of the group in table `groups`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from storage.engine.postgresql.server import Server
 from storage.engine.postgresql.stop import Stop
 from storage.engine.sealing import Sealer
 from storage.engine.sql import Dialect, Later
-from storage.engine.writer_macs import WriterMacs
+from storage.engine.writer_macs import AlteredMeanwhile, WriterMacs
 
 CHANNEL = "kyc_bot"
 """Of notifications: the topics that a commit wakes, one a line; nothing where they do not fit, which means all."""
@@ -106,9 +106,9 @@ class PostgresqlWriter(Writer):
     def _store(self, group: CommitGroup) -> None:
         try:
             self._store_once(group)
-        except (ConnectionLost, PlansOutdated) as error:
+        except (ConnectionLost, PlansOutdated, AlteredMeanwhile) as error:
             # Nothing of it is stored: COMMIT was not sent, or it is known what became of it.
-            log.warning("database.group_begun_anew", why=str(error))
+            log.warning("database.group_begun_anew", why=self._explain(error))
         else:
             return
         self._abandon()

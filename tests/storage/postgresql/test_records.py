@@ -1,20 +1,24 @@
 """MACs, versions and the trail while several instances write: no false alarm, and each true one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
 
+import psycopg
 import pytest
 
 from bot.domain.check.states import State
+from bot.domain.reporting.periods import Span
 from bot.errors import RecordAltered
-from storage import audit, checks, meta
+from storage import audit, checks, day_sums, meta
 from storage.engine.covered import COVERED
-from storage.engine.database import Database
+from storage.engine.database import Database, Transaction, to_text
 from tests.postgresql import Cluster
 from tests.postgresql.proxy import proxy_to
 from tests.storage.engine.test_macs import NOON, fill
-from tests.storage.postgresql.test_commits import Site, count_up
+from tests.storage.postgresql.test_commits import WRITERS, Site, count_up, until
 from tests.storage.test_trail_check import found
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.postgresql]
@@ -186,3 +190,75 @@ async def test_a_server_that_has_lost_what_the_one_before_it_had_confirmed_is_no
         site.end()
         await one.write(count_up)
         assert one.is_older
+
+
+TOUCHED = "UPDATE verifications SET tries = tries WHERE ref = 'K-1'"
+DECIDED = "UPDATE decisions SET decision = 'approved' WHERE ref = 'K-1'"
+THEFTS = {
+    "the row that is written": ["UPDATE verifications SET requester = 'U-thief' WHERE ref = 'K-1'"],
+    "a decision": [DECIDED],
+    "the rest": ["UPDATE receipts SET code = '0810'"],
+    "its MAC, too": [DECIDED, "DELETE FROM check_macs WHERE ref = 'K-1'"],
+}
+LINE = """
+    INSERT INTO audit (seq, at, actor, act, ref, detail)
+    SELECT MAX(seq) + 1, MAX(at), 'U1', 'batch.confirmed', 'B-1', '' FROM audit
+    """
+
+
+async def write_while_thief_commits(
+    site: Site, database: Database, function: Callable[[Transaction], object], theft: Sequence[str]
+) -> None:
+    """A thief does not wait for the writer's row: theirs is stored between two statements of a function."""
+    waits = f"SELECT COUNT(*) FROM pg_stat_activity WHERE {WRITERS} AND wait_event_type = 'Lock'"  # noqa: S608 - a test's own words
+    with psycopg.connect(site.server.by_socket(site.name)) as thief:
+        for statement in (BESIDE, *theft):
+            thief.execute(statement)
+        written = asyncio.ensure_future(database.write(function))
+        await until(lambda: site.sql(waits) == "1")
+        thief.commit()
+    await written
+
+
+@pytest.mark.parametrize("theft", THEFTS.values(), ids=THEFTS)
+async def test_what_somebody_alters_while_a_function_runs_gets_no_mac(site: Site, theft: list[str]) -> None:
+    seen = []
+
+    def add_asker(tx: Transaction) -> None:
+        seen.append(checks.get(tx, "K-1").is_altered)
+        checks.also_asked_by(tx, "K-1", "U9")
+
+    async with two(site) as (one, other):
+        await write_while_thief_commits(site, one, add_asker, [TOUCHED, *theft])
+        assert seen == [False, True]
+        for database in (one, other):
+            assert (await database.read(checks.get, "K-1")).is_altered
+
+
+async def test_a_line_that_somebody_adds_while_a_function_runs_is_not_chained(site: Site) -> None:
+    async with two(site) as (one, other):
+        add_asker = partial(checks.also_asked_by, ref="K-1", person="U9")
+        await write_while_thief_commits(site, one, add_asker, [TOUCHED, LINE])
+        assert one.is_trail_broken
+        assert await found(other) != []
+
+
+async def test_an_older_sum_that_somebody_puts_back_while_a_function_runs_is_not_believed(site: Site) -> None:
+    first, second = ((NOON - timedelta(days=n), NOON - timedelta(days=n - 1)) for n in (2, 1))
+
+    def keep(tx: Transaction, *days: Span) -> None:
+        day_sums.begin(tx, days, making="M")
+        day_sums.keep(tx, {day: day_sums.written([]) for day in days}, making="M")
+
+    async with two(site) as (one, other):
+        await one.write(keep, first, second)
+        site.sql("CREATE SCHEMA thief; CREATE TABLE thief.day_sums AS SELECT * FROM day_sums")
+        await one.write(day_sums.begin, [first], making="later")
+        assert first not in await other.read(day_sums.kept, [first, second])
+        put_back = f"""
+            UPDATE day_sums d SET making = NULL, mac = t.mac, sums = t.sums FROM thief.day_sums t
+            WHERE t.ends = d.ends AND d.ends = '{to_text(first[1])}'
+            """  # noqa: S608 - a time of ours
+        held = "UPDATE day_sums SET making = making"
+        await write_while_thief_commits(site, one, lambda tx: keep(tx, second), [held, put_back])
+        assert first not in await other.read(day_sums.kept, [first, second])
