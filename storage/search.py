@@ -140,9 +140,16 @@ def by_reference(tx: Transaction, reference: str) -> set[str]:
 def by_job(tx: Transaction, job_id: str) -> set[str]:
     """By Smile ID's id of a job, or by ours."""
     ours = "SELECT ref FROM attempts WHERE job_id = :job"
-    theirs = "SELECT ref FROM attempts WHERE smile_job_id = :job AND smile_job_id <> '' LIMIT :most"
+    # As in `_by`: no index leads from this job to another's.
+    theirs = """
+        SELECT a.ref FROM attempts i CROSS JOIN attempts a ON a.job_id = i.job_id AND a.smile_job_id = :job
+        WHERE i.smile_job_id = :job AND i.smile_job_id <> '' LIMIT :most
+        """
     job = job_id.strip()
-    return {*tx.column(ours, job=job), *tx.column(theirs, job=job, most=MOST_KEYED)}
+    found = {*tx.column(ours, job=job), *tx.column(theirs, job=job, most=MOST_KEYED)}
+    # Whose the job is stands in no head: of what a list shows, it would know nothing altered.
+    tx.altered(found)
+    return found
 
 
 def _by(tx: Transaction, column: str, wanted: Collection[str]) -> set[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from bot.domain.check.check import SearchFilter
 from bot.domain.mentions.incoming import MessageIds
-from storage import audit, batches, check_facts, checks, reviews, search
+from storage import attempts, audit, batches, check_facts, checks, reviews, search
 from storage.engine import inspect, macs
 from storage.engine.connection import sql_of
 from storage.engine.covered import COVERED
@@ -111,6 +111,28 @@ async def test_what_was_altered_in_the_rest_is_said_by_lists_once_anybody_has_no
             # Whoever has put it right again need not start the bot anew.
             db.execute("UPDATE posts SET note = ? WHERE ref = 'K-1'", [note])
         assert await altered_heads(database, "K-1", "K-2") == set()
+
+
+async def test_a_job_that_somebody_gave_to_another_check_finds_none_that_is_shown_as_it_stands(tmp_path: Path) -> None:
+    """Which check a job belongs to stands in the rest of its record, and is what is searched by."""
+
+    def learn(tx: Transaction) -> None:
+        job_id = tx.value("SELECT job_id FROM attempts WHERE ref = 'K-2'")
+        attempts.learned_job(tx, job_id, "0000000007")
+
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        for ref in ("K-1", "K-2"):
+            await database.write(fill, ref)
+        await database.write(learn)
+        [ours] = await database.read(lambda tx: tx.column("SELECT job_id FROM attempts WHERE ref = 'K-2'"))
+        with closing(beside(path)) as db:
+            db.execute("UPDATE attempts SET ref = 'K-1', number = 2 WHERE ref = 'K-2'")
+        for job in ("0000000007", ours):
+            database._connections.records.found.forget()
+            refs = await database.read(search.by_job, job)
+            found = await database.read(search.page, SearchFilter(refs=tuple(refs)), size=5)
+            assert [check.ref for check in found.checks if not check.is_altered] == []
 
 
 async def test_an_older_head_does_not_fit_the_trail(tmp_path: Path) -> None:

@@ -416,6 +416,21 @@ async def test_no_index_finds_somebody_else_for_a_customer(tmp_path: Path) -> No
         assert await database.read(found) == [["K-1"]] * 4
 
 
+async def test_no_index_finds_the_check_of_another_job(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    job = "0000000007"
+    async with opened(path) as database:
+        for ref in ("K-1", "K-2"):
+            await database.write(fill, ref)
+        with closing(beside_file(path)) as db:
+            put = "UPDATE attempts SET smile_job_id = ? WHERE ref = 'K-2'"
+            db.execute(put, [job])
+            with hidden(path, "attempts_smile_job"):
+                db.execute(put, [None])
+        assert not (await database.read(checks.get, "K-2")).is_altered
+        assert await database.read(search.by_job, job) == set()
+
+
 NO_TEXT = "CAST(x'FF41' AS TEXT)"
 UNREADABLE = (
     "UPDATE verifications SET decision_reason = {} WHERE ref = 'K-1'",
