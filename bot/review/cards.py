@@ -174,8 +174,14 @@ class ReviewCards(Process):
 
     def _next(self, tx: Transaction, user: str, skipped: Sequence[str]) -> _Facts | None:
         queue = Queue.of(reviews.open_now(tx), viewer=user, now=self.now(), due=self.settings.review_due)
-        found = queue.next_up(but=skipped)
-        return self._facts_of(tx, found.ref) if found is not None else None
+        passed = set(skipped)
+        while (found := queue.next_up(but=passed)) is not None:
+            facts = self._facts_of(tx, found.ref)
+            if facts is not None and not facts.check.is_altered:
+                return facts
+            # The queue knows of its head alone, and this one was altered in the rest: nobody decides it.
+            passed.add(found.ref)
+        return None
 
     def _facts_of(self, tx: Transaction, ref: str) -> _Facts | None:
         """As the newest card of its round has them; without one, by what Smile ID said last."""

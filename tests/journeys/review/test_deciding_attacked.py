@@ -1,11 +1,13 @@
 """The reviewer's flow attacked: who asked in whatever way, roles lost meanwhile, modals that are gone."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from bot.sandbox.slack import Modal
 from bot.slack.blocks import ids
+from tests.engines import beside
 from tests.journeys.review.test_deciding import APPROVE, REJECT, another, claimer, modal
 from tests.journeys.review.test_review import (
     STAFF,
@@ -58,6 +60,20 @@ async def test_the_details_below_stay_those_of_their_own_check(tmp_path: Path) -
         assert (await world.check(first)).decision == "approved"
         assert below.title == f"Check {second}"
         assert await opened(world, "details.opened") == [(REVIEWER, second)]
+
+
+async def test_a_record_whose_jobs_were_altered_keeps_nobody_from_the_next_check(tmp_path: Path) -> None:
+    """It waits in the queue as long as only its head was compared, and is opened by who comes to it."""
+    async with provisional(tmp_path) as (world, first):
+        world.has_thief = True
+        second, _third = await another(world), await another(world)
+        with closing(beside(world.path)) as db:
+            put = "UPDATE attempts SET user_id = 'altered' WHERE ref = ?"
+            assert db.execute(put, [first]).rowcount == 1
+        await press_on(world, REVIEWER, card(world), APPROVE)
+        form = await modal(world, REVIEWER)
+        await decided_in(form, "same_person")
+        assert form.title == f"Next: {second}"
 
 
 # Roles
