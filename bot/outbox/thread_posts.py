@@ -284,8 +284,9 @@ def _file_of_batch(tx: Transaction, post: Post, found: Batch | None, settings: S
             return None
         data, comment = batch.faults_csv(found), batch.faults_comment(found)
     else:
-        counts = batches.counts_examined(tx, found.id)
         theirs = [checks.get(tx, ref) for ref in batches.refs(tx, found.id)]
+        # After the whole records: by their heads alone a row may count as approved that the file calls altered.
+        counts = batches.counts_examined(tx, found.id)
         # Where the checks belong: unlike what the file's own row says, their MACs cover it.
         if (one := next((check for check in theirs if not check.is_altered), None)) is not None:
             channel, thread_ts = one.channel, one.thread_ts or thread_ts

@@ -20,7 +20,7 @@ from bot.domain.check.states import State
 from bot.intake import batch_commits
 from bot.outbox import refresh
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
-from bot.sandbox.slack import Message
+from bot.sandbox.slack import Fault, Message
 from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.slack.world import BOT_USER_ID
 from bot.sandbox.smile_id import SmileIDSandbox
@@ -584,6 +584,29 @@ async def test_a_file_is_done_although_one_of_its_rows_was_altered(tmp_path: Pat
         assert "3 of 3 ended (100 %)" in shown
         assert "2 approved, 1 record altered." in shown
         (comment,) = [line for line in told(world) if "Results of B-" in line]
+        assert "1 row counts as not approved" in comment
+        (results,) = [file for name, file in bots_files(world).items() if "results-all" in name]
+        assert [row["row"] for row in lines(results) if row["result"] == "Approved"] == ["2", "4"]
+
+
+async def test_a_file_of_results_counts_its_rows_as_it_tells_them(tmp_path: Path) -> None:
+    """What was altered in the rest of a record is known once it is told whole."""
+    async with journey(tmp_path) as world:
+        world.has_thief = True
+        rows = [person(n, f"2221234567{n}") for n in range(3)]
+        world.smile_id.stories_by_id_number |= {row["id_number"]: "approved" for row in rows}
+        await drop(world, {"people.csv": csv_of(rows), **photos(3)})
+        world.slack.fail_next("files.getUploadURLExternal", Fault.rate_limited(300))
+        await send(world)
+        assert not [line for line in told(world) if "Results of B-" in line]
+        with closing(sqlite3.connect(world.bot.settings.database_file)) as db, db:
+            third = "SELECT ref FROM verifications WHERE batch_row = 3"
+            assert db.execute(f"UPDATE attempts SET user_id = 'altered' WHERE ref = ({third})").rowcount == 1  # noqa: S608 - above
+        for _round in range(3):
+            world.clock.move(minutes=10)
+            await world.settle()
+        (comment,) = [line for line in told(world) if "Results of B-" in line]
+        assert "2 approved, 1 record altered." in comment
         assert "1 row counts as not approved" in comment
         (results,) = [file for name, file in bots_files(world).items() if "results-all" in name]
         assert [row["row"] for row in lines(results) if row["result"] == "Approved"] == ["2", "4"]
