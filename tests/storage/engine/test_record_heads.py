@@ -113,6 +113,19 @@ async def test_what_was_altered_in_the_rest_is_said_by_lists_once_anybody_has_no
         assert await altered_heads(database, "K-1", "K-2") == set()
 
 
+async def test_what_one_process_has_found_in_the_rest_the_lists_of_the_next_one_say_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with opened(path) as database:
+        await database.write(fill, "K-1")
+        with closing(beside(path)) as db:
+            db.execute("UPDATE posts SET note = 'altered' WHERE ref = 'K-1'")
+        await database.read(checks.examine_after, "")
+        # As whoever tells it does: a line that no MAC of this check will ever know.
+        await database.write(audit.record_first, at=NOON, actor=audit.BOT, act="check.altered", ref="K-1")
+    async with opened(path) as database:
+        assert await altered_heads(database, "K-1") == {"K-1"}
+
+
 async def test_a_job_that_somebody_gave_to_another_check_finds_none_that_is_shown_as_it_stands(tmp_path: Path) -> None:
     """Which check a job belongs to stands in the rest of its record, and is what is searched by."""
 
