@@ -109,6 +109,19 @@ def compare_lines(tx: Transaction, before: Progress, *, kept_elsewhere: Head | N
     )
 
 
+def holds_since(tx: Transaction, seq: int) -> bool:
+    """Whether the trail is as the bot wrote it, from this line on to its end."""
+    sql = "SELECT seq, chain FROM audit WHERE seq < :seq ORDER BY seq DESC LIMIT 1"
+    before = tx.row(sql, seq=seq)
+    progress = Progress()
+    if before is not None and before["chain"] is not None:
+        # Whether its hash is right the next line tells, and whether that one's is right at last the sealed head.
+        progress = Progress(last=Head(seq=before["seq"], chain=before["chain"]), is_begun=True)
+    while not progress.done and not progress.faults:
+        progress = compare_lines(tx, progress)
+    return not progress.faults
+
+
 @dataclass(slots=True, kw_only=True)
 class _Walk:
     """From line to line."""

@@ -23,7 +23,7 @@ from bot.outbox.builders import Follower
 from bot.settings import Settings
 from bot.submission.budget import Budget
 from bot.submission.preflight import is_test_number
-from storage import audit, batches, checks, outbox, preflight_holds, spending
+from storage import audit, batches, checks, outbox, preflight_holds, spending, trail_check
 from storage.engine.database import Transaction
 
 _NAMED_ROWS = 9
@@ -154,7 +154,8 @@ def require_confirmed(tx: Transaction, batch: Batch) -> None:
     """Raises FileUnusable where the audit trail does not say who has sent, confirmed and approved the file, and when.
 
     Whoever writes the database could let a file be sent by its row alone, with a consent that nobody gave: no MAC
-    covers it before its rows are checks. A line of the trail cannot be put in unnoticed (`storage.engine.chain`).
+    covers it before its rows are checks. A line of the trail cannot be put in or taken out unnoticed
+    (`storage.engine.chain`); that is asked here, since the file would be sent before anybody heard of it.
     """
     lines = audit.lines_of(tx, batch.id)
     said = {(line.act, line.actor, line.at) for line in lines}
@@ -165,7 +166,8 @@ def require_confirmed(tx: Transaction, batch: Batch) -> None:
     is_approved = any(line.act == "batch.approved" and line.actor == batch.approved_by for line in lines)
     # What was cancelled was confirmed before.
     was_moved = any(line.act == "batch.moved" for line in lines)
-    if not (was_asked and is_confirmed) or (needed_approval and not is_approved) or was_moved:
+    is_told = was_asked and is_confirmed and (is_approved or not needed_approval) and not was_moved
+    if not is_told or not trail_check.holds_since(tx, lines[0].seq):
         tx.altered_so_far({batch.id})
         raise FileUnusable(FileCode.ALTERED)
 

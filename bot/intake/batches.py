@@ -262,7 +262,8 @@ class Batches(Process):
 
     async def _start(self, batch: Batch) -> None:
         """Makes checks of the rows, in chunks; after a restart it resumes where it was."""
-        await self.database.read(batch_commits.require_confirmed, batch)
+        # Long where many lines have been added to the trail since the file came.
+        await self.database.read_long(batch_commits.require_confirmed, batch)
         # Of the table too, which a row with loose photos never opens again.
         reading, suppliers = await self._read(batch)
         if batch_commits.digest(reading) != batch.preview["digest"]:

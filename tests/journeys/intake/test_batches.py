@@ -25,6 +25,7 @@ from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.slack.world import BOT_USER_ID
 from bot.sandbox.smile_id import SmileIDSandbox
 from bot.slack.blocks import ids
+from tests.engines import beside_file
 from tests.journeys.world import (
     ADMIN,
     PHOTOS,
@@ -36,6 +37,7 @@ from tests.journeys.world import (
     journey,
     patient_slack,
 )
+from tests.storage.engine.test_macs import unguarded_trail
 
 pytestmark = pytest.mark.anyio
 
@@ -726,3 +728,30 @@ async def test_a_file_that_was_confirmed_in_the_database_alone_is_not_sent(
         (alert,) = [line for line in world.direct(ADMIN) if "Record altered" in line]
         assert "B-" in alert
         assert world.bot.health.degraded["records"] == "1 check was altered beside the bot"
+
+
+SAYS_SO = """
+    INSERT INTO audit (at, actor, act, ref, detail)
+    SELECT consent_at, consent_by, 'batch.consent_confirmed', id, '' FROM batches
+    """
+SAYS_NO_MORE = "DELETE FROM audit WHERE act = 'batch.approval_asked'"
+
+
+@pytest.mark.parametrize(("line", "approval"), [(SAYS_SO, 9), (SAYS_NO_MORE, 1)], ids=["put in", "taken out"])
+async def test_a_trail_that_somebody_has_changed_confirms_no_file(tmp_path: Path, line: str, approval: int) -> None:
+    async with journey(tmp_path, KYC_BATCH_APPROVAL=str(approval), KYC_MANAGERS=REVIEWER) as world:
+        world.has_thief = True
+        await drop(world, {"people.csv": csv_of([person(n, f"2222222222{n}") for n in range(2)]), **photos(2)})
+        if approval == 1:
+            assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+            await world.settle()
+        with closing(beside_file(world.path)) as db, unguarded_trail(db):
+            put = f"{CONFIRMED}, consent_at = COALESCE(consent_at, asked_at), consent_by = requester, approval = NULL"
+            assert db.execute(put).rowcount == 1
+            assert db.execute(line).rowcount == 1
+        for _round in range(3):
+            await world.settle()
+            world.clock.move(seconds=4)
+        assert world.smile_id.jobs == {}
+        assert await world.bot.database.read(lambda tx: tx.value("SELECT COUNT(*) FROM verifications")) == 0
+        assert "not what the bot wrote, so nothing was sent" in world.slack.plain(batch_message(world))
