@@ -20,6 +20,7 @@ from bot.sandbox.slack import Fault, Person, plain
 from bot.slack.blocks import ids
 from storage import exports, holds, review_requests, reviews
 from storage.engine import inspect
+from storage.engine.covered import COVERED
 from storage.engine.database import Transaction
 from tests.engines import beside, beside_file, is_sqlite
 from tests.journeys.review.test_review import ALWAYS, card, decide, press, provisional, stands
@@ -181,6 +182,25 @@ async def test_an_approval_that_was_written_into_the_file_is_shown_nowhere(tmp_p
             await again.bot.records.look_on()
             assert len(await told(again)) == 1
             assert again.bot.health.degraded["records"].startswith("1 check was altered")
+
+
+async def test_one_look_goes_through_thousands_of_checks(tmp_path: Path) -> None:
+    """So that even of a million each is looked at within the hour."""
+    async with journey(tmp_path, **PEOPLE) as world:
+        world.has_thief = True
+        await rejected(world)
+        [table] = [table for table in COVERED if table.name == "verifications"]
+        others = ", ".join(sorted({*table.columns, *table.left_out} - {"ref", "view_id"}))
+        with closing(beside(world.path)) as db:
+            db.execute(
+                f"""
+                INSERT INTO verifications (ref, view_id, {others})
+                WITH RECURSIVE n(number) AS (SELECT 10001 UNION ALL SELECT number + 1 FROM n WHERE number < 11200)
+                SELECT 'K-A' || n.number, 'V' || n.number, {others} FROM verifications CROSS JOIN n
+                """  # noqa: S608 - the names of our own columns
+            )
+        await world.bot.records.look_on()
+        assert len(world.bot.database.altered) == 1200
 
 
 async def approved(world: Journey, *, by_a_reviewer: bool) -> str:
@@ -352,8 +372,9 @@ async def test_an_older_copy_put_back_while_the_bot_runs_is_shown_nowhere_as_app
             assert db.execute("SELECT state FROM verifications").fetchall() == [("approved",)]
         await world.bot.records.look_on()
         alerts = await told(world)
-        assert len(alerts) == 2
+        assert len(alerts) == 3
         assert [alert for alert in alerts if ref in alert]
+        assert [alert for alert in alerts if "put back to an older state" in alert]
         # With the copy, the lines that the trail has had since were taken away.
         assert [alert for alert in alerts if "Audit trail altered" in alert]
         for place, text in (await shown_to_everybody(world, ref)).items():
