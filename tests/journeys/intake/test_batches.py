@@ -719,15 +719,20 @@ async def test_a_file_that_was_confirmed_in_the_database_alone_is_not_sent(
             await world.bot.batches.cancel(ANALYST, batch_id)
         with closing(sqlite3.connect(world.bot.settings.database_file)) as db, db:
             assert db.execute(CONFIRMED + beside).rowcount == 1
-        for _round in range(3):
-            await world.settle()
-            world.clock.move(seconds=4)
-        assert world.smile_id.jobs == {}
-        assert await world.bot.database.read(lambda tx: tx.value("SELECT COUNT(*) FROM verifications")) == 0
-        assert "not what the bot wrote, so nothing was sent" in world.slack.plain(batch_message(world))
+        await nothing_is_sent(world)
         (alert,) = [line for line in world.direct(ADMIN) if "Record altered" in line]
         assert "B-" in alert
         assert world.bot.health.degraded["records"] == "1 check was altered beside the bot"
+
+
+async def nothing_is_sent(world: Journey) -> None:
+    """However often the file is taken up, and its message says why."""
+    for _round in range(3):
+        await world.settle()
+        world.clock.move(seconds=4)
+    assert world.smile_id.jobs == {}
+    assert await world.bot.database.read(lambda tx: tx.value("SELECT COUNT(*) FROM verifications")) == 0
+    assert "not what the bot wrote, so nothing was sent" in world.slack.plain(batch_message(world))
 
 
 SAYS_SO = """
@@ -749,9 +754,4 @@ async def test_a_trail_that_somebody_has_changed_confirms_no_file(tmp_path: Path
             put = f"{CONFIRMED}, consent_at = COALESCE(consent_at, asked_at), consent_by = requester, approval = NULL"
             assert db.execute(put).rowcount == 1
             assert db.execute(line).rowcount == 1
-        for _round in range(3):
-            await world.settle()
-            world.clock.move(seconds=4)
-        assert world.smile_id.jobs == {}
-        assert await world.bot.database.read(lambda tx: tx.value("SELECT COUNT(*) FROM verifications")) == 0
-        assert "not what the bot wrote, so nothing was sent" in world.slack.plain(batch_message(world))
+        await nothing_is_sent(world)
