@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
-from bot.sandbox.demo import free_port
+from bot.sandbox.demo import reserved_port
 
 HOST = "127.0.0.1"
 LOOK_EVERY_SECONDS = 0.5
@@ -16,8 +16,8 @@ _ASKED = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n
 class Balancer:
     """On a port of its own, before instances on these ports."""
 
-    def __init__(self, ports: Sequence[int]) -> None:
-        self.port = free_port()
+    def __init__(self, port: int, ports: Sequence[int]) -> None:
+        self.port = port
         self._ports = ports
         self._healthy = set[int]()
         self._turn = 0
@@ -84,13 +84,14 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 @asynccontextmanager
 async def balanced(ports: Sequence[int]) -> AsyncIterator[Balancer]:
-    balancer = Balancer(ports)
-    server = await asyncio.start_server(balancer.serve, HOST, balancer.port)
-    looking = [asyncio.create_task(balancer.look(port)) for port in ports]
-    try:
-        yield balancer
-    finally:
-        for task in looking:
-            task.cancel()
-        await asyncio.gather(*looking, return_exceptions=True)
-        server.close()
+    with reserved_port() as own:
+        balancer = Balancer(own, ports)
+        server = await asyncio.start_server(balancer.serve, HOST, balancer.port)
+        looking = [asyncio.create_task(balancer.look(port)) for port in ports]
+        try:
+            yield balancer
+        finally:
+            for task in looking:
+                task.cancel()
+            await asyncio.gather(*looking, return_exceptions=True)
+            server.close()

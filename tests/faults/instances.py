@@ -20,7 +20,7 @@ import aiohttp
 
 from bot.runtime.clock import utc_now
 from bot.sandbox import listening
-from bot.sandbox.demo import CHANNEL, KYC_BOT, free_port, settings_for
+from bot.sandbox.demo import CHANNEL, KYC_BOT, reserved_port, settings_for
 from bot.sandbox.demo.leash import on_a_leash
 from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.slack import SlackSandbox
@@ -403,9 +403,9 @@ async def several(
         for stand_in in (slack, smile_id):
             await stand_in.start()
             stack.push_async_callback(stand_in.stop)
-        ports = [free_port() for _ in addresses]
+        ports = [stack.enter_context(reserved_port()) for _ in addresses]
         balancer = await stack.enter_async_context(balanced(ports))
-        environment = settings_for(slack, smile_id, database=folder, socket_mode=False)
+        environment = settings_for(slack, smile_id, database=folder, socket_mode=False, KYC_PORT=str(ports[0]))
         slack.events_url = f"http://127.0.0.1:{balancer.port}/slack/events"
         world = Several(slack, smile_id, store, folder, balancer)
         for number, (port, address) in enumerate(zip(ports, addresses, strict=True), start=1):
@@ -413,7 +413,7 @@ async def several(
                 **environment,
                 "KYC_DATABASE": address,
                 "KYC_PORT": str(port),
-                "KYC_ADMIN_PORT": str(free_port()),
+                "KYC_ADMIN_PORT": str(stack.enter_context(reserved_port())),
                 "KYC_PUBLIC_URL": f"http://127.0.0.1:{balancer.port}",
                 "KYC_SLACK_POSTS_PER_SECOND": f"{pace:g}",
                 # Smile ID gives up calling where nobody answers at each of its tries.

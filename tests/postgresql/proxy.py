@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from bot.sandbox.demo import free_port
+from bot.sandbox.demo import reserved_port
 from tests.patience import GIVE_UP_SECONDS
 from tests.postgresql.frontend import Frontend
 
@@ -70,8 +70,8 @@ class Held:
 class Proxy:
     """One server's, in a thread of its own. Its methods may be called from any other."""
 
-    def __init__(self, target: int) -> None:
-        self.port = free_port()
+    def __init__(self, port: int, target: int) -> None:
+        self.port = port
         self.target = target
         self.latency_seconds = 0.0
         """Added to each round trip, half on either way."""
@@ -271,9 +271,10 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 @contextmanager
 def proxy_to(port: int) -> Iterator[Proxy]:
     """Before the server on this port of the loopback."""
-    proxy = Proxy(port)
-    proxy.start()
-    try:
-        yield proxy
-    finally:
-        proxy.close()
+    with reserved_port() as own:
+        proxy = Proxy(own, port)
+        proxy.start()
+        try:
+            yield proxy
+        finally:
+            proxy.close()

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from bot.sandbox.demo import free_port
+from bot.sandbox.demo import free_port, reserved_port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a port is looked up, not reserved")
 
@@ -40,6 +40,13 @@ def test_a_reserved_port_in_use_refuses_a_second_server() -> None:
     port = free_port()
     with socket.create_server(("127.0.0.1", port)), pytest.raises(OSError, match="in use"):
         socket.create_server(("127.0.0.1", port))
+
+
+def test_a_port_that_is_reserved_for_a_while_is_anybodys_afterwards() -> None:
+    with reserved_port() as port, socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(("127.0.0.1", port))
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", port))
 
 
 @pytest.mark.anyio

@@ -6,7 +6,8 @@ import os
 import platform
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from bot.domain.database_address import DatabaseAddress
@@ -36,7 +37,7 @@ def settings_for(
     **more: str,
 ) -> dict[str, str]:
     """The environment of a bot between the two stand-ins, with nothing of this process's own settings."""
-    port = free_port()
+    port = more.get("KYC_PORT") or str(free_port())
     # By a proxy, too, the bot would not come back to this machine, and it would tell somebody else what it says.
     environment = {
         name: value
@@ -49,7 +50,7 @@ def settings_for(
         "SMILE_ID_PARTNER_ID": smile_id.partner_id,
         "SMILE_ID_API_KEY": smile_id.api_key,
         "SMILE_ID_API_URL": smile_id.base_url,
-        "KYC_PORT": str(port),
+        "KYC_PORT": port,
         "KYC_ADMIN_PORT": "0",
         "KYC_DATABASE": str(database),
         "KYC_ENCRYPTION_KEYS": Sealer.new_key(),
@@ -112,14 +113,27 @@ def free_port() -> int:
     while the bot restarts. So a socket stays bound to it. The bot's own bind is let in by SO_REUSEADDR, which both
     sockets then have; any other reservation is refused, since at the moment of its bind it has no such option.
     """
+    reservation, port = _reserved()
+    # Left open on purpose, without an object that would close it.
+    reservation.detach()
+    return port
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """The same until the block ends: for a process that needs hundreds, one after the other."""
+    reservation, port = _reserved()
+    with reservation:
+        yield port
+
+
+def _reserved() -> tuple[socket.socket, int]:
     reservation = socket.socket()
     reservation.bind(("127.0.0.1", 0))
     port = int(reservation.getsockname()[1])
     if platform.system() == "Linux":
         reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Left open on purpose, without an object that would close it.
-        reservation.detach()
     else:
         # A bound socket would keep the bot out too: here the port is free but not reserved.
         reservation.close()
-    return port
+    return reservation, port
