@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from bot.sandbox.demo import reserved_port
+from tests.patience import GIVE_UP_SECONDS
 
 HOST = "127.0.0.1"
 LOOK_EVERY_SECONDS = 0.5
@@ -25,8 +26,11 @@ class Balancer:
         self._open: dict[int, set[asyncio.StreamWriter]] = {port: set() for port in ports}
 
     async def wait_until_healthy(self, *ports: int) -> None:
-        """Until these answer, or any of them if none is named."""
-        async with self._changed:
+        """Until these answer, or any of them if none is named.
+
+        Raises TimeoutError: one that has ended because something else was broken never answers.
+        """
+        async with asyncio.timeout(GIVE_UP_SECONDS), self._changed:
             await self._changed.wait_for(lambda: self._healthy.issuperset(ports) and bool(self._healthy))
 
     async def look(self, port: int) -> None:
