@@ -127,7 +127,7 @@ coverage: .venv/ready
 	$(BIN)/coverage report
 
 # Every fault, where `make faults-sample` plays some; kills at commits need `strace`. About half an hour with SQLite, and
-# two hours more where PostgreSQL can be started.
+# an hour more where PostgreSQL can be started.
 faults: .venv/ready
 	$(BIN)/pytest -q -s --all-faults tests/faults
 
