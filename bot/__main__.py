@@ -369,7 +369,7 @@ def print_summary(*, day: datetime | None, as_json: bool) -> None:
     from bot.domain.reporting.periods import day_of
     from bot.domain.reporting.summary_command import SummaryRequest
     from bot.reporting import report_reader
-    from bot.runtime.factory import read_tables
+    from bot.runtime.tables import read_tables
     from bot.settings import ReportSettings
     from bot.slack.blocks import summary
     from bot.slack.blocks.summary_numbers import DisplayNames

@@ -1,14 +1,12 @@
 """The composition root, the one place where objects are made: `build` makes a `Bot`, `bot.runtime.server` runs it."""
 
 import asyncio
-import copy
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cache, partial
-from importlib import resources
+from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
@@ -27,15 +25,12 @@ from bot.capture.link_actions import LinkActions
 from bot.capture.link_posts import LinkPosts
 from bot.capture.links import CaptureLinks
 from bot.domain.applicants import Limits
-from bot.domain.capture.customer_words import LinkMessages
 from bot.domain.hosts import HostKind, read_url
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.mentions.incoming import InboxItem
 from bot.domain.outbox import PostKind
 from bot.domain.results.attempt import Receipt
 from bot.domain.results.codes import ResultCodes, ResultMeaning
-from bot.domain.results.customer_texts import CustomerTexts
-from bot.errors import SettingsFault
 from bot.intake import batch_commits
 from bot.intake.answer_delivery import AnswerDelivery
 from bot.intake.answers import AnswerBuilder
@@ -93,9 +88,10 @@ from bot.runtime.id_type_sync import IDTypeSync
 from bot.runtime.instances import Instances
 from bot.runtime.metrics import Metrics, read_gauges
 from bot.runtime.records import RecordWatch
+from bot.runtime.tables import our_link_messages, read_customer_texts, read_tables
 from bot.runtime.turned_away import TurnedAway
 from bot.runtime.workers import BackgroundTasks, Queue, Scheduler, WorkerPool
-from bot.settings import ReportSettings, Settings, SmileIDSettings
+from bot.settings import Settings, SmileIDSettings
 from bot.slack.batch_files import BatchFiles
 from bot.slack.client import LOOK_UP_SECONDS, SlackClient
 from bot.slack.downloads import SlackDownloads
@@ -422,7 +418,7 @@ async def build(
             **ExportPosts(**process, slack=slack).builders(),
             **removals.posts.builders(),
             **CertificatePosts(**process, slack=slack).builders(),
-            **LinkPosts(**process, slack=slack, messages=_our_link_messages()).builders(),
+            **LinkPosts(**process, slack=slack, messages=our_link_messages()).builders(),
             PostKind.ANSWER: answer_delivery.build,
         },
         followers={
@@ -745,54 +741,6 @@ def connect_smile_id(
         on_date=on_date,
     )
     return SmileIDV1(client=client, codes=codes or ResultCodes({}))
-
-
-def read_tables(settings: ReportSettings) -> tuple[ResultCodes, IDTypes]:
-    """Smile ID's tables, ours or an operator's copy; raises SettingsFault."""
-    trusted = _our_codes()
-    codes = ResultCodes.parse(_copy(settings.result_codes), trusted=trusted) if settings.result_codes else trusted
-    # Each bot lays Smile ID's own lists over a table of its own.
-    types = IDTypes.parse(_copy(settings.id_types)) if settings.id_types else copy.copy(_our_id_types())
-    return codes, types
-
-
-def read_customer_texts(settings: ReportSettings) -> CustomerTexts:
-    """What customers may be told, ours or a site's copy; raises SettingsFault."""
-    return CustomerTexts.parse(_copy(settings.customer_messages)) if settings.customer_messages else _our_texts()
-
-
-# Ours are part of the code, and read once.
-
-
-@cache
-def _our_codes() -> ResultCodes:
-    return ResultCodes.parse(_ours("result-codes.csv"))
-
-
-@cache
-def _our_id_types() -> IDTypes:
-    return IDTypes.parse(_ours("id-types.csv"))
-
-
-@cache
-def _our_link_messages() -> LinkMessages:
-    return LinkMessages.parse(_ours("link-messages.csv"))
-
-
-@cache
-def _our_texts() -> CustomerTexts:
-    return CustomerTexts.parse(_ours("customer-messages.csv"))
-
-
-def _ours(name: str) -> str:
-    return (resources.files("bot") / "data" / name).read_text(encoding="utf-8")
-
-
-def _copy(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise SettingsFault(f"{path.name} cannot be read ({type(fault).__name__})") from fault
 
 
 async def _http(stack: AsyncExitStack, outbound: Outbound, timeout: httpx.Timeout) -> httpx.AsyncClient:

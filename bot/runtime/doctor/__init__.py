@@ -21,7 +21,7 @@ from bot.runtime.clock import CLOCK_OK, ahead_of, apart, utc_now
 from bot.runtime.doctor import callback, machine, slack, slack_deletions, smile_id, ways
 from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, listed, note, ok, within
 from bot.runtime.doctor.machine import Surroundings
-from bot.runtime.factory import read_customer_texts, read_tables
+from bot.runtime.tables import read_customer_texts, read_tables
 from bot.settings import Environment, RetentionSettings, Settings
 from storage.engine import inspect
 from storage.engine.inspection import Inspection

@@ -9,10 +9,10 @@ from bot.network import Outbound
 from bot.runtime.clock import utc_now
 from bot.runtime.doctor import smile_id as doctor
 from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail
-from bot.runtime.factory import read_tables
 from bot.runtime.setup.draft import Draft
 from bot.runtime.setup.secrets import UNTRIED, clean, misfit, told
 from bot.runtime.setup.terminal import Terminal
+from bot.runtime.tables import read_tables
 from bot.settings import Environment
 
 _OTHER = {Environment.SANDBOX: Environment.PRODUCTION, Environment.PRODUCTION: Environment.SANDBOX}
