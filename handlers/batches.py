@@ -8,7 +8,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.domain.applicants import template_csv
 from bot.errors import SlackError
-from bot.runtime.factory import Bot
+from bot.runtime.bot import Bot
 from bot.slack.blocks import batch as words
 from bot.slack.blocks import ids, private
 from handlers.replies import reply

@@ -15,7 +15,7 @@ from bot.domain.outbox import Message
 from bot.errors import Refusal, Refused, SlackError, SlackRefused
 from bot.intake.answers import PrivateAnswer
 from bot.intake.service import CheckedBefore, FieldErrors, SubmittedForm, UsedTypes
-from bot.runtime.factory import Bot
+from bot.runtime.bot import Bot
 from bot.slack.blocks import capture, form, held, ids, kit, private, refusals
 from bot.slack.blocks.form import AttachedPhoto, CheckForm, ResultPlace
 from handlers.middleware import FIELDS

@@ -12,7 +12,7 @@ from bot.domain.outbox import Message
 from bot.domain.results.codes import ResultStory
 from bot.domain.review.requests import RequestKind, needs_reason
 from bot.errors import SlackError
-from bot.runtime.factory import Bot
+from bot.runtime.bot import Bot
 from bot.slack.blocks import ids, message, private, reasons
 from bot.slack.blocks.form import CheckForm, ResultPlace
 from bot.slack.retry import Retry

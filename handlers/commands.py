@@ -8,7 +8,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.access.permissions import Permission
 from bot.access.rights import Right
 from bot.domain.outbox import Message
-from bot.runtime.factory import Bot
+from bot.runtime.bot import Bot
 from bot.slack.blocks import command_help, export, holds, private
 from bot.slack.blocks.command_help import HelpPart
 from handlers import check_form, checks, forget, review, search, summary

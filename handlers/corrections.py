@@ -11,7 +11,7 @@ from bot.domain.check.states import FINAL, State
 from bot.errors import Refusal, Refused
 from bot.intake.corrections import SubmittedPhotos
 from bot.intake.service import FieldErrors
-from bot.runtime.factory import Bot
+from bot.runtime.bot import Bot
 from bot.slack.blocks import ids, message, other_photos, private, refusals
 from bot.slack.blocks.form import CheckForm, ResultPlace
 from bot.slack.blocks.other_photos import PhotosForm

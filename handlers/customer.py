@@ -5,7 +5,7 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
-from bot.runtime.factory import Bot
+from bot.runtime.bot import Bot
 from bot.slack.blocks import customer
 from handlers import modals
 from handlers.requests import user_of

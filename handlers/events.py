@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 from slack_bolt.async_app import AsyncAck
 
-from bot.runtime.factory import Bot
+from bot.runtime.bot import Bot
 from bot.runtime.health import Degraded
 
 log = structlog.get_logger(__name__)

@@ -7,7 +7,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.domain.review.home_choices import HomeChoices
 from bot.domain.review.queue import QueueFilter
-from bot.runtime.factory import Bot
+from bot.runtime.bot import Bot
 from bot.slack.blocks import ids, private
 from bot.slack.blocks.find import PageCursor
 from handlers import review, search

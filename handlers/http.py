@@ -13,8 +13,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from bot.errors import DatabaseBusy
+from bot.runtime.bot import Bot
 from bot.runtime.connections import WHOLE, Connections
-from bot.runtime.factory import Bot
 from bot.runtime.health import Degraded
 from handlers import slack_shapes
 from handlers.bodies import read_body

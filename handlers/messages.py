@@ -15,7 +15,7 @@ from bot.intake.batches import applicants_in
 from bot.intake.inbox import RequestContext
 from bot.intake.messages import MessageReading, of_message
 from bot.intake.service import PLACE_FRESH_FOR, UsedTypes
-from bot.runtime.factory import Bot
+from bot.runtime.bot import Bot
 from bot.slack.blocks import ids, kit, message, private, refusals
 from bot.slack.blocks.form import AttachedPhoto, CheckForm, ResultPlace
 from bot.slack.blocks.message import MessagePointer

@@ -17,7 +17,7 @@ from bot.access.rights import Right
 from bot.domain.installation import origin_of
 from bot.domain.outbox import Message
 from bot.errors import DatabaseBusy, Refusal, Refused, SlackError
-from bot.runtime.factory import Bot
+from bot.runtime.bot import Bot
 from bot.slack.blocks import ids, private, refusals
 from handlers import modals
 from handlers.replies import new_fault_code, reply

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from bot.errors import Refusal, Refused, SlackError, SlackRefused
-from bot.runtime.factory import Bot
+from bot.runtime.bot import Bot
 from bot.slack.blocks import ids, private, refusals
 from bot.slack.blocks.review_forms import Way
 from handlers.replies import NOT_THERE, open_modal, reply

@@ -7,7 +7,7 @@ import structlog
 from slack_bolt.async_app import AsyncAck
 
 from bot.errors import Refused, SlackRefused
-from bot.runtime.factory import Bot
+from bot.runtime.bot import Bot
 from bot.slack.blocks import photos, private, refusals
 from bot.slack.retry import Retry
 from handlers import modals

@@ -15,7 +15,7 @@ import structlog
 from bot.domain.outbox import Message
 from bot.errors import SlackError, SlackRefused
 from bot.intake.answers import PrivateAnswer
-from bot.runtime.factory import Bot
+from bot.runtime.bot import Bot
 from bot.slack.blocks import private
 from bot.slack.retry import Retry
 from handlers.requests import user_of

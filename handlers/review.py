@@ -8,7 +8,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.domain.outbox import Message
 from bot.domain.review.review import Decision, Subscription
-from bot.runtime.factory import Bot
+from bot.runtime.bot import Bot
 from bot.slack.blocks import ids, private, review, review_forms, review_next
 from bot.slack.blocks.review_forms import Way
 from handlers import modals, search

@@ -6,7 +6,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck
 
 from bot.domain.review.requests import RequestKind
-from bot.runtime.factory import Bot
+from bot.runtime.bot import Bot
 from bot.slack.blocks import ids, reasons
 from handlers import modals
 from handlers.requests import ViewState, user_of

@@ -14,7 +14,7 @@ from bot.domain.check.fields import clean_field
 from bot.domain.outbox import Message
 from bot.errors import Refused, SlackError
 from bot.queries.search import FILTERS, IN_REVIEW, STATES, QueueRow, SearchForm, SearchResult
-from bot.runtime.factory import Bot
+from bot.runtime.bot import Bot
 from bot.slack.blocks import find, ids, private, refusals, review_queue
 from bot.slack.blocks.find import CheckRow, PageCursor
 from bot.slack.blocks.review_queue import WaitingCheck

@@ -10,7 +10,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.domain.outbox import CheckLinks, Message
 from bot.errors import Refused
 from bot.reporting.summaries import SummaryAnswer
-from bot.runtime.factory import Bot
+from bot.runtime.bot import Bot
 from bot.slack.blocks import private, refusals, summary
 from bot.slack.blocks.summary import SummaryContext
 from bot.slack.blocks.summary_numbers import DisplayNames

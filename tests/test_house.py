@@ -143,7 +143,7 @@ def test_the_reader_of_imports_sees_them_all() -> None:
     """The other rules are worth nothing if this finds nothing."""
     seen = {(i.importer, i.imported) for i in all_imports()}
     assert {
-        ("handlers.listeners", "bot.runtime.factory"),
+        ("handlers.listeners", "bot.runtime.bot"),
         ("bot.runtime.factory", "storage.checks"),
         ("bot.runtime.workers", "apscheduler.schedulers.asyncio"),
         ("bot.sandbox.smile_id.playing", "bot.sandbox.smile_id.stories"),

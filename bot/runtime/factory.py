@@ -1,16 +1,14 @@
 """The composition root, the one place where objects are made: `build` makes a `Bot`, `bot.runtime.server` runs it."""
 
-import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar
+from typing import TypedDict, TypeVar
 
-import aiohttp
 import httpx
 
 from bot.access.causes import Causes
@@ -27,7 +25,6 @@ from bot.capture.links import CaptureLinks
 from bot.domain.applicants import Limits
 from bot.domain.hosts import HostKind, read_url
 from bot.domain.id_types.id_types import IDTypes
-from bot.domain.mentions.incoming import InboxItem
 from bot.domain.outbox import PostKind
 from bot.domain.results.attempt import Receipt
 from bot.domain.results.codes import ResultCodes, ResultMeaning
@@ -80,24 +77,24 @@ from bot.review.requests import ReviewRequests
 from bot.review.subscriptions import Subscriptions
 from bot.runtime import doors, planner
 from bot.runtime.backups import Backups
+from bot.runtime.bot import Bot, Timeouts
 from bot.runtime.changes import Changes
 from bot.runtime.clock import Clock, ClockWatch, RemoteClock, utc_now
-from bot.runtime.doors import CallbackDoor, CaptureDoor, SlackDoor
 from bot.runtime.health import Degraded, Health
 from bot.runtime.id_type_sync import IDTypeSync
 from bot.runtime.instances import Instances
-from bot.runtime.metrics import Metrics, read_gauges
+from bot.runtime.metrics import Metrics
 from bot.runtime.records import RecordWatch
 from bot.runtime.tables import our_link_messages, read_customer_texts, read_tables
 from bot.runtime.turned_away import TurnedAway
 from bot.runtime.workers import BackgroundTasks, Queue, Scheduler, WorkerPool
 from bot.settings import Settings, SmileIDSettings
 from bot.slack.batch_files import BatchFiles
-from bot.slack.client import LOOK_UP_SECONDS, SlackClient
+from bot.slack.client import SlackClient
 from bot.slack.downloads import SlackDownloads
 from bot.slack.retry import Retry
 from bot.slack.signature import SlackSignature
-from bot.smile_id.client import CALL_SECONDS, TIMEOUT, V1Client
+from bot.smile_id.client import CALL_SECONDS, V1Client
 from bot.smile_id.interface import SmileID
 from bot.smile_id.v1 import SmileIDV1
 from bot.submission.photo_decoder import PhotoDecoder
@@ -108,7 +105,7 @@ from bot.submission.reconciliation import Reconciler
 from bot.submission.retries import RetryPolicy
 from bot.submission.sender import Sender
 from bot.submission.slack_photos import SlackPhotos
-from bot.submission.worker import CHECKS_AT_ONCE, PASS_SECONDS, SubmissionWorker
+from bot.submission.worker import CHECKS_AT_ONCE, SubmissionWorker
 from storage import meta
 from storage.attempts import RESULTS
 from storage.batches import BATCHES
@@ -129,112 +126,6 @@ ANSWERS_AT_ONCE = 16
 CONNECTIONS = CHECKS_AT_ONCE
 """To each host, of the client for Smile ID, and of the one for files."""
 ROLES_EVERY = timedelta(minutes=10)
-LATE = timedelta(minutes=5)
-"""Work that has been due for longer is reported at `/readyz`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """How long each kind of call may take; tests have less of it."""
-
-    listener: aiohttp.ClientTimeout = field(default_factory=lambda: aiohttp.ClientTimeout(total=1.5))
-    """Calls inside a listener: the answer to Slack must leave within 3 s."""
-    look_up_seconds: float = LOOK_UP_SECONDS
-    """For each question of a listener to Slack; without an answer it continues."""
-    show_seconds: float = 1.7
-    """For the update of a form before the request is answered."""
-    answer_seconds: float = 2.7
-    """From a request's arrival to its answer, whatever Slack was asked before; Slack gives up after three."""
-    sum_up_seconds: float = 1.5
-    """For the figures of `/kyc summary`; later they follow the answer."""
-    worker: aiohttp.ClientTimeout = field(default_factory=lambda: aiohttp.ClientTimeout(total=15, connect=5))
-    smile_id: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
-    files: httpx.Timeout = field(default_factory=lambda: httpx.Timeout(30, connect=5))
-    one_pass_seconds: float = PASS_SECONDS
-    answer_sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    """How an answer waits between retries; tests advance their own clock instead."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bot:
-    """Everything that handlers and tests need, ready made."""
-
-    settings: Settings
-    timeouts: Timeouts
-    database: Database
-    slack: SlackClient
-    """For calls inside a listener: 1.5 s at most."""
-    patient_slack: SlackClient
-    """For calls in the background, where only a person waits."""
-    slack_door: SlackDoor
-    callback_door: CallbackDoor
-    capture_door: CaptureDoor
-    smile_id: SmileID
-    workspace: Workspace
-    access: Access
-    causes: Causes
-    refusals: Refusals
-    roles: RoleWatch
-    changes: Changes
-    heads: TrailHeads
-    turned_away: TurnedAway
-    id_types: IDTypes
-    batches: Batches
-    intake: Intake
-    corrections: Corrections
-    link_actions: LinkActions
-    messages: MessageReader
-    inbox: Inbox
-    inbox_pool: WorkerPool[InboxItem]
-    answers: AnswerBuilder
-    answer_delivery: AnswerDelivery
-    submission: SubmissionWorker
-    capture_links: CaptureLinks
-    handover: Handover
-    callbacks: Callbacks
-    settler: CallbackSettler
-    poller: StatusPoller
-    outbox: Outbox
-    slack_removals: SlackRemovals
-    backups: Backups
-    erasures: Erasures
-    details: CheckDetails
-    search: CheckSearch
-    check_photos: CheckPhotos
-    preflight: Preflight
-    home: HomeTab
-    review: ReviewDecisions
-    review_requests: ReviewRequests
-    cards: ReviewCards
-    customer_messages: CustomerMessages
-    reminders: Reminders
-    subscriptions: Subscriptions
-    summary: Summaries
-    exports: Exports
-    metrics: Metrics
-    schedule: Scheduler
-    background: BackgroundTasks
-    health: Health
-    instances: Instances
-    records: RecordWatch
-    purge: NightlyPurge
-    holds: Holds
-    retry: Callable[[], Retry]
-    """The retries of one answer that is given in the background; their common bound begins now."""
-    refresh: Callable[[], Coroutine[Any, Any, bool]]
-    """Ask Smile ID which ID types there are and which this partner may use; False without an answer."""
-    now: Callable[[], datetime]
-    watch: ClockWatch | None
-    """Watches the machine's clock; None where tests move the time."""
-    capture: Capture | None = None
-    """What customers' links lead to; None: there are none."""
-
-    async def figures(self) -> bytes:
-        """The metrics, with gauges read from the database now."""
-        gauges = await self.database.read_long(read_gauges, self.now())
-        waits = {**gauges.oldest_due, "outbox": gauges.outbox_lag}
-        self.health.note(Degraded.LATE, ", ".join(kind for kind, wait in waits.items() if wait > LATE) or None)
-        return self.metrics.render(gauges)
 
 
 class _Process(TypedDict):

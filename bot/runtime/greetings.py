@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from bot.errors import SlackError, SlackRefused, SmileIDError, SmileIDRefused
-from bot.runtime.factory import Bot
+from bot.runtime.bot import Bot
 from bot.runtime.health import Degraded
 from bot.slack import manifest
 from bot.slack.blocks import refusals

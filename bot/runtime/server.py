@@ -23,9 +23,10 @@ from slack_bolt.async_app import AsyncApp
 from bot.domain.database_address import DatabaseAddress
 from bot.errors import CannotListen, DatabaseFault
 from bot.runtime import greetings, starts
+from bot.runtime.bot import Bot
 from bot.runtime.clock import Clock
 from bot.runtime.connections import Connections, protocol
-from bot.runtime.factory import Bot, build
+from bot.runtime.factory import build
 from bot.runtime.socket_mode import SocketMode
 from bot.settings import Settings
 from bot.submission.photo_decoder import return_freed_memory

@@ -37,7 +37,6 @@ from bot.smile_id.refusals import NOT_FOR_US, REFUSALS, UNEXPLAINED
 from bot.smile_id.signature import matches, sign, stamp
 from bot.smile_id.wire import JobStatus, Prepared
 
-TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=30.0, pool=5.0)
 CALL_SECONDS = 120.0
 """Longest that one call may take: a read time-out never ends an answer that drips (Java SDK's limit, 2026-11)."""
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -89,7 +88,7 @@ class V1Client:
     """Calls v1 for one partner, in one environment. Safe to share between tasks."""
 
     http: httpx.AsyncClient
-    """Its time-outs count; `TIMEOUT` fits photos."""
+    """Its time-outs count, and must fit photos."""
     base_url: str
     """Ends in `/v1`; plain http is allowed on the loopback only."""
     partner_id: str

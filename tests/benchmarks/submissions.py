@@ -13,9 +13,10 @@ from smile_id_core import WebApi
 
 from bot.domain.results.codes import ResultCodes
 from bot.network import Outbound
+from bot.runtime.bot import Timeouts
 from bot.runtime.factory import CONNECTIONS
 from bot.settings import NetworkSettings
-from bot.smile_id.client import TIMEOUT, V1Client
+from bot.smile_id.client import V1Client
 from bot.smile_id.interface import Accepted, Checkpoint, JobPhoto, JobRequest
 from bot.smile_id.v1 import SmileIDV1
 from tests.benchmarks.figures import Figure, Goal
@@ -81,7 +82,7 @@ async def measured() -> list[list[Cost]]:
         bundle.write_text(f"{certifi.contents()}\n{ca.read_text(encoding='ascii')}", encoding="utf-8")
         os.environ |= {"REQUESTS_CA_BUNDLE": str(bundle), "NO_PROXY": "127.0.0.1"}
         outbound = Outbound.of(NetworkSettings.load({"KYC_CA_FILE": str(ca)}), own=[origin])
-        async with outbound.http(timeout=TIMEOUT, connections=CONNECTIONS) as http:
+        async with outbound.http(timeout=Timeouts().smile_id, connections=CONNECTIONS) as http:
             client = V1Client(
                 http=http,
                 base_url=f"{origin}/v1",

@@ -21,7 +21,8 @@ from bot.domain.check.check import SearchFilter
 from bot.domain.database_address import is_address, parse
 from bot.domain.trail import ACTS
 from bot.errors import DatabaseFault
-from bot.runtime.factory import Bot, Timeouts, build
+from bot.runtime.bot import Bot, Timeouts
+from bot.runtime.factory import build
 from bot.runtime.server import connections_of, listen, serve_asgi
 from bot.runtime.socket_mode import SocketMode
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for

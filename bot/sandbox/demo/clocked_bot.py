@@ -18,9 +18,9 @@ from slack_bolt.async_app import AsyncApp
 import handlers
 from bot.errors import CannotListen, DatabaseFault, SettingsFault
 from bot.runtime import log_config
+from bot.runtime.bot import Bot
 from bot.runtime.clock import Clock, utc_now
 from bot.runtime.connections import Connections
-from bot.runtime.factory import Bot
 from bot.runtime.server import run
 from bot.sandbox.demo.clock import FOLLOWS, ClockFile
 from bot.sandbox.demo.sample_face import with_sample_face

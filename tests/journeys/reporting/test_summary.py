@@ -22,7 +22,7 @@ from PIL import Image
 from bot.domain.reporting.figure_tables import record
 from bot.domain.reporting.summary_command import parse
 from bot.reporting import report_reader
-from bot.runtime.factory import Timeouts
+from bot.runtime.bot import Timeouts
 from bot.sandbox.demo import ANALYST, settings_for
 from bot.sandbox.slack import Fault, Message
 from bot.sandbox.slack.files import SlackFile

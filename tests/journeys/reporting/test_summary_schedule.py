@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.runtime.factory import Bot, build
+from bot.runtime.bot import Bot
+from bot.runtime.factory import build
 from bot.settings import Settings
 from storage import meta
 from storage.engine.database import Transaction, to_text
