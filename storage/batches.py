@@ -104,10 +104,14 @@ def keep_preview(
     )
 
 
-def refuse(tx: Transaction, batch_id: str, why: str, fault: str, *, now: datetime) -> None:
-    """Refuse the file: `why` is the code alone, `fault` holds names that people gave to files, sheets and columns."""
+def refuse(tx: Transaction, batch_id: str, why: str, fault: str, *, now: datetime) -> bool:
+    """Refuse the file: `why` is the code alone, `fault` holds names that people gave to files, sheets and columns.
+
+    False when it has gone on, or ended, meanwhile.
+    """
     sealed = tx.sealer.seal(json.dumps({"refused": fault}), place=f"{_PLACE}:{batch_id}")
-    # Its requester may have cancelled it meanwhile, and gets that message.
+    # Its requester may have cancelled it meanwhile, and gets that message; or another worker may have begun to send it,
+    # because this one has lost its lease.
     end = {
         "state": BatchState.REFUSED,
         "words": why,
@@ -117,7 +121,7 @@ def refuse(tx: Transaction, batch_id: str, why: str, fault: str, *, now: datetim
         "leased_until": None,
     }
     is_open = "id = :id AND (state IN ('reading', 'confirmed') OR (state = 'preview' AND approval = 'waiting'))"
-    tx.update("batches", is_open, {"id": batch_id}, **end)
+    return tx.update("batches", is_open, {"id": batch_id}, **end)
 
 
 def move(tx: Transaction, batch_id: str, target: BatchState, *, of: Sequence[BatchState], now: datetime) -> bool:
@@ -262,11 +266,11 @@ def unsent(tx: Transaction, batch_id: str, *, limit: int) -> list[str]:
     return found[:limit]
 
 
-def half_cancelled(tx: Transaction) -> list[str]:
-    """Cancelled batches of which some rows still wait."""
+def half_given_up(tx: Transaction) -> list[str]:
+    """Cancelled and refused batches of which some rows still wait."""
     return tx.column(
         """
-        SELECT b.id FROM batches b WHERE b.state = 'cancelled'
+        SELECT b.id FROM batches b WHERE b.state IN ('cancelled', 'refused')
           AND EXISTS (SELECT 1 FROM verifications v WHERE v.batch = b.id
                       AND v.state IN ('requested', 'awaiting_photos', 'submitting', 'processing')
                       AND v.state IN ('requested', 'awaiting_photos'))

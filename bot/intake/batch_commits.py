@@ -172,13 +172,17 @@ def require_confirmed(tx: Transaction, batch: Batch) -> None:
         raise FileUnusable(FileCode.ALTERED)
 
 
-def refuse(tx: Transaction, batch_id: str, fault: str, *, now: datetime) -> None:
-    """The file cannot be used; `fault` as `encode_fault` writes it."""
+def refuse(tx: Transaction, batch_id: str, fault: str, *, now: datetime) -> bool:
+    """The file cannot be used; `fault` as `encode_fault` writes it. False when it has gone on, or ended, meanwhile.
+
+    After a restart some of its rows may be checks already: none of them was sent, and they are to be cancelled.
+    """
     found = decode_fault(fault)
     code = json.dumps({"code": found[0]}) if found is not None else ""
-    batches.refuse(tx, batch_id, code, fault, now=now)
-    audit.record(tx, at=now, actor=audit.BOT, act="batch.refused", ref=batch_id, detail=found[0] if found else "")
-    spending.keep_of_file(tx, batch_id, checks=0)
+    is_refused = batches.refuse(tx, batch_id, code, fault, now=now)
+    if is_refused:
+        audit.record(tx, at=now, actor=audit.BOT, act="batch.refused", ref=batch_id, detail=found[0] if found else "")
+        spending.keep_of_file(tx, batch_id, checks=batches.counts(tx, batch_id).total)
     _open(tx, batch_id, now=now)
 
 
@@ -192,6 +196,7 @@ def _open(tx: Transaction, batch_id: str, *, now: datetime) -> str:
 def move(
     tx: Transaction, batch_id: str, target: BatchState, *, of: Sequence[BatchState], by: str, now: datetime
 ) -> bool:
+    return is_refused
     """False when the batch has left the states `of` meanwhile: another click, or the worker, was first."""
     if not batches.move(tx, batch_id, target, of=of, now=now):
         return False

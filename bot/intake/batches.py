@@ -164,10 +164,10 @@ class Batches(Process):
             pass
 
     async def tick(self) -> None:
-        """Cancels the remaining rows of cancelled batches, where a restart cut that short; ends unanswered requests."""
+        """Cancels the remaining rows of files that were given up, after a restart; ends unanswered requests."""
         for batch_id in await self.database.write(file_approvals.expire, now=self.now()):
             log.info("batch.not_approved", batch=batch_id)
-        for batch_id in await self.database.read(batches.half_cancelled):
+        for batch_id in await self.database.read(batches.half_given_up):
             await self.cancel_rows(batch_id)
 
     async def _move(self, user: str, batch_id: str, target: BatchState, *, of: Sequence[BatchState]) -> None:
@@ -218,7 +218,8 @@ class Batches(Process):
             await self.database.write(batches.reschedule, batch_id, at=self.now() + wait)
 
     async def _refuse(self, batch_id: str, fault: str) -> None:
-        await self.database.write(batch_commits.refuse, batch_id, fault, now=self.now())
+        if await self.database.write(batch_commits.refuse, batch_id, fault, now=self.now()):
+            await self.cancel_rows(batch_id)
 
     async def _read(self, batch: Batch) -> tuple[ReadApplicants, frozenset[str]]:
         """What is in the files now, and who uploaded them."""

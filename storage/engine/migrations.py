@@ -1358,6 +1358,13 @@ def m0036_heads_of_records(db: Database) -> None:
     db.execute("ALTER TABLE check_macs ADD COLUMN rest_sha256 BLOB CHECK (length(rest_sha256) = 32)")
 
 
+@migrations()
+def m0037_rows_of_refused_files(db: Database) -> None:
+    """A file that is refused after a restart may have rows to cancel, as a cancelled one has."""
+    db.execute("DROP INDEX batches_cancelled")
+    db.execute("CREATE INDEX batches_given_up ON batches (id) WHERE state IN ('cancelled', 'refused')")
+
+
 def _widen(db: Database, table: str, before: str, more: str) -> None:
     """Let a CHECK allow more: what stands `before` it is preceded by `more` from now on.
 

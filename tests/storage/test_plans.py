@@ -44,7 +44,7 @@ OF_OPEN_ONES = frozenset(
     {
         "attempts_leased",
         "attempts_not_sent",
-        "batches_cancelled",
+        "batches_given_up",
         "batches_due",
         "batches_sending",
         "batches_waiting",

@@ -17,7 +17,10 @@ from PIL import Image, ImageFilter
 
 from bot.domain.applicants.batch import BatchState
 from bot.domain.check.states import State
+from bot.domain.outbox import encode_fault
+from bot.errors import FileCode
 from bot.intake import batch_commits
+from bot.intake import batches as intake
 from bot.outbox import refresh
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Fault, Message
@@ -25,6 +28,7 @@ from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.slack.world import BOT_USER_ID
 from bot.sandbox.smile_id import SmileIDSandbox
 from bot.slack.blocks import ids
+from storage import batches as stored_batches
 from tests.journeys.world import (
     ADMIN,
     PHOTOS,
@@ -686,3 +690,52 @@ async def test_a_number_that_was_written_beside_the_bot_is_no_approval_in_a_file
         await world.bot.database.write(refresh.check_changed, ref, now=world.clock())
         await world.settle()
         assert "1 rejected." in world.slack.plain(batch_message(world))
+
+
+@pytest.mark.parametrize("why", ["message gone", "trail", "killed again"])
+async def test_rows_of_a_file_that_is_refused_after_a_restart_do_not_wait_for_ever(tmp_path: Path, why: str) -> None:
+    async with journey(tmp_path) as world:
+        world.has_thief = why == "trail"
+        await drop(world, {"people.csv": csv_of([person(n, f"2222222222{n}") for n in range(2)]), **photos(2)})
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+        bot = world.bot.batches
+        (batch_id,) = await bot.claim(2)
+        batch = await world.bot.database.read(stored_batches.get, batch_id)
+        # Its first row is a check; then the process is killed.
+        reading, suppliers = await bot._read(batch)
+        first = intake._chosen(batch, reading)[:1]
+        await world.bot.database.write(bot._insert, batch, first, sorted(suppliers), world.clock())
+        if why == "trail":
+            with closing(sqlite3.connect(world.path)) as db, db:
+                db.execute("INSERT INTO audit (at, actor, act) SELECT MAX(at), 'U9', 'summary.opened' FROM audit")
+        else:
+            await world.analyst.delete(next(m for m in world.slack.messages(CHANNEL) if m.user == ANALYST))
+        if why == "killed again":
+            # It was refused, and none of its rows cancelled.
+            fault = encode_fault(FileCode.MESSAGE_GONE, {})
+            await world.bot.database.write(batch_commits.refuse, batch_id, fault, now=world.clock())
+            await bot.tick()
+        else:
+            await bot.work(batch_id)
+        await world.settle()
+        assert "nothing was sent" in world.slack.plain(batch_message(world))
+        assert await world.bot.database.read(lambda tx: tx.column("SELECT state FROM batches")) == ["refused"]
+        assert await world.bot.database.read(lambda tx: tx.column("SELECT state FROM verifications")) == ["cancelled"]
+        assert await world.bot.database.read(lambda tx: tx.value("SELECT SUM(checks) FROM spending")) == 0
+        assert world.smile_id.jobs == {}
+
+
+async def test_a_worker_that_has_lost_its_lease_refuses_no_file_that_is_being_sent(tmp_path: Path) -> None:
+    async with journey(tmp_path, KYC_BATCH_APPROVAL="9") as world:
+        await drop(world, {"people.csv": csv_of([person(n, f"2222222222{n}") for n in range(2)]), **photos(2)})
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+        bot, database = world.bot.batches, world.bot.database
+        (batch_id,) = await bot.claim(2)
+        await bot.work(batch_id)
+        await bot._refuse(batch_id, encode_fault(FileCode.MESSAGE_GONE, {}))
+        assert await database.read(lambda tx: tx.column("SELECT state FROM batches")) == ["sending"]
+        assert await database.read(lambda tx: tx.column("SELECT state FROM verifications")) == ["requested"] * 2
+        assert "batch.refused" not in await database.read(lambda tx: tx.column("SELECT act FROM audit"))
+        assert await database.read(lambda tx: tx.value("SELECT SUM(checks) FROM spending")) == 2
+        await world.settle()
+        assert len(world.smile_id.jobs) == 2
