@@ -5,6 +5,7 @@ from what the line itself says: one changed line is one fault.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
@@ -79,11 +80,16 @@ class Progress:
 
 def compare_lines(tx: Transaction, before: Progress, *, kept_elsewhere: Head | None = None) -> Progress:
     """Compare the next page of lines; `done` after the last one, which is compared with the sealed head, too."""
-    rows = tx.rows(
-        f"SELECT {chain.COLUMNS}, chain FROM audit WHERE seq > :seq ORDER BY seq LIMIT :most",
-        seq=before.last.seq,
-        most=PAGE,
-    )
+    return _compare(tx, before, _page(tx, before), kept_elsewhere=kept_elsewhere)
+
+
+def _page(tx: Transaction, before: Progress) -> list[Row]:
+    # By its key alone: a line that an index leads to may be another one, or one that it leaves out.
+    sql = f"SELECT {chain.COLUMNS}, chain FROM audit WHERE seq > :seq ORDER BY seq LIMIT :most"
+    return tx.rows(sql, seq=before.last.seq, most=PAGE)
+
+
+def _compare(tx: Transaction, before: Progress, rows: Sequence[Row], *, kept_elsewhere: Head | None = None) -> Progress:
     # A copy: the same page may be compared twice.
     older = before.older.copy() if before.older else hashlib.sha256()
     walk = _Walk(last=before.last, is_begun=before.is_begun, older=older)
@@ -109,17 +115,45 @@ def compare_lines(tx: Transaction, before: Progress, *, kept_elsewhere: Head | N
     )
 
 
-def holds_since(tx: Transaction, seq: int) -> bool:
-    """Whether the trail is as the bot wrote it, from this line on to its end."""
-    sql = "SELECT seq, chain FROM audit WHERE seq < :seq ORDER BY seq DESC LIMIT 1"
-    before = tx.row(sql, seq=seq)
-    progress = Progress()
-    if before is not None and before["chain"] is not None:
-        # Whether its hash is right the next line tells, and whether that one's is right at last the sealed head.
-        progress = Progress(last=Head(seq=before["seq"], chain=before["chain"]), is_begun=True)
-    while not progress.done and not progress.faults:
-        progress = compare_lines(tx, progress)
-    return not progress.faults
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnLines:
+    """The lines that name one check or file, read and compared together, from the first of them to the trail's end."""
+
+    ref: str
+    progress: Progress
+    lines: tuple[ChainedLine, ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        return self.progress.done or bool(self.progress.faults)
+
+    @property
+    def hold(self) -> bool:
+        """Once it is over: whether the trail is as the bot wrote it, from the first of them on."""
+        return self.progress.done and not self.progress.faults
+
+
+def before_lines_of(tx: Transaction, ref: str) -> OwnLines:
+    """Where the first of them stands, as an index says. Where that is wrong, the first is not among those compared."""
+    first = tx.value("SELECT MIN(seq) FROM audit WHERE ref = :ref", ref=ref)
+    if first is None:
+        return OwnLines(ref=ref, progress=Progress(done=True))
+    hashed = tx.row(
+        "SELECT chain FROM audit WHERE seq < :first AND chain IS NOT NULL ORDER BY seq DESC LIMIT 1", first=first
+    )
+    if hashed is None:
+        return OwnLines(ref=ref, progress=Progress())
+    # Whether this hash is right the next line tells, and whether that one's is right at last the sealed head. A line in
+    # between that has none was added beside the bot: the bot itself chains past it.
+    return OwnLines(ref=ref, progress=Progress(last=Head(seq=first - 1, chain=hashed["chain"]), is_begun=True))
+
+
+def compare_lines_of(tx: Transaction, before: OwnLines) -> OwnLines:
+    """Compare the next page of the trail, and keep those of its lines that name the check or file."""
+    rows = _page(tx, before.progress)
+    progress = _compare(tx, before.progress, rows)
+    own = [] if progress.faults else [_line(row) for row in rows if row["ref"] == before.ref]
+    return replace(before, progress=progress, lines=(*before.lines, *own))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -132,7 +166,7 @@ class _Walk:
     faults: list[Fault] = field(default_factory=list)
 
     def step(self, row: Row) -> None:
-        line = ChainedLine(*(row[name] for name in ChainedLine._fields))
+        line = _line(row)
         has = row["chain"] or ""
         # Older versions promised no numbers without a gap: of their lines, the digest tells that the chain began with.
         is_gap = line.seq != self.last.seq + 1 and (self.is_begun or bool(has)) and not self._begins(line)
@@ -165,6 +199,10 @@ class _Walk:
 
     def _previous(self) -> str:
         return self.last.chain if self.is_begun else chain.GENESIS
+
+
+def _line(row: Row) -> ChainedLine:
+    return ChainedLine(*(row[name] for name in ChainedLine._fields))
 
 
 def _before_first(tx: Transaction) -> list[int]:

@@ -60,6 +60,7 @@ _CHANGES = {
     "batch.approved": "A second person let it be sent",
     "batch.rejected": "A second person refused it",
     "batch.approval_expired": "Nobody approved it in time",
+    "batch.begun": "It is about to become checks; again after a restart",
     "batch.moved": "It has another state: the state",
     "review.requested": "*Request review*; the reason",
     "review.opened": "The check waits for a reviewer",

@@ -23,8 +23,9 @@ from bot.outbox.builders import Follower
 from bot.settings import Settings
 from bot.submission.budget import Budget
 from bot.submission.preflight import is_test_number
-from storage import audit, batches, checks, outbox, preflight_holds, spending, trail_check
-from storage.engine.database import Transaction
+from storage import audit, batches, checks, outbox, preflight_holds, spending
+from storage.engine.database import Transaction, to_text
+from storage.trail_check import OwnLines
 
 _NAMED_ROWS = 9
 """Of hidden ones, of which a workbook may have a million; one more than a preview names shows that there are more."""
@@ -150,24 +151,35 @@ def _after_file(tx: Transaction, post: Post, delivered: bool, now: datetime) -> 
         )
 
 
-def require_confirmed(tx: Transaction, batch: Batch) -> None:
+def begin(tx: Transaction, batch_id: str, *, now: datetime) -> None:
+    """It is about to become checks; again after a restart, or once Slack is back.
+
+    This line is chained to the end of the trail that this process remembers. An earlier trail that somebody has put
+    back with its own head is seen thereby, at the latest.
+    """
+    audit.record(tx, at=now, actor=audit.BOT, act="batch.begun", ref=batch_id)
+
+
+def require_confirmed(tx: Transaction, batch: Batch, own: OwnLines) -> None:
     """Raises FileUnusable where the audit trail does not say who has sent, confirmed and approved the file, and when.
 
     Whoever writes the database could let a file be sent by its row alone, with a consent that nobody gave: no MAC
     covers it before its rows are checks. A line of the trail cannot be put in or taken out unnoticed
-    (`storage.engine.chain`); that is asked here, since the file would be sent before anybody heard of it.
+    (`storage.engine.chain`); that is asked here, since the file would be sent before anybody heard of it. `own` is what
+    was compared: an index may lead to the lines of another file, or past those of this one.
     """
-    lines = audit.lines_of(tx, batch.id)
+    lines = own.lines
     said = {(line.act, line.actor, line.at) for line in lines}
+    confirmed_at = to_text(batch.consent_at) if batch.consent_at else None
     # Its checks belong to its requester, who sees them whole.
     was_asked = any(line.act == "batch.asked" and line.actor == batch.requester for line in lines)
-    is_confirmed = (_confirmed_as(batch.is_by_link), batch.consent_by, batch.consent_at) in said
+    is_confirmed = (_confirmed_as(batch.is_by_link), batch.consent_by, confirmed_at) in said
     needed_approval = any(line.act == "batch.approval_asked" for line in lines)
     is_approved = any(line.act == "batch.approved" and line.actor == batch.approved_by for line in lines)
     # What was cancelled was confirmed before.
     was_moved = any(line.act == "batch.moved" for line in lines)
     is_told = was_asked and is_confirmed and (is_approved or not needed_approval) and not was_moved
-    if not is_told or not trail_check.holds_since(tx, lines[0].seq):
+    if not is_told or not own.hold:
         tx.altered_so_far({batch.id})
         raise FileUnusable(FileCode.ALTERED)
 
@@ -184,6 +196,7 @@ def refuse(tx: Transaction, batch_id: str, fault: str, *, now: datetime) -> bool
         audit.record(tx, at=now, actor=audit.BOT, act="batch.refused", ref=batch_id, detail=found[0] if found else "")
         spending.keep_of_file(tx, batch_id, checks=batches.counts(tx, batch_id).total)
     _open(tx, batch_id, now=now)
+    return is_refused
 
 
 def _open(tx: Transaction, batch_id: str, *, now: datetime) -> str:
@@ -196,7 +209,6 @@ def _open(tx: Transaction, batch_id: str, *, now: datetime) -> str:
 def move(
     tx: Transaction, batch_id: str, target: BatchState, *, of: Sequence[BatchState], by: str, now: datetime
 ) -> bool:
-    return is_refused
     """False when the batch has left the states `of` meanwhile: another click, or the worker, was first."""
     if not batches.move(tx, batch_id, target, of=of, now=now):
         return False

@@ -29,7 +29,7 @@ from bot.slack.client import SlackClient
 from bot.slack.file_objects import attached_files, uploaders
 from bot.submission import lifecycle
 from bot.submission.budget import Budget
-from storage import audit, batches, checks, leases
+from storage import audit, batches, checks, leases, trail_check
 from storage.audit import BOT
 from storage.engine.database import Transaction
 
@@ -263,8 +263,7 @@ class Batches(Process):
 
     async def _start(self, batch: Batch) -> None:
         """Makes checks of the rows, in chunks; after a restart it resumes where it was."""
-        # Long where many lines have been added to the trail since the file came.
-        await self.database.read_long(batch_commits.require_confirmed, batch)
+        await self._require_confirmed(batch)
         # Of the table too, which a row with loose photos never opens again.
         reading, suppliers = await self._read(batch)
         if batch_commits.digest(reading) != batch.preview["digest"]:
@@ -285,6 +284,14 @@ class Batches(Process):
 
         await self.database.write(send)
         log.info("batch.started", batch=batch.id, rows=len(ready))
+
+    async def _require_confirmed(self, batch: Batch) -> None:
+        await self.database.write(batch_commits.begin, batch.id, now=self.now())
+        own = await self.database.read_long(trail_check.before_lines_of, batch.id)
+        while not own.is_over:
+            # Many lines may have been added since the file came. Each page by itself, so that other long reads go on.
+            own = await self.database.read_long(trail_check.compare_lines_of, own)
+        await self.database.read(batch_commits.require_confirmed, batch, own)
 
     def _insert(
         self, tx: Transaction, batch: Batch, applicants: Sequence[Applicant], suppliers: Sequence[str], now: datetime

@@ -283,6 +283,12 @@ def _ways(name: str, known: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 _PERSON = "U0AMINA0001"
+
+
+def _just_come(tx: Transaction, _values: Mapping[str, Any]) -> trail_check.OwnLines:
+    return trail_check.OwnLines(ref="B-INVENT", progress=trail_check.Progress(last=audit.head(tx), is_begun=True))
+
+
 _MESSAGE = MessageIds(channel="C0KYCREQ001", ts="1.2", thread_ts=None, user=_PERSON, team="T0ACME00001")
 _PHOTO = PhotoRef(kind=PhotoKind.SELFIE, position=0, file_id="F-invented")
 _REQUEST = Request(
@@ -520,7 +526,7 @@ _OF_FUNCTION: Mapping[str, Mapping[str, Any]] = {
     "timers.recover": {"tolerance": timedelta(seconds=2)},
     "trail_check.compare_lines": {"before": trail_check.Progress()},
     # Of a file that came just now. Behind the upgrade by which a large file was made, few lines are chained.
-    "trail_check.holds_since": {"seq": lambda tx, _values: audit.head(tx).seq + 1},
+    "trail_check.compare_lines_of": {"before": _just_come},
     "trail_check.compare_records": {"before": trail_check.RecordProgress()},
     "trail_people.forget_prints": {"prints": ("invented",)},
     "trail_people.forget_looks_for": {"prints": ("invented",)},

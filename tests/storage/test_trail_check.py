@@ -11,7 +11,7 @@ import pytest
 import sqlite_utils
 
 from storage import audit, checks, retention, trail_check
-from storage.engine import backup, chain, macs
+from storage.engine import backup, chain, macs, restored
 from storage.engine.chain import ChainedLine, Head
 from storage.engine.connection import sql_of
 from storage.engine.database import Database
@@ -39,6 +39,15 @@ async def found(database: Database, kept_elsewhere: Head | None = None) -> list[
         records = await database.read(trail_check.compare_records, records)
         faults += records.faults
     return gathered(faults)
+
+
+async def holds_for(database: Database, ref: str) -> bool:
+    own = await database.read(trail_check.before_lines_of, ref)
+    while not own.is_over:
+        own = await database.read(trail_check.compare_lines_of, own)
+    if own.hold:
+        assert [line.seq for line in own.lines] == [line.seq for line in await database.read(audit.lines_of, ref)]
+    return own.hold
 
 
 async def trail(path: Path) -> Head:
@@ -387,3 +396,57 @@ async def test_a_trail_from_before_is_chained_by_the_digest_of_all_of_it(tmp_pat
         with closing(beside(path)) as db:
             db.execute("UPDATE audit SET actor = 'U9' WHERE seq = 2")
         assert faults_of(FaultKind.OLDER_CHANGED, begun.seq)[0] in await found(database)
+
+
+@pytest.mark.sqlite("upgrades are of files")
+async def test_the_lines_of_a_file_from_before_the_chain_hold(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    await trail(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        without_views(db)
+        before_slack_removals(db)
+        before_chain(db, SEALER)
+        db.execute("DELETE FROM audit WHERE act = 'summary.opened' AND detail = '1'")
+        db.execute("UPDATE audit SET ref = 'B-1' WHERE act = 'summary.opened'")
+    async with opened(path) as database:
+        await database.write(audit.record, at=NOON, actor="U1", act="batch.moved", ref="B-1")
+        await database.write(audit.record, at=NOON, actor="U1", act="batch.moved", ref="B-2")
+        assert [await holds_for(database, ref) for ref in ("B-1", "B-2", "K-1")] == [True] * 3
+    with closing(beside(path)) as thief, unguarded_trail(thief):
+        thief.execute("UPDATE audit SET detail = 'other' WHERE ref = 'B-1' AND detail = '2'")
+    async with opened(path) as database:
+        assert [await holds_for(database, ref) for ref in ("B-1", "B-2")] == [False, True]
+
+
+@pytest.mark.sqlite("restores are of files")
+async def test_the_lines_of_a_file_hold_in_a_database_that_was_marked_restored(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    await trail(path)
+    with closing(sqlite3.connect(path)) as db, db:
+        restored.mark(sql_of(db), SEALER, now=NOON + timedelta(days=1))
+    async with opened(path) as database:
+        await database.write(audit.record, at=NOON, actor="U1", act="batch.moved", ref="B-1")
+        assert [await holds_for(database, ref) for ref in ("B-1", "K-1", "K-2")] == [True] * 3
+
+
+async def test_nothing_holds_of_a_file_that_the_trail_does_not_name(tmp_path: Path) -> None:
+    async with opened(tmp_path / "kyc.db") as database:
+        own = await database.read(trail_check.before_lines_of, "B-1")
+        assert own.is_over
+        assert own.lines == ()
+
+
+@pytest.mark.parametrize("which", ["before", "own", "after", "last"])
+async def test_a_line_counts_from_the_first_that_names_the_file(tmp_path: Path, which: str) -> None:
+    """What lies before is the trail's own affair: whoever sends a file can do nothing about it."""
+    path = tmp_path / "kyc.db"
+    await trail(path)
+    async with opened(path) as database:
+        for ref in ("B-1", None, None):
+            await database.write(audit.record, at=NOON, actor="U1", act="batch.moved", ref=ref)
+        head = await database.read(audit.head)
+    seq = head.seq - {"before": 3, "own": 2, "after": 1, "last": 0}[which]
+    with closing(beside(path)) as db, unguarded_trail(db):
+        db.execute("UPDATE audit SET actor = 'U9' WHERE seq = ?", [seq])
+    async with opened(path) as database:
+        assert await holds_for(database, "B-1") is (which == "before")

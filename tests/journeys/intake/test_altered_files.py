@@ -1,6 +1,8 @@
 """What somebody who writes the database tries on a file of customers before its rows are checks."""
 
+import asyncio
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -8,10 +10,14 @@ import pytest
 
 from bot.sandbox.demo import ANALYST
 from bot.slack.blocks import ids
+from storage import batches, trail_check
+from storage.engine.database import Transaction
+from storage.engine.lanes import behind
 from tests.engines import beside_file
-from tests.journeys.intake.test_batches import batch_message, csv_of, drop, person, photos
+from tests.journeys.intake.test_batches import batch_message, csv_of, drop, person, photos, send
 from tests.journeys.world import ADMIN, REVIEWER, Journey, journey
 from tests.storage.engine.test_macs import unguarded_trail
+from tests.storage.engine.test_thief import hidden
 
 pytestmark = pytest.mark.anyio
 
@@ -81,3 +87,114 @@ async def test_a_trail_that_somebody_has_changed_confirms_no_file(tmp_path: Path
             assert db.execute(put).rowcount == 1
             assert db.execute(line).rowcount == 1
         await nothing_is_sent(world)
+
+
+async def _whole(world: Journey) -> bool:
+    progress = trail_check.Progress()
+    faults: list[trail_check.Fault] = []
+    while not progress.done:
+        progress = await world.bot.database.read(trail_check.compare_lines, progress)
+        faults += progress.faults
+    return not faults
+
+
+async def test_no_index_has_the_consent_of_one_file_told_as_that_of_another(tmp_path: Path) -> None:
+    """The trail itself is as the bot wrote it; its index leads from the one file to a line of the other."""
+    async with journey(tmp_path) as world:
+        world.has_thief = True
+        await drop(world, {"people.csv": csv_of([person(0)]), **photos(1)})
+        await send(world)
+        before = len(world.smile_id.jobs)
+        assert before == 1
+        (first,) = await world.bot.database.read(lambda tx: tx.column("SELECT id FROM batches"))
+        await drop(world, {"others.csv": csv_of([person(5, "22222222225")]), "5.jpg": photos(1)["0.jpg"]})
+        (second,) = await world.bot.database.read(
+            lambda tx: tx.column("SELECT id FROM batches WHERE id <> :id", id=first)
+        )
+        with closing(beside_file(world.path)) as db, unguarded_trail(db):
+            [(seq,)] = db.execute("SELECT seq FROM audit WHERE ref = ? AND act = 'batch.consent_confirmed'", [first])
+            db.execute("UPDATE audit SET ref = ? WHERE seq = ?", [second, seq])
+            with hidden(world.path, "audit_of_check"):
+                db.execute("UPDATE audit SET ref = ? WHERE seq = ?", [first, seq])
+            consent = "(SELECT consent_at, consent_by, consent_notice FROM batches WHERE id = ?)"
+            put = f"{CONFIRMED}, (consent_at, consent_by, consent_notice) = {consent} WHERE id = ?"
+            assert db.execute(put, [first, second]).rowcount == 1
+        assert await _whole(world)
+        for _round in range(3):
+            await world.settle()
+            world.clock.move(seconds=4)
+        assert await _whole(world)
+        assert len(world.smile_id.jobs) == before, "a file was sent that nobody has confirmed"
+
+
+async def test_no_index_hides_that_a_file_needs_a_second_person(tmp_path: Path) -> None:
+    async with journey(tmp_path, KYC_BATCH_APPROVAL="1", KYC_MANAGERS=REVIEWER) as world:
+        world.has_thief = True
+        await drop(world, {"people.csv": csv_of([person(n, f"2222222222{n}") for n in range(2)]), **photos(2)})
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+        await world.settle()
+        with closing(beside_file(world.path)) as db, unguarded_trail(db):
+            [(seq, ref)] = db.execute("SELECT seq, ref FROM audit WHERE act = 'batch.approval_asked'")
+            db.execute("UPDATE audit SET ref = NULL WHERE seq = ?", [seq])
+            with hidden(world.path, "audit_of_check"):
+                db.execute("UPDATE audit SET ref = ? WHERE seq = ?", [ref, seq])
+            assert db.execute(f"{CONFIRMED}, approval = NULL").rowcount == 1
+        assert await _whole(world)
+        await nothing_is_sent(world)
+
+
+async def test_a_file_that_is_sent_again_after_a_line_that_somebody_added_begins(tmp_path: Path) -> None:
+    """Its own lines are as the bot wrote them, and so are all behind the one that was added."""
+    async with journey(tmp_path) as world:
+        world.has_thief = True
+        with closing(sqlite3.connect(world.path)) as db, db:
+            db.execute(
+                "INSERT INTO audit (at, actor, act) VALUES ('2026-11-22T12:00:00.000000Z', 'U9', 'summary.opened')"
+            )
+        await drop(world, {"people.csv": csv_of([person(0)]), **photos(1)})
+        await send(world)
+        assert len(world.smile_id.jobs) == 1
+
+
+async def test_a_cancelled_file_does_not_begin_on_an_earlier_trail_with_its_own_head(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        world.has_thief = True
+        await drop(world, {"people.csv": csv_of([person(n, f"2222222222{n}") for n in range(2)]), **photos(2)})
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+        with closing(beside_file(world.path)) as db:
+            [(last,)] = db.execute("SELECT MAX(seq) FROM audit")
+            [(head,)] = db.execute("SELECT value_sealed FROM meta WHERE name = 'macs'")
+        (batch_id,) = await world.bot.database.read(lambda tx: tx.column("SELECT id FROM batches"))
+        await world.bot.batches.cancel(ANALYST, batch_id)
+        with closing(beside_file(world.path)) as db, unguarded_trail(db):
+            assert db.execute("DELETE FROM audit WHERE seq > ?", [last]).rowcount == 1
+            db.execute("UPDATE meta SET value_sealed = ? WHERE name = 'macs'", [head])
+            assert db.execute(CONFIRMED).rowcount == 1
+        await nothing_is_sent(world)
+
+
+async def test_two_files_that_begin_beside_a_long_trail_hold_nobody_up(tmp_path: Path) -> None:
+    """Each takes a connection for long reads page by page, and others' reads come in between."""
+
+    def add_lines(tx: Transaction) -> None:
+        line = {"at": "2026-11-22T12:00:00.000000Z", "actor": "U1", "act": "batch.moved", "ref": None, "detail": ""}
+        tx.insert_all("audit", [line] * 20 * trail_check.PAGE)
+
+    async with journey(tmp_path) as world:
+        await drop(world, {"people.csv": csv_of([person(0)]), **photos(1)})
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+        database = world.bot.database
+        await database.write(add_lines)
+        (batch_id,) = await database.read(lambda tx: tx.column("SELECT id FROM batches"))
+        batch = await database.read(batches.get, batch_id)
+        began = time.perf_counter()
+        walks = [asyncio.create_task(world.bot.batches._require_confirmed(batch)) for _file in range(2)]
+        # Once both have said in the trail that they begin.
+        await asyncio.sleep(0)
+        await database.write(lambda tx: tx.value("SELECT 1"))
+        await asyncio.sleep(0.05)
+        with behind():
+            await database.read(lambda tx: tx.value("SELECT 1"))
+        answered = time.perf_counter() - began
+        await asyncio.gather(*walks)
+        assert answered < (time.perf_counter() - began) / 2

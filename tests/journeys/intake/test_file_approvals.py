@@ -114,6 +114,7 @@ async def test_a_long_file_is_sent_when_a_second_person_approves_it(tmp_path: Pa
             ("batch.consent_confirmed", ANALYST),
             ("batch.approval_asked", ANALYST),
             ("batch.approved", ADMIN),
+            ("batch.begun", BOT),
             ("batch.file_posted", BOT),
         ]
         assert await world.bot.database.read(lambda tx: tx.value("SELECT SUM(checks) FROM spending")) == 1 + 3
