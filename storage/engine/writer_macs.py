@@ -285,7 +285,7 @@ class WriterMacs:
         replaced = {ref: known for ref in intact if (known := self._before.versions.get(ref)) is not None}
         new_lines = lines()
         if self._others_write:
-            self._require_nobody_else(replaced)
+            self._require_nobody_else(intact)
         # The bot itself has deleted them.
         if gone := [(ref,) for ref in replaced.keys() - self._written.keys()]:
             self._connection.run_for_each("DELETE FROM check_macs WHERE ref = ?", gone)
@@ -300,13 +300,16 @@ class WriterMacs:
 
         The writer's row keeps instances away, and nobody else: what they have committed since these records were
         examined, and since the trail's end was read, is among those rows. What they commit from now on is not, and fits
-        neither.
+        neither. Nobody but them can have made a version another one meanwhile, nor a record that was not there.
         """
         trail = chain.last_later(self._witness)
         now = macs.examine(self._witness, self._sealer, refs, versions=self._versions, seen_at=self._versions.commits)
-        altered = set(refs) - now.versions.keys()
+        before = {ref: self._before.versions.get(ref) for ref in refs}
+        altered = now.altered | {ref for ref, known in before.items() if now.versions.get(ref) != known}
         self._found.note(altered)
         if altered or trail() != self._trail_before():
+            # What other instances wrote is not remembered here: begun anew, an older copy of it must count as one.
+            self._versions.keep({ref: known for ref in altered if (known := before[ref]) is not None})
             raise AlteredMeanwhile
 
     def committed(self) -> None:

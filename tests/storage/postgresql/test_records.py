@@ -59,6 +59,11 @@ def put_back(site: Site, ref: str) -> None:
     site.sql(f"{BESIDE} {gone} {back}")
 
 
+def columns_of(site: Site, table: str) -> list[str]:
+    of_table = f"table_schema = 'public' AND table_name = '{table}'"
+    return site.sql(f"SELECT column_name FROM information_schema.columns WHERE {of_table}").split()  # noqa: S608 - a name from the schema
+
+
 async def assert_whole(*databases: Database) -> None:
     for database in databases:
         assert await found(database) == []
@@ -233,6 +238,53 @@ async def test_what_somebody_alters_while_a_function_runs_gets_no_mac(site: Site
         assert seen == [False, True]
         for database in (one, other):
             assert (await database.read(checks.get, "K-1")).is_altered
+
+
+async def test_an_older_copy_that_is_put_back_while_a_function_runs_gets_no_newer_mac(site: Site) -> None:
+    """By an instance that does not remember the newer version, which another has written."""
+
+    def add_asker(tx: Transaction) -> None:
+        checks.get(tx, "K-1")
+        checks.also_asked_by(tx, "K-1", "U9")
+
+    async with two(site) as (one, other):
+        copy(site, "K-1")
+        newest = site.sql("SELECT MAX(seq) FROM audit")
+        await other.write(checks.move, "K-1", State.REJECTED, now=NOON)
+        # The trail ends with a line of no check, so that it ends as before without those of the newer version.
+        await other.write(audit.record, at=NOON, actor="U1", act="summary.opened")
+        columns = ", ".join(columns_of(site, "verifications"))
+        children = [table for table in OF_A_CHECK if table not in ("verifications", "audit", "receipts")]
+        theft = [
+            f"UPDATE verifications SET ({columns}) = (SELECT {columns} FROM thief.verifications) WHERE ref = 'K-1'",  # noqa: S608 - names from the schema
+            *(f"DELETE FROM {table} WHERE ref = 'K-1'" for table in children),  # noqa: S608 - as above
+            *(f"INSERT INTO {table} SELECT * FROM thief.{table}" for table in children),  # noqa: S608 - as above
+            f"DELETE FROM audit WHERE ref = 'K-1' AND seq > {newest}",  # noqa: S608 - a number
+        ]
+        await write_while_thief_commits(site, one, add_asker, theft)
+        for database in (one, other):
+            assert (await database.read(checks.get, "K-1")).is_altered
+
+
+async def test_a_record_that_somebody_puts_in_while_functions_run_gets_no_mac(site: Site) -> None:
+    """The one function has looked for it in vain before, and another that is committed with it changes it."""
+
+    seen = []
+
+    def look_and_add_askers(tx: Transaction) -> None:
+        seen.append(tx.altered(["K-2"], or_gone=True))
+        for ref in ("K-1", "K-2"):
+            checks.also_asked_by(tx, ref, "U9")
+
+    async with two(site) as (one, other):
+        columns = columns_of(site, "verifications")
+        values = ", ".join({"ref": "'K-2'", "view_id": "'V-2'"}.get(column, column) for column in columns)
+        put_in = f"INSERT INTO verifications ({', '.join(columns)}) SELECT {values} FROM verifications"  # noqa: S608 - names from the schema
+        await write_while_thief_commits(site, one, look_and_add_askers, [put_in, TOUCHED])
+        assert seen == [frozenset(), {"K-2"}]
+        for database in (one, other):
+            assert (await database.read(checks.get, "K-2")).is_altered
+            assert not (await database.read(checks.get, "K-1")).is_altered
 
 
 async def test_a_line_that_somebody_adds_while_a_function_runs_is_not_chained(site: Site) -> None:
