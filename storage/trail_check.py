@@ -145,7 +145,8 @@ def before_lines_of(tx: Transaction, ref: str) -> OwnLines:
         return OwnLines(ref=ref, progress=Progress())
     # Whether this hash is right the next line tells, and whether that one's is right at last the sealed head. A line in
     # between that has none was added beside the bot: the bot itself chains past it.
-    return OwnLines(ref=ref, progress=Progress(last=Head(seq=first - 1, chain=hashed["chain"]), is_begun=True))
+    before = Head(seq=first - 1, chain=chain.stored_hash(hashed["chain"]))
+    return OwnLines(ref=ref, progress=Progress(last=before, is_begun=True))
 
 
 def compare_lines_of(tx: Transaction, before: OwnLines) -> OwnLines:
@@ -167,7 +168,7 @@ class _Walk:
 
     def step(self, row: Row) -> None:
         line = _line(row)
-        has = row["chain"] or ""
+        has = chain.stored_hash(row["chain"])
         # Older versions promised no numbers without a gap: of their lines, the digest tells that the chain began with.
         is_gap = line.seq != self.last.seq + 1 and (self.is_begun or bool(has)) and not self._begins(line)
         if is_gap:

@@ -25,6 +25,8 @@ BEGUN = "chain.begun"
 """The line that an older trail was chained with; its detail is the digest of all lines before it."""
 DUE = "chain_due"
 """Kept in `meta` from the migration until the chain of an older trail is begun (`first_chain`)."""
+NO_HASH = "?"
+"""In place of a hash that is no text: it fits no line."""
 _BOT = "kyc-bot"
 _HEAD = re.compile(r"([0-9]{1,18}):([0-9a-fA-F]{64})")
 
@@ -77,8 +79,27 @@ NOWHERE = Head()
 
 
 def following(previous: str, line: ChainedLine) -> str:
-    """The hash of a line after the line with the hash `previous`, in hex."""
-    return hashlib.sha256(json.dumps([previous, *line], separators=(",", ":")).encode()).hexdigest()
+    """The hash of a line after the line with the hash `previous`, in hex; of whatever stands in it."""
+    return hashlib.sha256(_written([previous, *line])).hexdigest()
+
+
+def _written(values: Sequence[object]) -> bytes:
+    """Each value as its type is written, so that none of another type passes for what the bot wrote."""
+    return json.dumps(values, separators=(",", ":"), default=_blob).encode()
+
+
+def _blob(stored: object) -> dict[str, str]:
+    # No column holds any, unless somebody has put it there past the schema: that is a fault, and no error of ours.
+    if not isinstance(stored, bytes):
+        raise TypeError(f"no line holds a {type(stored).__name__}")
+    return {"blob": stored.hex()}
+
+
+def stored_hash(stored: object) -> str:
+    """What stands in a line's column `chain`; empty where nothing does."""
+    if stored is None:
+        return ""
+    return stored if isinstance(stored, str) else NO_HASH
 
 
 def is_due(connection: SqlConnection) -> bool:
@@ -93,8 +114,8 @@ def last(connection: SqlConnection) -> Head:
 
 def last_later(connection: SqlConnection) -> Later[Head]:
     """The same, with the next statement."""
-    rows = connection.fetch_later("SELECT seq, COALESCE(chain, '') FROM audit ORDER BY seq DESC LIMIT 1")
-    return lambda: Head(seq=rows()[0][0], chain=rows()[0][1]) if rows() else NOWHERE
+    rows = connection.fetch_later("SELECT seq, chain FROM audit ORDER BY seq DESC LIMIT 1")
+    return lambda: Head(seq=rows()[0][0], chain=stored_hash(rows()[0][1])) if rows() else NOWHERE
 
 
 def holds_later(connection: SqlConnection, head: Head) -> Later[bool]:
@@ -121,9 +142,10 @@ def lines_of_all(connection: SqlConnection, refs: Collection[str], *, after: int
 
     Its time is that of the line before, if there is one: there is no clock here, and what is told is the version.
     """
+    at = f"CASE WHEN {connection.dialect.is_text('at')} THEN at END"
     sql = f"""
         INSERT INTO audit (at, actor, act, ref)
-        SELECT COALESCE((SELECT at FROM audit ORDER BY seq DESC LIMIT 1), asked_at), '{_BOT}', '{RECORDED}', ref
+        SELECT COALESCE((SELECT {at} FROM audit ORDER BY seq DESC LIMIT 1), asked_at), '{_BOT}', '{RECORDED}', ref
         FROM verifications WHERE ref = ?
         """
     if connection.dialect is Dialect.POSTGRESQL:
@@ -163,7 +185,8 @@ def append(connection: SqlConnection, head: Head, *, at: str, actor: str, act: s
 def begin(connection: SqlConnection) -> Head:
     """Chain a trail that has lines and no hashes, by one line that holds their digest."""
     newest = last(connection).seq
-    [(at,)] = connection.fetch("SELECT at FROM audit WHERE seq = ?", (newest,))
+    is_time = connection.dialect.is_text("at")
+    [(at,)] = connection.fetch(f"SELECT at FROM audit WHERE {is_time} ORDER BY seq DESC LIMIT 1")
     detail = digest_of_lines(connection, newest + 1)
     return append(connection, NOWHERE, at=at, actor=_BOT, act=BEGUN, detail=detail)
 
@@ -178,7 +201,7 @@ def digest_of_lines(connection: SqlConnection, before: int) -> str:
 
 def add_older(digest: hashlib._Hash, line: Sequence[object]) -> None:
     """Add the next line to the digest: what stood in it before there was a chain."""
-    digest.update(json.dumps(line[:_OLDER_COLUMNS], separators=(",", ":")).encode())
+    digest.update(_written(line[:_OLDER_COLUMNS]))
     digest.update(b"\n")
 
 

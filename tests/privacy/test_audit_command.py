@@ -16,6 +16,7 @@ from storage.engine.sealing import Sealer
 from tests import fresh_file
 from tests.engines import beside
 from tests.storage.engine.test_macs import NOON, fill, unguarded_trail
+from tests.storage.engine.test_thief import run_lax
 
 KEY = Sealer.new_key()
 
@@ -59,6 +60,20 @@ def test_a_whole_trail_a_changed_one_and_a_head_of_another(tmp_path: Path) -> No
     assert "line 2: changed, moved or put in after it was chained" in cut.stderr
     assert f"after line {int(seq) - 1}: a line is missing, the trail was cut off" in cut.stderr
     assert "docs/operations.md" in cut.stderr
+
+
+@pytest.mark.slow
+def test_a_value_of_another_type_is_told_as_a_changed_line(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    begun(path)
+    last = int(run(path, "head").stdout.partition(":")[0])
+    for column in ("detail", "chain"):
+        with closing(beside(path)) as db, unguarded_trail(db):
+            run_lax(path, "audit", [f"UPDATE audit SET {column} = x'00FF' WHERE seq = {last}"])  # noqa: S608 - names from the code
+        verified = run(path, "verify")
+        assert verified.exit_code == 1, verified.output
+        assert f"line {last}: changed, moved or put in after it was chained" in verified.stderr
+        assert run(path, "head", "--json").exit_code == 0
 
 
 def test_what_is_no_head_is_a_mistake_of_usage(tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ from storage.engine.database import Database
 from storage.engine.migrations import migrations
 from storage.engine.record_versions import RecordSum
 from storage.trail_check import Fault, FaultKind, gathered
-from tests.engines import Beside, beside, saved, storage_of
+from tests.engines import Beside, beside, beside_file, saved, storage_of
 from tests.storage.engine.test_macs import NOON, SEALER, fill, opened, put_back, rows, unguarded_trail
+from tests.storage.engine.test_thief import run_lax
 from tests.storage.older import before_chain, before_slack_removals, without_links, without_views
 from tests.storage.test_retention import two_that_ended
 
@@ -94,6 +95,42 @@ async def test_each_field_of_each_line_that_is_changed_is_found(tmp_path: Path, 
                 db.execute(f"UPDATE audit SET {column} = ? WHERE seq = ?", [was, seq])  # noqa: S608 - as above
     async with opened(path) as database:
         assert await found(database) == []
+
+
+@pytest.mark.sqlite("a server's column holds no other type")
+@pytest.mark.slow
+async def test_a_value_of_another_type_is_a_changed_line_and_keeps_nobody_from_working(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    head = await trail(path)
+    of_line = {**dict(enumerate(COLUMNS, 2)), head.seq: "chain"}
+    assert len(of_line) == len(COLUMNS) + 1
+    for seq, column in of_line.items():
+        put_past_schema(path, seq, column, "x''" if seq == head.seq else "x'00FF'")
+    async with opened(path) as database:
+        told = [fault for fault in await found(database) if fault.kind is FaultKind.CHANGED]
+        changed = {seq for fault in told if fault.seq for seq in range(fault.seq, fault.seq + fault.lines)}
+        assert changed >= of_line.keys()
+        await database.write(audit.record, at=NOON, actor="U1", act="summary.opened")
+        await database.write(checks.also_asked_by, "K-2", "U9")
+
+
+@pytest.mark.sqlite("a server's column holds no other type")
+@pytest.mark.slow
+async def test_a_last_line_of_another_type_keeps_no_check_from_being_changed(tmp_path: Path) -> None:
+    """Whose own line has the time of the last one."""
+    path = tmp_path / "kyc.db"
+    head = await trail(path)
+    async with opened(path) as database:
+        put_past_schema(path, head.seq, "at", "x'00FF'")
+        await database.write(checks.also_asked_by, "K-1", "U9")
+        assert not (await database.read(checks.get, "K-1")).is_altered
+        assert Fault(kind=FaultKind.CHANGED, seq=head.seq) in await found(database)
+
+
+def put_past_schema(path: Path, seq: int, column: str, blob: str) -> None:
+    with closing(beside_file(path)) as db, unguarded_trail(db):
+        run_lax(path, "audit", [f"UPDATE audit SET {column} = {blob} WHERE seq = {seq}"])  # noqa: S608 - names from the code
+        assert db.execute(f"SELECT typeof({column}) FROM audit WHERE seq = ?", [seq]).fetchone() == ("blob",)  # noqa: S608 - as above
 
 
 def remove(*seqs: int) -> Tamper:
@@ -259,6 +296,30 @@ async def test_what_an_older_trail_lacks_is_no_fault_and_what_it_loses_is_one(tm
         with closing(beside(path)) as other, unguarded_trail(other):
             other.execute("DELETE FROM audit WHERE act = 'summary.opened' AND detail = '2'")
         assert [fault.kind for fault in await found(database)] == [FaultKind.OLDER_CHANGED]
+
+
+@pytest.mark.sqlite("upgrades are of files")
+@pytest.mark.slow
+@pytest.mark.parametrize("is_before", [True, False], ids=["before the upgrade", "since"])
+async def test_a_value_of_another_type_in_an_older_trail_is_part_of_what_it_was_or_a_fault(
+    tmp_path: Path, *, is_before: bool
+) -> None:
+    path = tmp_path / "kyc.db"
+    await trail(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        without_views(db)
+        before_slack_removals(db)
+        before_chain(db, SEALER)
+        [(newest,)] = db.execute("SELECT MAX(seq) FROM audit")
+    if is_before:
+        for seq, column in ((2, "detail"), (newest, "at")):
+            run_lax(path, "audit", [f"UPDATE audit SET {column} = x'00FF' WHERE seq = {seq}"])  # noqa: S608 - names from the code
+    async with opened(path) as database:
+        assert lines_among(await found(database)) == []
+        put_past_schema(path, 2, "detail", "x'00FE'")
+        assert [fault.kind for fault in lines_among(await found(database))] == [FaultKind.OLDER_CHANGED]
+        put_past_schema(path, 3, "chain", "x'00FE'")
+        assert FaultKind.CHANGED in {fault.kind for fault in await found(database)}
 
 
 @pytest.mark.sqlite("upgrades are of files")

@@ -10,14 +10,14 @@ import pytest
 
 from bot.sandbox.demo import ANALYST
 from bot.slack.blocks import ids
-from storage import batches, trail_check
+from storage import audit, batches, trail_check
 from storage.engine.database import Transaction
 from storage.engine.lanes import behind
 from tests.engines import beside_file
 from tests.journeys.intake.test_batches import batch_message, csv_of, drop, person, photos, send
 from tests.journeys.world import ADMIN, REVIEWER, Journey, journey
 from tests.storage.engine.test_macs import unguarded_trail
-from tests.storage.engine.test_thief import hidden
+from tests.storage.engine.test_thief import hidden, run_lax
 
 pytestmark = pytest.mark.anyio
 
@@ -86,6 +86,18 @@ async def test_a_trail_that_somebody_has_changed_confirms_no_file(tmp_path: Path
             put = f"{CONFIRMED}, consent_at = COALESCE(consent_at, asked_at), consent_by = requester, approval = NULL"
             assert db.execute(put).rowcount == 1
             assert db.execute(line).rowcount == 1
+        await nothing_is_sent(world)
+
+
+async def test_a_file_behind_a_line_of_another_type_is_refused_and_its_message_says_so(tmp_path: Path) -> None:
+    """STRICT would not let it in."""
+    async with journey(tmp_path) as world:
+        world.has_thief = True
+        await drop(world, {"people.csv": csv_of([person(n, f"2222222222{n}") for n in range(2)]), **photos(2)})
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+        head = await world.bot.database.read(audit.head)
+        with closing(beside_file(world.path)) as db, unguarded_trail(db):
+            run_lax(world.path, "audit", [f"UPDATE audit SET detail = x'00FF' WHERE seq = {head.seq}"])  # noqa: S608 - a number
         await nothing_is_sent(world)
 
 
