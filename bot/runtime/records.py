@@ -50,8 +50,11 @@ class RecordWatch(Process):
 
     async def look_on(self) -> None:
         """Examine the next pages of checks and the next page of lines; after the last nothing until a round is due."""
-        await self._look_at_trail()
-        await self._look_at_records()
+        try:
+            await self._look_at_trail()
+        finally:
+            # Whatever stands in the trail, and whoever put it there: the records are looked at all the same.
+            await self._look_at_records()
 
     async def _look_at_trail(self) -> None:
         faults: Sequence[trail_check.Fault] = ()

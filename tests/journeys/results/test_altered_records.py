@@ -11,14 +11,14 @@ import pytest
 from bot.domain.privacy.erasures import FoundBy, Wish
 from bot.domain.privacy.holds import HoldCause
 from bot.domain.review.requests import RequestKind, ReviewRequest
-from bot.errors import RecordAltered
+from bot.errors import DatabaseUnusable, RecordAltered
 from bot.privacy import proof, subject_report
 from bot.runtime.health import Degraded
 from bot.runtime.metrics import read_gauges
 from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Fault, Person, plain
 from bot.slack.blocks import ids
-from storage import exports, holds, review_requests, reviews
+from storage import audit, exports, holds, review_requests, reviews, trail_check
 from storage.engine import inspect
 from storage.engine.covered import COVERED
 from storage.engine.database import Transaction
@@ -27,6 +27,7 @@ from tests.journeys.review.test_review import ALWAYS, card, decide, press, provi
 from tests.journeys.smile import call_back, put_on_record
 from tests.journeys.world import ADMIN, HASTY, REVIEWER, Journey, bot_between, journey
 from tests.storage.engine.test_macs import changes, put_back, rows, unguarded_trail
+from tests.storage.engine.test_thief import run_lax
 from tests.storage.older import before_macs
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
@@ -450,6 +451,45 @@ async def test_a_trail_that_is_cut_between_two_rounds_is_told_with_the_next_comm
             (alert,) = [line for line in await told(world) if "Audit trail altered" in line]
         assert "kyc-bot audit verify" in alert
         assert "audit trail" in world.bot.health.degraded[Degraded.RECORDS]
+
+
+@pytest.mark.sqlite("a server's column holds no other type")
+async def test_a_line_of_another_type_is_told_and_the_records_are_looked_at(tmp_path: Path) -> None:
+    """Behind the first page of the trail, each look would come to it again."""
+    async with journey(tmp_path, **PEOPLE) as world:
+        world.has_thief = True
+        ref = await rejected(world)
+        await world.bot.database.write(look_often, times=trail_check.PAGE, at=world.clock())
+        head = await world.bot.database.read(audit.head)
+        with closing(beside_file(world.path)) as db, unguarded_trail(db):
+            run_lax(world.path, "audit", [f"UPDATE audit SET detail = x'00FF' WHERE seq = {head.seq}"])  # noqa: S608 - a number
+        steal(world.path)
+        for _look in range(2):
+            await world.bot.records.look_on()
+        assert world.bot.database.altered == {ref}
+        assert [alert for alert in await told(world) if "Audit trail altered" in alert]
+
+
+@pytest.mark.sqlite("somebody holds the whole file")
+async def test_what_cannot_be_told_of_the_trail_does_not_keep_the_bot_from_looking_at_records(tmp_path: Path) -> None:
+    async with journey(tmp_path, **PEOPLE) as world:
+        world.has_thief = True
+        ref = await rejected(world)
+        with closing(beside_file(world.path)) as db, unguarded_trail(db):
+            db.execute("UPDATE audit SET actor = 'U9' WHERE seq = 2")
+        steal(world.path)
+        with closing(beside_file(world.path)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            with pytest.raises(DatabaseUnusable):
+                await world.bot.records.look_on()
+        assert world.bot.database.altered == {ref}
+        await world.bot.records.look_on()
+        assert [alert for alert in await told(world) if "Audit trail altered" in alert]
+
+
+def look_often(tx: Transaction, *, times: int, at: datetime) -> None:
+    for _time in range(times):
+        audit.record(tx, at=at, actor="U1", act="summary.opened")
 
 
 @pytest.mark.sqlite("upgrades are of files")
