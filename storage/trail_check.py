@@ -235,13 +235,15 @@ class RecordProgress:
 
 def compare_records(tx: Transaction, before: RecordProgress) -> RecordProgress:
     """Compare the records of the next page of checks with the last lines that name them."""
+    # One that is no text is none of the bot's (`macs.refs_after`), and bytes come after every text.
+    follows = f"ref > :last AND {tx.dialect.is_text('ref')}"
     rows = tx.rows(
-        """
+        f"""
         SELECT n.ref, m.version, v.ref IS NOT NULL AS stands, a.seq, a.act, a.version AS told FROM (
-            SELECT ref FROM (SELECT ref FROM check_macs WHERE ref > :last ORDER BY ref LIMIT :most) proven
-            UNION SELECT ref FROM (SELECT ref FROM verifications WHERE ref > :last ORDER BY ref LIMIT :most) stored
+            SELECT ref FROM (SELECT ref FROM check_macs WHERE {follows} ORDER BY ref LIMIT :most) proven
+            UNION SELECT ref FROM (SELECT ref FROM verifications WHERE {follows} ORDER BY ref LIMIT :most) stored
             UNION SELECT ref FROM (
-                SELECT DISTINCT ref FROM audit WHERE ref IS NOT NULL AND ref > :last ORDER BY ref LIMIT :most) named
+                SELECT DISTINCT ref FROM audit WHERE ref IS NOT NULL AND {follows} ORDER BY ref LIMIT :most) named
             ORDER BY ref LIMIT :most) n
         LEFT JOIN check_macs m ON m.ref = n.ref
         LEFT JOIN verifications v ON v.ref = n.ref

@@ -184,11 +184,15 @@ def exists(connection: SqlConnection) -> bool:
 
 
 def refs_after(connection: SqlConnection, last: str, *, most: int = PAGE) -> list[str]:
-    """The next checks in the order of their references, with or without a record."""
-    sql = """
+    """The next checks in the order of their references, with or without a record.
+
+    A reference that is no text is none of the bot's: whose it was is missing, and that is noticed.
+    """
+    follows = f"ref > :last AND {connection.dialect.is_text('ref')}"
+    sql = f"""
         SELECT ref FROM (
-            SELECT * FROM (SELECT ref FROM verifications WHERE ref > :last ORDER BY ref LIMIT :most) v
-            UNION SELECT * FROM (SELECT ref FROM check_macs WHERE ref > :last ORDER BY ref LIMIT :most) m
+            SELECT * FROM (SELECT ref FROM verifications WHERE {follows} ORDER BY ref LIMIT :most) v
+            UNION SELECT * FROM (SELECT ref FROM check_macs WHERE {follows} ORDER BY ref LIMIT :most) m
         ) r
         ORDER BY ref LIMIT :most
         """

@@ -221,13 +221,13 @@ def _pages_in_json(connection: SqlConnection) -> Iterator[list[tuple[str, int]]]
     # One row of JSON for each page: at each row SQLite lets go of Python's lock, and beside a busy loop a thread waits
     # some milliseconds until it has it again.
     # The end of a page goes back as bytes: what is no UTF-8 would sort otherwise than it reads.
-    # Somebody may have put another type there, past the schema: no version of the bot's is 0.
+    # Somebody may have put another type there, past the schema: no version of the bot's is 0, and no reference bytes.
     sql = """
         SELECT json_group_array(json_array(ref, CASE typeof(version) WHEN 'integer' THEN version ELSE 0 END)),
             CAST(MAX(ref) AS BLOB) FROM
-            (SELECT ref, version FROM check_macs {where} ORDER BY ref LIMIT :most)
+            (SELECT ref, version FROM check_macs WHERE typeof(ref) = 'text' {more} ORDER BY ref LIMIT :most)
         """
-    first, next_one = sql.format(where=""), sql.format(where="WHERE ref > CAST(:last AS TEXT)")
+    first, next_one = sql.format(more=""), sql.format(more="AND ref > CAST(:last AS TEXT)")
     last: bytes | None = None
     while True:
         parameters = {"most": _PAGE} if last is None else {"most": _PAGE, "last": last}

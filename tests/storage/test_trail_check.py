@@ -511,3 +511,29 @@ async def test_a_line_counts_from_the_first_that_names_the_file(tmp_path: Path, 
         db.execute("UPDATE audit SET actor = 'U9' WHERE seq = ?", [seq])
     async with opened(path) as database:
         assert await holds_for(database, "B-1") is (which == "before")
+
+
+@pytest.mark.sqlite("types are of files")
+@pytest.mark.parametrize("is_running", [True, False])
+@pytest.mark.parametrize("table", ["check_macs", "verifications", "audit"])
+async def test_a_reference_of_another_type_ends_no_round(tmp_path: Path, table: str, is_running: bool) -> None:
+    """Bytes come after every text, and are no text to go on from."""
+    path = tmp_path / "kyc.db"
+    await trail(path)
+
+    def spoil() -> None:
+        with closing(beside(path)) as db, unguarded_trail(db):
+            statement = f"UPDATE {table} SET ref = CAST(ref AS BLOB) WHERE ref = 'K-1'"  # noqa: S608 - as above
+            run_lax(path, table, ["PRAGMA foreign_keys = OFF", statement])
+
+    if not is_running:
+        spoil()
+    async with opened(path) as database:
+        if is_running:
+            spoil()
+        assert await found(database) != []
+        last, pages = await database.read(checks.examine_after, ""), 1
+        while last:
+            last, pages = await database.read(checks.examine_after, last), pages + 1
+            assert pages < 5
+        assert database.altered == {"K-1"}
