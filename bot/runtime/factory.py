@@ -1,7 +1,7 @@
 """The composition root, the one place where objects are made: `build` makes a `Bot`, `bot.runtime.server` runs it."""
 
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -75,7 +75,7 @@ from bot.review.photos import PhotoAccess
 from bot.review.reminders import Reminders
 from bot.review.requests import ReviewRequests
 from bot.review.subscriptions import Subscriptions
-from bot.runtime import doors, planner
+from bot.runtime import doors, jobs
 from bot.runtime.backups import Backups
 from bot.runtime.bot import Bot, Timeouts
 from bot.runtime.changes import Changes
@@ -125,7 +125,6 @@ ANSWERS_AT_ONCE = 16
 """Each of them mostly waits for Slack."""
 CONNECTIONS = CHECKS_AT_ONCE
 """To each host, of the client for Smile ID, and of the one for files."""
-ROLES_EVERY = timedelta(minutes=10)
 
 
 class _Process(TypedDict):
@@ -439,7 +438,7 @@ async def build(
         now=now,
         watch=watch,
     )
-    _schedule_jobs(bot)
+    jobs.schedule(bot)
     return replace(bot, capture=_capture(bot))
 
 
@@ -462,44 +461,6 @@ def _capture(bot: Bot) -> Capture | None:
 def _begin(tx: Transaction, now: datetime) -> None:
     meta.begin(tx)
     signing.note_key(tx, at=now)
-
-
-def _schedule_jobs(bot: Bot) -> None:
-    bot.records.begin(bot.background.spawn)
-    every, minute = bot.schedule.every, timedelta(minutes=1)
-
-    def once(
-        interval: timedelta, job: Callable[[], Awaitable[object]], name: str, *, first_in: timedelta | None = None
-    ) -> None:
-        """By one of the instances: docs/architecture.md says of each job why."""
-        every(interval, bot.instances.once(job, name, every=interval), name, first_in=first_in)
-
-    every(ROLES_EVERY, bot.roles.refresh, "access")
-    once(timedelta(hours=24), bot.refresh, "products")
-    once(minute, bot.preflight.tick, "held checks")
-    once(minute, bot.capture_links.tick, "capture links")
-    once(minute, bot.batches.tick, "cancelled batches")
-    every(minute, bot.batches.bundles.close_idle, "idle files")
-    once(minute, bot.reminders.tick, "reviews")
-    # Waiting times on a tab grow, and days end, without any change of a check.
-    once(5 * minute, bot.home.tick, "home tabs")
-    once(minute, bot.summary.tick, "summaries", first_in=timedelta(seconds=1))
-    every(timedelta(seconds=10), bot.records.look_on, "records", first_in=timedelta(seconds=5))
-    once(minute, bot.heads.tell, "head of the trail", first_in=timedelta(seconds=20))
-    every(minute, partial(bot.turned_away.store, bot.database, bot.now), "turned away")
-    every(timedelta(hours=24), bot.slack_removals.tick, "slack removals", first_in=timedelta(seconds=20))
-    once(minute, bot.purge.tick, "purge")
-    every(minute, bot.slack_door.requests.forget, "refused requests")
-    every(minute, bot.callback_door.requests.forget, "refused callbacks")
-    once(10 * minute, bot.erasures.tick, "erasures")
-    if not bot.instances.are_several:
-        # Of SQLite's file: a server sees to both by itself.
-        learn = partial(planner.learn_figures, bot.database)
-        every(timedelta(hours=24), learn, "planner", first_in=10 * minute)
-        if bot.settings.backup_dir is not None:
-            every(minute, bot.backups.run, "backups", first_in=timedelta(seconds=2))
-    if bot.watch is not None:
-        every(minute, bot.watch.keep_seen, "clock")
 
 
 async def _slack_removals(
@@ -572,7 +533,7 @@ def _changes(
     id_type_sync: IDTypeSync,
     instances: Instances,
 ) -> tuple[RoleWatch, BackgroundTasks, Changes]:
-    roles = RoleWatch(**process, takes_turn=partial(instances.take_turn, "roles", every=ROLES_EVERY))
+    roles = RoleWatch(**process, takes_turn=partial(instances.take_turn, "roles", every=jobs.ROLES_EVERY))
     background = _background(process, gates)
     changes = Changes(
         access=process["access"],
