@@ -270,12 +270,12 @@ def test_smile_id_is_known_by_its_interface_alone() -> None:
     """Another of Smile ID's APIs can then be a second implementation: only the composition root chooses one."""
     assert (
         _broken(
-            lambda me: not _in(me, "bot.smile_id", "bot.runtime.factory"),
+            lambda me: not _in(me, "bot.smile_id", "bot.runtime.outgoing"),
             lambda it: not _in(it, "bot.smile_id") or it == "bot.smile_id.interface",
         )
         == []
     )
-    assert "bot.smile_id.v1" in {i.imported for i in our_imports() if i.importer == "bot.runtime.factory"}
+    assert "bot.smile_id.v1" in {i.imported for i in our_imports() if i.importer == "bot.runtime.outgoing"}
 
 
 def test_the_interface_to_smile_id_knows_no_implementation() -> None:

@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
-import httpx
-
 from bot.access.causes import Causes
 from bot.access.permissions import Access
 from bot.access.refusals import Refusals
@@ -23,11 +21,11 @@ from bot.capture.link_actions import LinkActions
 from bot.capture.link_posts import LinkPosts
 from bot.capture.links import CaptureLinks
 from bot.domain.applicants import Limits
-from bot.domain.hosts import HostKind, read_url
+from bot.domain.hosts import HostKind
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.outbox import PostKind
 from bot.domain.results.attempt import Receipt
-from bot.domain.results.codes import ResultCodes, ResultMeaning
+from bot.domain.results.codes import ResultMeaning
 from bot.intake import batch_commits
 from bot.intake.answer_delivery import AnswerDelivery
 from bot.intake.answers import AnswerBuilder
@@ -36,7 +34,6 @@ from bot.intake.corrections import Corrections
 from bot.intake.inbox import Inbox
 from bot.intake.messages import MessageReader
 from bot.intake.service import Intake
-from bot.network import Outbound
 from bot.network.hosts import HostGate
 from bot.outbox.delivery import Outbox
 from bot.outbox.host_alerts import HostAlerts
@@ -84,19 +81,16 @@ from bot.runtime.health import Degraded, Health
 from bot.runtime.id_type_sync import IDTypeSync
 from bot.runtime.instances import Instances
 from bot.runtime.metrics import Metrics
+from bot.runtime.outgoing import Outgoing, connect
 from bot.runtime.records import RecordWatch
 from bot.runtime.tables import our_link_messages, read_customer_texts, read_tables
 from bot.runtime.turned_away import TurnedAway
 from bot.runtime.workers import BackgroundTasks, Queue, Scheduler, WorkerPool
-from bot.settings import Settings, SmileIDSettings
+from bot.settings import Settings
 from bot.slack.batch_files import BatchFiles
-from bot.slack.client import SlackClient
-from bot.slack.downloads import SlackDownloads
 from bot.slack.retry import Retry
 from bot.slack.signature import SlackSignature
-from bot.smile_id.client import CALL_SECONDS, V1Client
 from bot.smile_id.interface import SmileID
-from bot.smile_id.v1 import SmileIDV1
 from bot.submission.photo_decoder import PhotoDecoder
 from bot.submission.photo_memory import PhotoMemory
 from bot.submission.photos import PhotoLoader
@@ -123,8 +117,6 @@ T = TypeVar("T")
 
 ANSWERS_AT_ONCE = 16
 """Each of them mostly waits for Slack."""
-CONNECTIONS = CHECKS_AT_ONCE
-"""To each host, of the client for Smile ID, and of the one for files."""
 
 
 class _Process(TypedDict):
@@ -159,50 +151,22 @@ async def build(
     metrics = Metrics(health, on_turned_away=turned_away.count)
 
     # Connections
-    (codes, id_types), sealer, (outbound, gates) = (
-        read_tables(settings),
-        Sealer.from_text(settings.sealing_keys),
-        _way_out(settings),
-    )
-    database = await Database.open(
-        settings.database, sealer=sealer, migrate=migrate, on_commit=metrics.commit, on_busy=metrics.write_refused
-    )
-    for at_the_end in (database.close, partial(turned_away.store, database, now)):
-        stack.push_async_callback(at_the_end)
-    await database.write(_begin, now())
+    codes, id_types = read_tables(settings)
+    sealer = Sealer.from_text(settings.sealing_keys)
+    database = await _database(settings, stack, sealer, metrics=metrics, turned_away=turned_away, now=now)
     instances = await _instances(settings, database, clock, health=health, metrics=metrics, now=now)
-    remote_clock = partial(RemoteClock, ours=instances.whose_clock, now=now, steady=steady, health=health)
-    slack_clock = remote_clock(Degraded.CLOCK_AGAINST_SLACK)
-    slack_client = partial(
-        SlackClient,
-        token=settings.slack_bot_token.get_secret_value(),
-        base_url=settings.slack_api_url,
-        proxy_for=outbound.proxy_for,
-        files=gates[HostKind.FILES],
-        responses=gates[HostKind.RESPONSES],
-        on_call=metrics.slack,
-        look_up_seconds=timeouts.look_up_seconds,
-        on_date=slack_clock.heard,
-        to_slack_time=slack_clock.theirs,
-    )
-    listener_slack, slack = [
-        slack_client(session=await stack.enter_async_context(outbound.session(timeout=timeout)))
-        for timeout in (timeouts.listener, timeouts.worker)
-    ]
-    files = SlackDownloads(
-        http=await _http(stack, outbound, timeouts.files),
-        token=settings.slack_bot_token.get_secret_value(),
-        gate=gates[HostKind.FILES],
-    )
-    smile_id = smile_id or connect_smile_id(
+    outgoing = await connect(
         settings,
-        await _http(stack, outbound, timeouts.smile_id),
+        stack,
+        timeouts=timeouts,
         codes=codes,
+        metrics=metrics,
+        remote_clock=partial(RemoteClock, ours=instances.whose_clock, now=now, steady=steady, health=health),
         now=now,
-        uploads=gates[HostKind.UPLOADS],
-        on_call=metrics.smile_id,
-        on_date=remote_clock(Degraded.CLOCK_AGAINST_SMILE_ID).heard,
+        smile_id=smile_id,
     )
+    listener_slack, slack, slack_clock = outgoing.listener_slack, outgoing.slack, outgoing.slack_clock
+    smile_id = outgoing.smile_id
 
     # Who may do what, and what processes share
     workspace = Workspace(
@@ -220,7 +184,7 @@ async def build(
     stack.push_async_callback(access.close)
     bundles = BatchFiles(
         slack=slack,
-        files=files,
+        files=outgoing.files,
         id_types=id_types,
         limits=Limits(
             rows=settings.batch_rows, zip_bytes=settings.batch_bytes, liveness_required=settings.liveness_required
@@ -234,10 +198,8 @@ async def build(
         smile_id_refuses=lambda: Degraded.SMILE_ID_KEY in health.degraded,
         ask_smile_id=smile_id.accepts_credentials,
     )
-    retry, links = (
-        partial(Retry, sleep=timeouts.answer_sleep),
-        Links(database=database, slack=slack, seconds=timeouts.look_up_seconds, steady=steady),
-    )
+    retry = partial(Retry, sleep=timeouts.answer_sleep)
+    links = Links(database=database, slack=slack, seconds=timeouts.look_up_seconds, steady=steady)
     process = _Process(database=database, access=access, id_types=id_types, settings=settings, now=now, rng=rng)
 
     # Processes
@@ -254,19 +216,7 @@ async def build(
     )
     answer_delivery = AnswerDelivery(**process, slack=slack, builder=answers)
     inbox = Inbox(**process, slack=slack, answers=answers, delivery=answer_delivery, retry=retry)
-    retries = RetryPolicy(**process)
-    reconciler = Reconciler(**process, smile_id=smile_id, retries=retries)
-    submission = SubmissionWorker(
-        **process,
-        slack_photos=SlackPhotos(slack=slack, files=files, bundles=bundles),
-        photo_loader=PhotoLoader(decoder=PhotoDecoder()),
-        memory=PhotoMemory(),
-        preflight=Preflight(**process),
-        retries=retries,
-        reconciler=reconciler,
-        sender=Sender(**process, smile_id=smile_id, reconciler=reconciler, retries=retries),
-        pass_seconds=timeouts.one_pass_seconds,
-    )
+    submission = _submission(process, outgoing, bundles, pass_seconds=timeouts.one_pass_seconds)
     settlement = Settlement(
         smile_id=smile_id, announcements=Announcements(access=access, settings=settings), settings=settings, rng=rng
     )
@@ -276,27 +226,16 @@ async def build(
         health=health,
         steady=steady,
     )
-    settler, poller, reports = (
-        CallbackSettler(**process, settlement=settlement, on_callback=callback_door.heard),
-        StatusPoller(**process, smile_id=smile_id, settlement=settlement),
-        ReportReader(**process),
-    )
-    home, cards, removals = (
-        HomeTab(**process, slack=slack, links=links, reports=reports, steady=steady),
-        ReviewCards(
-            **process,
-            links=links,
-            look_ups=look_ups,
-            read=lambda receipt: smile_id.read_message(receipt.body).reading,
-        ),
-        await _slack_removals(
-            process, stack, outbound, timeouts, instances, slack=slack, metrics=metrics, steady=steady
-        ),
-    )
+    settler = CallbackSettler(**process, settlement=settlement, on_callback=callback_door.heard)
+    poller = StatusPoller(**process, smile_id=smile_id, settlement=settlement)
 
     def read(receipt: Receipt) -> ResultMeaning:
         return smile_id.read_message(receipt.body).reading
 
+    reports = ReportReader(**process)
+    home = HomeTab(**process, slack=slack, links=links, reports=reports, steady=steady)
+    cards = ReviewCards(**process, links=links, look_ups=look_ups, read=read)
+    removals = _slack_removals(process, outgoing, instances, health=health, steady=steady)
     outbox = Outbox(
         **process,
         slack=slack,
@@ -329,10 +268,8 @@ async def build(
 
     # What is due in each queue is worked off by a pool, which a commit to that queue wakes
     pool = partial(_pool, database, instances)
-    inbox_pool, outbox_pool = (
-        pool("inbox", INBOX, inbox, size=ANSWERS_AT_ONCE),
-        pool("outbox", OUTBOX, outbox, size=8),
-    )
+    inbox_pool = pool("inbox", INBOX, inbox, size=ANSWERS_AT_ONCE)
+    outbox_pool = pool("outbox", OUTBOX, outbox, size=8)
     watch = (
         ClockWatch(
             clock=clock,
@@ -361,7 +298,7 @@ async def build(
         on_lag=metrics.tick,
     )
 
-    roles, background, changes = _changes(process, gates, home, id_type_sync, instances)
+    roles, background, changes = _changes(process, outgoing.gates, home, id_type_sync, instances)
     bot = Bot(
         settings=settings,
         timeouts=timeouts,
@@ -397,7 +334,7 @@ async def build(
             photo_loader=submission.photo_loader,
             memory=submission.memory,
             preflight=submission.preflight,
-            reconciler=reconciler,
+            reconciler=submission.reconciler,
             sender=submission.sender,
             under_way=submission.under_way,
             at_work=instances.at_work,
@@ -463,44 +400,58 @@ def _begin(tx: Transaction, now: datetime) -> None:
     signing.note_key(tx, at=now)
 
 
-async def _slack_removals(
-    process: _Process,
+async def _database(
+    settings: Settings,
     stack: AsyncExitStack,
-    outbound: Outbound,
-    timeouts: Timeouts,
-    instances: Instances,
+    sealer: Sealer,
     *,
-    slack: SlackClient,
     metrics: Metrics,
-    steady: Callable[[], datetime],
+    turned_away: TurnedAway,
+    now: Callable[[], datetime],
+) -> Database:
+    database = await Database.open(
+        settings.database, sealer=sealer, migrate=migrate, on_commit=metrics.commit, on_busy=metrics.write_refused
+    )
+    for at_the_end in (database.close, partial(turned_away.store, database, now)):
+        stack.push_async_callback(at_the_end)
+    await database.write(_begin, now())
+    return database
+
+
+def _submission(process: _Process, outgoing: Outgoing, bundles: BatchFiles, *, pass_seconds: float) -> SubmissionWorker:
+    smile_id, retries = outgoing.smile_id, RetryPolicy(**process)
+    reconciler = Reconciler(**process, smile_id=smile_id, retries=retries)
+    return SubmissionWorker(
+        **process,
+        slack_photos=SlackPhotos(slack=outgoing.slack, files=outgoing.files, bundles=bundles),
+        photo_loader=PhotoLoader(decoder=PhotoDecoder()),
+        memory=PhotoMemory(),
+        preflight=Preflight(**process),
+        retries=retries,
+        reconciler=reconciler,
+        sender=Sender(**process, smile_id=smile_id, reconciler=reconciler, retries=retries),
+        pass_seconds=pass_seconds,
+    )
+
+
+def _slack_removals(
+    process: _Process, outgoing: Outgoing, instances: Instances, *, health: Health, steady: Callable[[], datetime]
 ) -> SlackRemovals:
-    """With a second client where somebody lets the bot delete other people's files."""
-    settings, as_person = process["settings"], None
-    if settings.slack_user_token is not None:
-        as_person = SlackClient(
-            token=settings.slack_user_token.get_secret_value(),
-            base_url=settings.slack_api_url,
-            session=await stack.enter_async_context(outbound.session(timeout=timeouts.worker)),
-            proxy_for=outbound.proxy_for,
-            on_call=metrics.slack_as_person,
-        )
     # Half of what Slack takes: the other half is for what people wait for. Each tick wakes the pool.
     pace = RateLimiter(
-        usual=timedelta(seconds=2 / settings.slack_posts_per_second),
+        usual=timedelta(seconds=2 / process["settings"].slack_posts_per_second),
         steady=steady,
         wake_in=lambda _wait: None,
         share=lambda: instances.count,
     )
-    note = partial(metrics.health.note, Degraded.SLACK_DELETIONS)
     return SlackRemovals(
-        **process, slack=slack, posts=ErasedPosts(**process), as_person=as_person, note=note, pace=pace
+        **process,
+        slack=outgoing.slack,
+        posts=ErasedPosts(**process),
+        as_person=outgoing.slack_as_person,
+        note=partial(health.note, Degraded.SLACK_DELETIONS),
+        pace=pace,
     )
-
-
-def _way_out(settings: Settings) -> tuple[Outbound, Mapping[HostKind, HostGate]]:
-    """How connections are made, and which of the hosts that others name may be connected to."""
-    gates = {kind: host_gate(settings, kind) for kind in HostKind}
-    return Outbound.of(settings, own=settings.own_urls), gates
 
 
 async def _instances(
@@ -552,51 +503,6 @@ def _background(process: _Process, gates: Mapping[HostKind, HostGate]) -> Backgr
     background = BackgroundTasks()
     HostAlerts(**process, spawn=background.spawn).hear(gates.values())
     return background
-
-
-def host_gate(settings: Settings, kind: HostKind) -> HostGate:
-    """Which hosts may be connected to where Slack or Smile ID name them."""
-    theirs = settings.smile_id_url if kind is HostKind.UPLOADS else settings.slack_api_url
-    where = read_url(theirs)
-    return HostGate(
-        kind=kind,
-        listed=settings.listed_hosts(kind),
-        usual=settings.download_hosts if kind is HostKind.FILES else None,
-        is_local=where is not None and where.is_loopback,
-    )
-
-
-def connect_smile_id(
-    settings: SmileIDSettings,
-    http: httpx.AsyncClient,
-    *,
-    now: Callable[[], datetime],
-    codes: ResultCodes | None = None,
-    call_seconds: float = CALL_SECONDS,
-    uploads: HostGate | None = None,
-    on_call: Callable[[str, str], None] = lambda _call, _result: None,
-    on_date: Callable[[str | None], None] = lambda _date: None,
-) -> SmileID:
-    """The one place that chooses the implementation of the interface to Smile ID. Without `codes`, results are unknown.
-
-    Raises ValueError for a partner id, key or address that cannot be used.
-    """
-    client = V1Client(
-        http=http,
-        base_url=settings.smile_id_url,
-        partner_id=settings.smile_id_partner_id,
-        api_key=settings.smile_id_api_key.get_secret_value(),
-        now=now,
-        call_seconds=call_seconds,
-        uploads=uploads,
-        on_call=on_call,
-        on_date=on_date,
-    )
-    return SmileIDV1(client=client, codes=codes or ResultCodes({}))
-
-
-async def _http(stack: AsyncExitStack, outbound: Outbound, timeout: httpx.Timeout) -> httpx.AsyncClient:
-    return await stack.enter_async_context(outbound.http(timeout=timeout, connections=CONNECTIONS))
 
 
 def _pool(

@@ -14,7 +14,7 @@ from smile_id_core import WebApi
 from bot.domain.results.codes import ResultCodes
 from bot.network import Outbound
 from bot.runtime.bot import Timeouts
-from bot.runtime.factory import CONNECTIONS
+from bot.runtime.outgoing import CONNECTIONS
 from bot.settings import NetworkSettings
 from bot.smile_id.client import V1Client
 from bot.smile_id.interface import Accepted, Checkpoint, JobPhoto, JobRequest

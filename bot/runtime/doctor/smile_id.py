@@ -12,7 +12,7 @@ from bot.errors import SmileIDAnswerInvalid, SmileIDError, SmileIDNotSent, Smile
 from bot.network import Outbound
 from bot.runtime.doctor.findings import DoctorTimeouts, Finding, fail, listed, note, ok
 from bot.runtime.doctor.ways import no_connection
-from bot.runtime.factory import connect_smile_id
+from bot.runtime.outgoing import connect_smile_id
 from bot.settings import SmileIDSettings
 from bot.slack.blocks import refusals
 from bot.smile_id.interface import SmileID

@@ -20,7 +20,7 @@ from bot.errors import SlackNotSent, SlackRefused, SlackUncertain, SmileIDNotSen
 from bot.network import Outbound
 from bot.runtime.clock import utc_now
 from bot.runtime.doctor import DoctorTimeouts, probe
-from bot.runtime.factory import connect_smile_id, host_gate
+from bot.runtime.outgoing import connect_smile_id, host_gate
 from bot.sandbox.demo import CHANNEL, free_port, settings_for
 from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.slack import SlackSandbox
