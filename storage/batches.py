@@ -249,12 +249,12 @@ def rows_known(tx: Transaction, batch_id: str, *, first: int, last: int) -> froz
 
 
 def unsent(tx: Transaction, batch_id: str, *, limit: int) -> list[str]:
-    """Checks of a batch that can still be cancelled."""
+    """Checks of a batch that can still be cancelled; one that was run again since is no longer the file's."""
     # The condition of the index `verifications_under_way`, which whatever is cancelled leaves.
     sql = """
         SELECT ref, batch_row FROM verifications
         WHERE batch = :id AND state IN ('requested', 'awaiting_photos', 'submitting', 'processing')
-          AND state IN ('requested', 'awaiting_photos')
+          AND state IN ('requested', 'awaiting_photos') AND round = 1
           AND batch_row > :last ORDER BY batch_row LIMIT :limit
         """
     found: list[str] = []
@@ -273,7 +273,7 @@ def half_given_up(tx: Transaction) -> list[str]:
         SELECT b.id FROM batches b WHERE b.state IN ('cancelled', 'refused')
           AND EXISTS (SELECT 1 FROM verifications v WHERE v.batch = b.id
                       AND v.state IN ('requested', 'awaiting_photos', 'submitting', 'processing')
-                      AND v.state IN ('requested', 'awaiting_photos'))
+                      AND v.state IN ('requested', 'awaiting_photos') AND v.round = 1)
         """
     )
 
