@@ -13,8 +13,9 @@ from storage.engine.database import Transaction
 UPDATE_EVERY = timedelta(seconds=3)
 """Slack takes about fifty updates a minute from an app (chat.update, tier 3)."""
 
-_ENDING = (BatchState.SENDING, BatchState.CANCELLED, BatchState.DONE)
-"""States in which the last of a batch's rows may come to its end."""
+_GOES_ON = (BatchState.SENDING, BatchState.PAUSED)
+_ENDING = (*_GOES_ON, BatchState.CANCELLED, BatchState.DONE)
+"""States in which the last of a batch's rows may come to its end; paused, it may be at Smile ID already."""
 
 
 def check_changed(tx: Transaction, ref: str, *, now: datetime) -> None:
@@ -65,8 +66,8 @@ def batch_changed(tx: Transaction, batch_id: str, *, now: datetime) -> None:
     # Every move of a row calls this: the rows are counted only when none is under way, not once for each of them.
     if batch.state in _ENDING and not batches.is_under_way(tx, batch_id):
         counts = batches.counts(tx, batch_id)
-        if batch.state is BatchState.SENDING and counts.total:
-            batches.move(tx, batch_id, BatchState.DONE, of=[BatchState.SENDING], now=now)
+        if batch.state in _GOES_ON and counts.total:
+            batches.move(tx, batch_id, BatchState.DONE, of=_GOES_ON, now=now)
         if batch.state is not BatchState.DONE and counts.total:
             _post_results(tx, batch_id, batch.channel, "open" if counts.needs_person else "all", now=now)
         elif batch.state is BatchState.DONE and not counts.needs_person:
