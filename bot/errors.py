@@ -304,6 +304,8 @@ class FileCode(StrEnum):
     MESSAGE_GONE = "file_message_gone"
     LOOKED_UP_TOO_OFTEN = "file_looked_up_too_often"
     CHANGED = "file_changed"
+    OTHER_ROWS = "file_other_rows"
+    """What Smile ID takes, or a setting, has changed, and with it which rows can be sent."""
     ALTERED = "file_altered"
     """Its row says that it was confirmed, and the audit trail does not."""
     REJECTED = "file_rejected"

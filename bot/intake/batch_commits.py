@@ -68,6 +68,7 @@ def preview_of(
         "ignored_at": [place + 1 for place in reading.ignored_columns],
         "unused": reading.unused_photos,
         "digest": digest(reading),
+        "sendable": sendable(reading),
         "kinds": _kinds(one for one in reading.applicants if not one.faults and not one.hidden),
         **({"by_link": _by_link(reading, repeats[False])} if settings.offers_links else {}),
         **({"for_links": True} if is_for_links else {}),
@@ -121,6 +122,12 @@ def digest(reading: ReadApplicants) -> str:
         for one in reading.applicants
     ]
     return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+
+
+def sendable(reading: ReadApplicants) -> str:
+    """Changes when other rows can be sent: that also depends on Smile ID's ID types, and on settings."""
+    rows = [[one.row, bool(one.faults), one.lacks_photos_alone] for one in reading.applicants]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def show_preview(tx: Transaction, batch_id: str, preview: Mapping[str, Any], *, total: int, now: datetime) -> None:

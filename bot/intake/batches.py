@@ -268,7 +268,12 @@ class Batches(Process):
         reading, suppliers = await self._read(batch)
         if batch_commits.digest(reading) != batch.preview["digest"]:
             raise FileUnusable(FileCode.CHANGED)
+        # A file that an older version has read is compared by how many they are.
+        if batch.preview.get("sendable") not in (None, batch_commits.sendable(reading)):
+            raise FileUnusable(FileCode.OTHER_ROWS)
         ready = _chosen(batch, reading)
+        if len(ready) != batch.chosen:
+            raise FileUnusable(FileCode.OTHER_ROWS)
         for start in range(0, len(ready), CHUNK):
             await self.database.write(self._insert, batch, ready[start : start + CHUNK], sorted(suppliers), self.now())
 

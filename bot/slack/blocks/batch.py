@@ -35,6 +35,7 @@ _STATES = {
 _AFTER_REFUSAL = {
     FileCode.REJECTED.value: "Talk to whoever rejected it before you send it again.",
     FileCode.NOT_APPROVED.value: "Send the file in a new message, and tell a manager or an admin.",
+    FileCode.OTHER_ROWS.value: "Send the file in a new message, and see there which rows are ready.",
     FileCode.ALTERED.value: "Talk to an admin before you send it again.",
 }
 """Where the file itself is as it should be."""

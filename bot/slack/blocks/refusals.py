@@ -221,6 +221,10 @@ _FILES: Mapping[StrEnum, str] = {
     FileCode.REJECTED: "A second person did not approve this file, so nothing was sent and nothing was charged.",
     FileCode.NOT_APPROVED: "Nobody approved this file within {days} days, so nothing was sent and nothing was charged.",
     FileCode.CHANGED: "The files have changed since they were shown, so nothing was sent. Send them again.",
+    FileCode.OTHER_ROWS: (
+        "Other rows can be sent now than when the file was shown, since Smile ID's ID types or a setting have changed. "
+        "So nothing was sent."
+    ),
     FileCode.ALTERED: (
         "What is stored of this file is not what the bot wrote, so nothing was sent and nothing was charged. "
         "Admins are told."

@@ -1,0 +1,180 @@
+"""Every row of a file comes to its end, and nothing is sent that was not confirmed, whatever happens in between."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.domain.check.states import State
+from bot.sandbox.demo import ANALYST, settings_for
+from bot.slack.blocks import ids
+from tests.journeys.capture.test_asking_by_link import WHOLE
+from tests.journeys.intake.test_batches import batch_message, bots_files, csv_of, drop, person, photos, send
+from tests.journeys.privacy.test_forget import say
+from tests.journeys.runtime.test_id_type_sync import listing, nigeria
+from tests.journeys.world import ADMIN, Journey, bot_between, journey
+
+pytestmark = pytest.mark.anyio
+
+
+async def _drop_two(world: Journey, *numbers: str) -> None:
+    people = [person(n, number) for n, number in enumerate(numbers or ("22222222220", "22222222221"))]
+    await drop(world, {"people.csv": csv_of(people), **photos(2)})
+
+
+async def _confirm(world: Journey) -> None:
+    """Its rows become checks, and none is sent yet."""
+    assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+    for batch_id in await world.bot.batches.claim(2):
+        await world.bot.batches.work(batch_id)
+
+
+async def _rerun(world: Journey, ref: str, *, by_link: bool) -> None:
+    await world.analyst.command(f"rerun {ref}")
+    modal = await world.analyst.modal()
+    await world.slack.wait_for(lambda: "One moment" not in modal.text())
+    await (modal.choose("photos_by", "link") if by_link else modal.choose("consent", ["consented"]))
+    submission = await modal.submit()
+    assert submission.closed, submission.errors
+
+
+async def _states(world: Journey) -> list[str]:
+    return await world.bot.database.read(lambda tx: tx.column("SELECT state FROM verifications ORDER BY batch_row"))
+
+
+async def _file(world: Journey) -> str:
+    return await world.bot.database.read(lambda tx: tx.value("SELECT state FROM batches"))
+
+
+async def _counted(world: Journey) -> int:
+    """Checks, for the day."""
+    return await world.bot.database.read(lambda tx: tx.value("SELECT COALESCE(SUM(checks), 0) FROM spending"))
+
+
+async def _takes(world: Journey, regex: str) -> None:
+    """Smile ID's list of products is learned anew, as each day."""
+    world.smile_id.services = listing(NG=nigeria(id_number_regex=regex))
+    assert await world.bot.refresh()
+
+
+async def test_a_row_of_a_cancelled_file_that_is_run_again_goes_on(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await _drop_two(world)
+        await _confirm(world)
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CANCEL)).ok
+        await world.settle()
+        assert await _states(world) == ["cancelled", "cancelled"]
+        ref = await world.newest()
+        await _rerun(world, ref, by_link=False)
+        await world.bot.batches.tick()
+        assert (await world.check(ref)).state is State.REQUESTED
+        await world.settle()
+        assert (await world.check(ref)).state is State.APPROVED
+        assert len(world.smile_id.jobs) == 1
+
+
+async def test_a_row_of_a_cancelled_file_that_is_run_again_by_link_waits_for_its_customer(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE) as world:
+        await _drop_two(world)
+        await _confirm(world)
+        (sent,) = await world.bot.submission.claim(1)
+        await world.bot.submission.work(sent)
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CANCEL)).ok
+        await world.settle()
+        assert sorted(await _states(world)) == ["cancelled", "rejected"]
+        await _rerun(world, sent, by_link=True)
+        await world.settle()
+        await world.bot.batches.tick()
+        assert (await world.check(sent)).state is State.AWAITING_PHOTOS
+
+
+async def test_a_file_whose_last_rows_end_while_it_is_paused_is_done(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await _drop_two(world)
+        await _confirm(world)
+        refs = await world.bot.submission.claim(6)
+        assert len(refs) == 2
+        (batch_id,) = await world.bot.database.read(lambda tx: tx.column("SELECT id FROM batches"))
+        await world.bot.batches.pause(ANALYST, batch_id)
+        for ref in refs:
+            await world.bot.submission.work(ref)
+        for _round in range(4):
+            await world.settle()
+            world.clock.move(seconds=4)
+        assert await _file(world) == "done"
+        assert "Done · B-" in world.slack.plain(batch_message(world))
+        assert [name for name in bots_files(world) if "results" in name]
+        await say(world, ADMIN, f"forget {refs[0]}")
+        form = await world.slack.person(ADMIN).modal()
+        await world.slack.person(ADMIN).submit(form.view)
+        world.clock.move(minutes=30)
+        await world.bot.erasures.tick()
+        assert (await world.check(refs[0])).personal_erased_at is not None
+
+
+async def test_a_paused_file_of_which_rows_still_wait_is_not_done(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await _drop_two(world)
+        await _confirm(world)
+        (ref,) = await world.bot.submission.claim(1)
+        (batch_id,) = await world.bot.database.read(lambda tx: tx.column("SELECT id FROM batches"))
+        await world.bot.batches.pause(ANALYST, batch_id)
+        await world.bot.submission.work(ref)
+        for _round in range(3):
+            await world.settle()
+            world.clock.move(seconds=4)
+        assert await _file(world) == "paused"
+        await world.bot.batches.resume(ANALYST, batch_id)
+        await world.settle()
+        assert await _file(world) == "done"
+        assert len(world.smile_id.jobs) == 2
+
+
+@pytest.mark.parametrize("is_confirmed", [False, True])
+async def test_a_file_none_of_whose_rows_a_new_setting_allows_is_refused(tmp_path: Path, is_confirmed: bool) -> None:
+    async with journey(tmp_path) as world:
+        await _drop_two(world)
+        if is_confirmed:
+            assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+        await world.bot.database.close()
+        environment = settings_for(
+            world.slack,
+            world.smile_id,
+            database=tmp_path / "kyc.db",
+            socket_mode=False,
+            public=True,
+            KYC_ENCRYPTION_KEYS=world.bot.settings.encryption_keys.get_secret_value(),
+            KYC_LIVENESS="required",
+            KYC_SLACK_POSTS_PER_SECOND="1000",
+        )
+        async with bot_between(world.slack, world.smile_id, environment, clock=world.clock) as again:
+            if not is_confirmed:
+                assert (await again.analyst.click(batch_message(again), ids.BATCH_CONFIRM)).ok
+            for _round in range(4):
+                await again.settle()
+                again.clock.move(seconds=4)
+            assert (await _states(again), await _file(again), await _counted(again)) == ([], "refused", 0)
+            shown = again.slack.plain(batch_message(again))
+            assert "Other rows can be sent now" in shown
+            assert "see there which rows are ready" in shown
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("^[0-9]{11}$/i", "^[01][0-9]{10}$/i"),
+        ("^[01][0-9]{10}$/i", "^[0-9]{11}$/i"),
+        # As many as before, and others.
+        ("^[01][0-9]{10}$/i", "^[02][0-9]{10}$/i"),
+        ("^[0-9]{11}$/i", "^[03][0-9]{10}$/i"),
+    ],
+    ids=["fewer", "more", "others", "none"],
+)
+async def test_a_file_is_not_sent_with_other_rows_than_were_confirmed(tmp_path: Path, before: str, after: str) -> None:
+    async with journey(tmp_path) as world:
+        await _takes(world, before)
+        await _drop_two(world, "11111111110", "22222222221")
+        await _takes(world, after)
+        await send(world)
+        assert (await _states(world), await _file(world), await _counted(world)) == ([], "refused", 0)
+        assert "Other rows can be sent now" in world.slack.plain(batch_message(world))
+        assert world.smile_id.jobs == {}
