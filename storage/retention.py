@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
+from bot.domain.backoff import CLAIM_KEEPS
 from bot.domain.privacy.clocks import Clock
 from bot.domain.privacy.holds import HoldCause, Stay
 from bot.errors import IllegalMove, RecordAltered
@@ -236,7 +237,7 @@ def _ended(row: Row) -> Ended:
     return load(Ended, row, over_since=any_moment(max(filter(None, ends))))
 
 
-def stays(tx: Transaction, ref: str) -> Stay | None:
+def stays(tx: Transaction, ref: str, *, now: datetime) -> Stay | None:
     """Why nothing of a check can be erased now; None where nothing but a clock stands against it."""
     if tx.altered([ref]):
         return Stay.ALTERED
@@ -244,13 +245,21 @@ def stays(tx: Transaction, ref: str) -> Stay | None:
         return Stay.NOT_ENDED
     if tx.exists("SELECT 1 FROM holds WHERE ref = :ref AND ended_at IS NULL", ref=ref):
         return Stay.HELD
-    return Stay.UNDER_WAY if outbox.has_to_say(tx, ref) or _is_under_way(tx, ref) else None
+    if outbox.has_to_say(tx, ref) or _is_in_open_file(tx, ref):
+        return Stay.UNDER_WAY
+    return Stay.UNCONFIRMED if _has_young_claim(tx, ref, now=now) else None
 
 
-def _is_under_way(tx: Transaction, ref: str) -> bool:
+def _is_in_open_file(tx: Transaction, ref: str) -> bool:
     sql = f"""
-        SELECT 1 FROM verifications v WHERE v.ref = :ref AND (
-            EXISTS (SELECT 1 FROM attempts a WHERE a.ref = v.ref AND a.claim_receipt IS NOT NULL)
-            OR EXISTS (SELECT 1 FROM batches b WHERE b.id = v.batch AND b.state NOT IN {_ENDED_BATCH}))
+        SELECT 1 FROM verifications v JOIN batches b ON b.id = v.batch
+        WHERE v.ref = :ref AND b.state NOT IN {_ENDED_BATCH}
         """
     return tx.exists(sql, ref=ref)
+
+
+def _has_young_claim(tx: Transaction, ref: str, *, now: datetime) -> bool:
+    # Smile ID's record may never show what a callback said: an older claim keeps nothing. It stays a claim, so that
+    # nothing calls the result confirmed, and what the record says later is handled as before the erasure.
+    sql = "SELECT 1 FROM attempts WHERE ref = :ref AND claim_receipt IS NOT NULL AND claim_at > :since"
+    return tx.exists(sql, ref=ref, since=now - CLAIM_KEEPS)

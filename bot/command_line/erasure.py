@@ -190,7 +190,7 @@ async def _is_agreed(database: Database, wish: Wish, wanted: Retention) -> bool:
 
     known, refs = await database.read(erasure.known, wish), await database.read(erasure.find, wish)
     new = [ref for ref in refs if known is None or ref not in known.checks]
-    for check in await database.read(erasure.survey, new, wanted):
+    for check in await database.read(erasure.survey, new, wanted, _now()):
         for line in certificate.of_check(check):
             click.echo(line)
     return not new or is_agreed("Erase this for good?")

@@ -11,6 +11,8 @@ result stands there by then, where no callback of it has come; what people at Sm
 """
 POLL_FOR = timedelta(days=7)
 """Then a reviewer is asked to check Smile ID's portal, and we poll daily."""
+CLAIM_KEEPS = POLL_FOR
+"""So long a result that Smile ID's record does not show keeps its check from being erased. Asking goes on."""
 
 _QUARTER = timedelta(minutes=15)
 

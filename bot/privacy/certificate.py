@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot import __version__
+from bot.domain.backoff import CLAIM_KEEPS
 from bot.domain.privacy.erasures import FOUND_BY, CheckLeft, Copies, Standing, Traces
 from bot.domain.privacy.holds import Stay
 from bot.privacy import signing
@@ -30,6 +31,10 @@ _STAYS: Mapping[Stay, str] = {
     Stay.NOT_ENDED: "it has no result yet, or a decision is awaited; erased by the bot as soon as it has ended",
     Stay.HELD: "it is held; erased by the bot as soon as the hold is ended",
     Stay.UNDER_WAY: "something about it is still being posted or sent; erased by the bot as soon as that is done",
+    Stay.UNCONFIRMED: (
+        "Smile ID's own record does not show its result yet; erased by the bot once it does, at the latest "
+        f"{CLAIM_KEEPS.days} days after the result came"
+    ),
     Stay.ALTERED: "its record was altered beside the bot; see docs/operations.md",
 }
 _FILES: Mapping[Traces, str] = {

@@ -144,7 +144,7 @@ def _erase(tx: Transaction, erasure_id: str, ref: str, wanted: Retention, *, now
     gone: Counter[str] = Counter()
     if checks.find(tx, ref, sealed=False) is not None:
         # Looked at in this very transaction: a hold, or another result, may have come since.
-        if retention.stays(tx, ref) is not None:
+        if retention.stays(tx, ref, now=now) is not None:
             return False
         ended = retention.find(tx, ref)
         is_over = ended is not None and wanted.over_at(Clock.RECORD, ended.country, ended.over_since) <= now
@@ -182,7 +182,7 @@ async def look(
 ) -> Standing:
     """How far it is: looked up in database, log and copies. One of which nothing is left is noted as done."""
     traces = await database.clear_traces()
-    erasure, left = await database.read(_left, erasure_id, wanted)
+    erasure, left = await database.read(_left, erasure_id, wanted, now())
     copies = await asyncio.to_thread(copies_of, list(erasure.checks), places)
     standing = Standing(erasure=erasure, checks=left, copies=copies, traces=traces)
     if standing.is_whole and erasure.done_at is None:
@@ -212,18 +212,18 @@ def remove_set_aside(places: Places, copies: Copies) -> None:
         backup.remove_set_aside(places.database, copies.set_aside)
 
 
-def _left(tx: Transaction, erasure_id: str, wanted: Retention) -> tuple[Erasure, list[CheckLeft]]:
+def _left(tx: Transaction, erasure_id: str, wanted: Retention, now: datetime) -> tuple[Erasure, list[CheckLeft]]:
     erasure = erasures.get(tx, erasure_id)
-    return erasure, [_of_check(tx, ref, erased, wanted) for ref, erased in erasure.checks.items()]
+    return erasure, [_of_check(tx, ref, erased, wanted, now) for ref, erased in erasure.checks.items()]
 
 
-def survey(tx: Transaction, refs: list[str], wanted: Retention) -> list[CheckLeft]:
+def survey(tx: Transaction, refs: list[str], wanted: Retention, now: datetime) -> list[CheckLeft]:
     """The same of checks whose erasure nobody has asked for: what would go, and what would stay."""
-    return [_of_check(tx, ref, None, wanted) for ref in refs]
+    return [_of_check(tx, ref, None, wanted, now) for ref in refs]
 
 
-def _of_check(tx: Transaction, ref: str, erased: Erased | None, wanted: Retention) -> CheckLeft:
-    stay = retention.stays(tx, ref) if erased is None else None
+def _of_check(tx: Transaction, ref: str, erased: Erased | None, wanted: Retention, now: datetime) -> CheckLeft:
+    stay = retention.stays(tx, ref, now=now) if erased is None else None
     ended = retention.find(tx, ref)
     until = wanted.over_at(Clock.RECORD, ended.country, ended.over_since) if ended else None
     country = ended.country if ended else ""
@@ -237,11 +237,11 @@ def _of_check(tx: Transaction, ref: str, erased: Erased | None, wanted: Retentio
     )
 
 
-def _of_one(tx: Transaction, ref: str, wanted: Retention) -> CheckLeft | None:
+def _of_one(tx: Transaction, ref: str, wanted: Retention, now: datetime) -> CheckLeft | None:
     asked = next(iter(erasures.of_check(tx, ref)), None)
     if asked is None and checks.find(tx, ref, sealed=False) is None:
         return None
-    return _of_check(tx, ref, asked.checks[ref] if asked else None, wanted)
+    return _of_check(tx, ref, asked.checks[ref] if asked else None, wanted, now)
 
 
 def _told(removal: SlackRemoval) -> str:
@@ -285,7 +285,7 @@ class Erasures(Process):
         ref = parse_reference(typed)
         if ref is None:
             raise Refused(Refusal.FORGET_NOT_UNDERSTOOD)
-        left = await self.database.read(_of_one, ref, self.settings.retention)
+        left = await self.database.read(_of_one, ref, self.settings.retention, self.now())
         if left is None:
             raise Refused(Refusal.UNKNOWN_REF, ref=ref, admin=self.access.an_admin())
         return left

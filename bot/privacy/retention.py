@@ -66,7 +66,7 @@ async def survey(database: Database, wanted: Retention, *, now: datetime) -> Cou
     found: dict[Clock, Counter[str]] = {clock: Counter() for clock in Clock}
     for clock in _ORDER:
         async for over in _pages(database, wanted, clock, now):
-            found[clock].update(await database.read(_count, over))
+            found[clock].update(await database.read(_count, over, now))
     return found
 
 
@@ -83,9 +83,9 @@ def _begin(tx: Transaction, *, actor: str, now: datetime) -> int:
     return purges.begin(tx, actor=actor, erases=True, now=now)
 
 
-def _count(tx: Transaction, refs: Sequence[str]) -> Counter[str]:
+def _count(tx: Transaction, refs: Sequence[str], now: datetime) -> Counter[str]:
     tx.altered(refs)  # all at once; each asks again
-    return Counter(retention.stays(tx, ref) or ERASED for ref in refs)
+    return Counter(retention.stays(tx, ref, now=now) or ERASED for ref in refs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ class _Step:
             # Since the page was read it may be gone, erased by another purge, or held and released again.
             if one is None or not _is_over(self.wanted, self.clock, one, self.now) or _is_done(self.clock, one):
                 continue
-            stay = retention.stays(tx, ref)
+            stay = retention.stays(tx, ref, now=self.now)
             counts[stay or ERASED] += 1
             if stay is None:
                 erase(tx, ref, self.clock, actor=self.actor, now=self.now)

@@ -11,15 +11,18 @@ import pytest
 import sqlite_utils
 
 from bot.domain.applicants.batch import BatchState
+from bot.domain.backoff import CLAIM_KEEPS
 from bot.domain.check.states import ReviewReason, State
 from bot.domain.mentions.incoming import MessageIds
 from bot.domain.outbox import PostKind
 from bot.domain.privacy.clocks import Clock
 from bot.domain.privacy.holds import HoldCause, Stay
+from bot.domain.results.codes import Outcome
 from bot.domain.results.trust_rules import Disposition, Source
 from bot.domain.review.review import ReviewState
 from bot.errors import IllegalMove, RecordAltered
 from storage import (
+    attempts,
     batches,
     check_facts,
     checks,
@@ -230,7 +233,7 @@ async def test_what_has_not_ended_is_not_erased(tmp_path: Path, open_again: obje
             with pytest.raises(IllegalMove):
                 await database.write(erase, "K-1", at=LATER)
         assert rows(path, "K-1") == before
-        assert await database.read(retention.stays, "K-1") is Stay.NOT_ENDED
+        assert await database.read(retention.stays, "K-1", now=LATER) is Stay.NOT_ENDED
 
 
 @pytest.mark.slow
@@ -244,21 +247,21 @@ async def test_an_altered_record_is_left_for_an_operator(tmp_path: Path) -> None
             for erase in (retention.erase_photos, retention.erase_personal, retention.erase_record):
                 with pytest.raises(RecordAltered):
                     await database.write(erase, ref, at=LATER)
-            assert await database.read(retention.stays, ref) is Stay.ALTERED
+            assert await database.read(retention.stays, ref, now=LATER) is Stay.ALTERED
 
 
 async def test_what_stands_against_an_erasure(tmp_path: Path) -> None:
     path = tmp_path / "kyc.db"
     async with two_that_ended(path) as database:
-        assert await database.read(retention.stays, "K-1") is None
+        assert await database.read(retention.stays, "K-1", now=LATER) is None
         hold = HoldCause.RELATIONSHIP
         assert await database.write(holds.add, "K-1", hold, by="U2", now=NOON + DAY)
         assert not await database.write(holds.add, "K-1", hold, by="U3", now=NOON + DAY)
-        assert await database.read(retention.stays, "K-1") is Stay.HELD
+        assert await database.read(retention.stays, "K-1", now=LATER) is Stay.HELD
         assert [(one.ref, one.cause) for one in await database.read(holds.running)] == [("K-1", hold)]
         assert await database.read(holds.count) == 1
         assert await database.write(holds.end, "K-1", by="U2", now=NOON + 9 * DAY) == 1
-        assert await database.read(retention.stays, "K-1") is None
+        assert await database.read(retention.stays, "K-1", now=LATER) is None
         # A relationship that has ended starts the clocks, and no other hold does.
         found = await database.read(retention.find, "K-1")
         other = await database.read(retention.find, "K-2")
@@ -271,10 +274,28 @@ async def test_what_stands_against_an_erasure(tmp_path: Path) -> None:
             outbox.enqueue(tx, PostKind.OVERDUE, key="K-1", destination="C1", ref="K-1", now=NOON)
 
         await database.write(say_more)
-        assert await database.read(retention.stays, "K-1") is Stay.UNDER_WAY
+        assert await database.read(retention.stays, "K-1", now=LATER) is Stay.UNDER_WAY
         (post,) = await database.write(deliveries.claim_due, now=NOON, until=NOON + DAY, limit=1)
         assert post.ref == "K-1"
-        assert await database.read(retention.stays, "K-1") is Stay.UNDER_WAY
+        assert await database.read(retention.stays, "K-1", now=LATER) is Stay.UNDER_WAY
+
+
+async def test_a_result_that_smile_ids_record_does_not_show_keeps_its_check_for_a_week(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    async with two_that_ended(path) as database:
+        job_id = await database.read(one_job, "K-1")
+
+        def claim(tx: Transaction) -> None:
+            attempts.end_claim(tx, job_id)
+            attempts.claim_result(tx, job_id, receipt="M-K-1-1", outcome=Outcome.REJECTED, now=NOON)
+
+        await database.write(claim)
+        soon = NOON + CLAIM_KEEPS - timedelta(seconds=1)
+        assert await database.read(retention.stays, "K-1", now=soon) is Stay.UNCONFIRMED
+        assert await database.read(retention.stays, "K-1", now=NOON + CLAIM_KEEPS) is None
+        # It stays a claim: nothing may call the result confirmed because the customer is forgotten.
+        await database.write(retention.erase_personal, "K-1", at=LATER)
+        assert (await database.read(attempts.get, job_id)).claim_outcome is Outcome.REJECTED
 
 
 async def test_checks_are_found_page_by_page_the_oldest_end_first(tmp_path: Path) -> None:
@@ -339,10 +360,10 @@ async def test_a_file_of_customers_is_forgotten_with_its_first_check(tmp_path: P
 
     async with opened(path) as database:
         await database.write(store)
-        assert await database.read(retention.stays, "K-1") is Stay.UNDER_WAY
+        assert await database.read(retention.stays, "K-1", now=LATER) is Stay.UNDER_WAY
         assert await database.write(retention.erase_file, "B-1") == 0
         await database.write(batches.move, "B-1", BatchState.CANCELLED, of=[BatchState.PREVIEW], now=NOON)
-        assert await database.read(retention.stays, "K-1") is None
+        assert await database.read(retention.stays, "K-1", now=LATER) is None
         gone = await database.write(retention.erase_personal, "K-1", at=LATER)
         assert gone["files"] == 1
         batch = await database.read(batches.get, "B-1")

@@ -45,5 +45,7 @@ class Stay(StrEnum):
     HELD = "held"
     UNDER_WAY = "under_way"
     """Something about it is still to be posted, or its file is still being sent."""
+    UNCONFIRMED = "unconfirmed"
+    """Its result came by callback lately, and Smile ID's own record does not show it yet."""
     ALTERED = "altered"
     """Its record is not as the bot wrote it; an operator has to look into it first."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from bot.domain.backoff import CLAIM_KEEPS
 from bot.domain.privacy.erasures import CheckLeft, Standing
 from bot.domain.privacy.holds import Stay
 from bot.slack.blocks import ids, kit
@@ -23,6 +24,10 @@ _STAYS: Mapping[Stay, str] = {
     Stay.NOT_ENDED: "the check has no result yet, or waits for a decision. I erase it as soon as it has ended.",
     Stay.HELD: "the check is held. I erase it as soon as the hold is ended: type `/kyc unhold {ref}`.",
     Stay.UNDER_WAY: "a message about the check is still being posted. I erase it within ten minutes.",
+    Stay.UNCONFIRMED: (
+        "Smile ID's own record does not show the result yet. I erase the check once it does, at the latest "
+        f"{CLAIM_KEEPS.days} days after the result came."
+    ),
     Stay.ALTERED: "the record was altered beside me. An operator has to look into it first.",
 }
 

@@ -10,6 +10,8 @@ from bot.sandbox.demo import ANALYST
 from bot.slack.blocks.refusals import SENTENCES
 from storage import audit, checks, erasures
 from tests.journeys.privacy.test_retention import ended
+from tests.journeys.review.test_review import decide
+from tests.journeys.smile import call_back, pass_time, waiting
 from tests.journeys.world import ADMIN, REVIEWER, Journey, journey
 
 pytestmark = pytest.mark.anyio
@@ -48,6 +50,31 @@ async def test_an_admin_erases_a_customer_once(tmp_path: Path) -> None:
         again = await admin.modal()
         assert "was erased on" in str(again.view)
         assert again.view.get("submit") is None
+
+
+async def test_a_customer_whose_approval_smile_ids_record_never_shows_is_erased_after_a_week(tmp_path: Path) -> None:
+    async with waiting(tmp_path, KYC_REVIEWERS=f"{REVIEWER},U0ZOE000001") as (world, ref):
+        admin = world.slack.person(ADMIN)
+        await call_back(world, "0810")
+        await pass_time(world, 300, 3600)
+        assert (await world.check(ref)).reason == "unconfirmed"
+        await say(world, ADMIN, f"forget {ref}")
+        assert "waits for a decision" in str((await admin.modal()).view)
+        await decide(world, REVIEWER, "rejected", "different_person")
+        assert (await world.check(ref)).decision == "rejected"
+        await world.settle()
+        await say(world, ADMIN, f"forget {ref}")
+        form = await admin.modal()
+        assert "Smile ID's own record does not show the result yet." in str(form.view)
+        assert "at the latest 7 days after the result came" in str(form.view)
+        await admin.submit(form.view)
+        await pass_time(world, *([86_400] * 6))
+        await world.bot.erasures.tick()
+        assert (await world.check(ref)).personal_erased_at is None
+        await pass_time(world, 86_400)
+        await world.bot.erasures.tick()
+        check = await world.check(ref)
+        assert (check.personal_erased_at is not None, check.decision) == (True, "rejected")
 
 
 async def test_nobody_else_has_anybody_erased(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from storage import audit, check_facts, checks, holds, purges, retention, trail_
 from storage.engine import traces
 from storage.engine.database import Transaction
 from storage.engine.lock import DatabaseLock
+from tests.journeys.smile import call_back, pass_time, put_on_record, waiting
 from tests.journeys.world import ADMIN, REVIEWER, Journey, journey
 from tests.large_file import KEY
 
@@ -219,6 +220,46 @@ async def test_what_is_held_or_under_way_is_kept_and_said(tmp_path: Path) -> Non
         assert (await world.check(customer)).personal_erased_at is None
         assert counts(await night(world, days=20)) == (1, 1, 0)
         assert (await world.check(customer)).personal_erased_at is not None
+
+
+async def test_a_result_that_smile_ids_record_never_shows_is_erased_in_its_time(tmp_path: Path) -> None:
+    async with waiting(tmp_path, **(USUAL | {"KYC_RETENTION_PHOTOS": "5d"})) as (world, ref):
+        await call_back(world, "0811")
+        await pass_time(world, 300, 3600)
+        assert (await world.check(ref)).state == "rejected"
+        done = await night(world, days=6)
+        assert (counts(done), kept(done.counts)) == ((0, 0, 0), {Stay.UNCONFIRMED: 1})
+        done = await night(world, days=2)
+        assert (counts(done), kept(done.counts)) == ((1, 0, 0), {})
+        assert counts(await night(world, days=13)) == (0, 1, 0)
+        await world.work()
+        assert "(not yet confirmed)" in world.slack.plain(world.root())
+        assert counts(await night(world, days=366)) == (0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "state", "says"),
+    [
+        ("0811", "rejected", "confirmed with Smile ID"),
+        ("0810", "in_review", "We received Rejected, Smile ID's record says Approved."),
+    ],
+)
+async def test_what_the_record_says_after_the_erasure_is_told_once_and_approves_nothing(
+    tmp_path: Path, recorded: str, state: str, says: str
+) -> None:
+    async with waiting(tmp_path, **USUAL) as (world, ref):
+        await call_back(world, "0811")
+        await pass_time(world, 300)
+        assert counts(await night(world, days=21)) == (1, 1, 0)
+        await world.settle()
+        put_on_record(world, recorded, FullName="Ada Clearly Invented")
+        await pass_time(world, 86_400, 86_400, 86_400)
+        check = await world.check(ref)
+        assert (check.state, check.decision) == (state, None)
+        told = [text for text in world.thread() if says in text]
+        assert len(told) == 1
+        assert "Invented" not in str(world.slack.messages(world.root().channel))
+        assert not check.id_info
 
 
 async def test_a_wrong_clock_erases_nothing(tmp_path: Path) -> None:
