@@ -205,6 +205,8 @@ class Refusal(StrEnum):
     APPROVAL_OVER = "approval_over"
     APPROVAL_ASKER_LEFT = "approval_asker_left"
     """Who sent the file may no longer start checks."""
+    APPROVAL_LINKS_OFF = "approval_links_off"
+    """Its customers were to take the photos by link, and a setting was taken away since."""
     APPROVAL_BY_NOBODY = "approval_by_nobody"
     """There is no second person."""
 
@@ -312,6 +314,8 @@ class FileCode(StrEnum):
     """By the second person whom it needed."""
     NOT_APPROVED = "file_not_approved"
     """Nobody approved it in time."""
+    LINKS_OFF = "file_links_off"
+    """Its customers were to take the photos by link, and a setting was taken away since."""
     NOT_AT_HAND = "file_not_at_hand"
     TOO_LARGE = "file_too_large"
 

@@ -107,6 +107,8 @@ class Batches(Process):
         batch = await self._to_approve(user, batch_id)
         left = Refused(Refusal.APPROVAL_ASKER_LEFT, person=batch.requester)
         (await self.access.may(batch.requester, Right.START)).require(left)
+        if batch.is_by_link and not self.settings.offers_links:
+            raise Refused(Refusal.APPROVAL_LINKS_OFF, admin=self.access.an_admin())
         await self.database.write(file_approvals.approve, batch_id, by=user, now=self.now(), budget=Budget.of(self))
         log.info("batch.approved", batch=batch_id)
 
@@ -263,6 +265,7 @@ class Batches(Process):
 
     async def _start(self, batch: Batch) -> None:
         """Makes checks of the rows, in chunks; after a restart it resumes where it was."""
+        self._require_links(batch)
         await self._require_confirmed(batch)
         # Of the table too, which a row with loose photos never opens again.
         reading, suppliers = await self._read(batch)
@@ -289,6 +292,11 @@ class Batches(Process):
 
         await self.database.write(send)
         log.info("batch.started", batch=batch.id, rows=len(ready))
+
+    def _require_links(self, batch: Batch) -> None:
+        """Raises FileUnusable: its rows would wait for photos behind links that nobody ever gets."""
+        if batch.is_by_link and not self.settings.offers_links:
+            raise FileUnusable(FileCode.LINKS_OFF)
 
     async def _require_confirmed(self, batch: Batch) -> None:
         await self.database.write(batch_commits.begin, batch.id, now=self.now())

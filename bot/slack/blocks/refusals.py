@@ -117,6 +117,10 @@ _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.APPROVAL_OWN: "You sent this file or uploaded a part of it, so somebody else must approve it.",
     Refusal.APPROVAL_OVER: "Nothing to approve any more: somebody else answered, or the file was cancelled.",
     Refusal.APPROVAL_ASKER_LEFT: "Not approved: {person}, who sent the file, can no longer start checks. Reject it.",
+    Refusal.APPROVAL_LINKS_OFF: (
+        "Not approved: this file needs links for its customers, which are not set up any more. "
+        "Reject it, or ask {admin} to set them up again."
+    ),
     Refusal.APPROVAL_BY_NOBODY: (
         "Not sent: more than {most} checks by file within 24 hours need a second person, and I know no other manager "
         "or admin by name. Nothing was charged. Without one, {left}: ask {admin} to name one, or send fewer rows."
@@ -228,6 +232,10 @@ _FILES: Mapping[StrEnum, str] = {
     FileCode.ALTERED: (
         "What is stored of this file is not what the bot wrote, so nothing was sent and nothing was charged. "
         "Admins are told."
+    ),
+    FileCode.LINKS_OFF: (
+        "Links for customers are not set up any more, so nothing was sent and nothing was charged. "
+        "No customer has got a link."
     ),
     FileCode.NOT_AT_HAND: "The file that holds this photo is no longer at hand. Send it again.",
     FileCode.TOO_LARGE: "The file has more than {megabytes} MB. Split it.",

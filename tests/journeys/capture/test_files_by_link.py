@@ -3,7 +3,8 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from random import SystemRandom
@@ -15,7 +16,7 @@ from bot.capture import link_actions
 from bot.domain.applicants.batch import Batch, BatchState
 from bot.domain.capture.links import Decline
 from bot.domain.check.states import State
-from bot.sandbox.demo import ANALYST, CHANNEL
+from bot.sandbox.demo import ANALYST, CHANNEL, settings_for
 from bot.sandbox.slack import Fault
 from bot.sandbox.slack.files import SlackFile
 from bot.slack.blocks import ids
@@ -23,7 +24,8 @@ from storage import batches, capture_links, timers
 from tests.journeys.capture.customer import Customer
 from tests.journeys.capture.test_asking_by_link import DEVICE, NOTICE, WHOLE, files_in, leads_to, sealed_token
 from tests.journeys.intake.test_batches import batch_message, bots_files, csv_of, drop, person, photos, send, told
-from tests.journeys.world import ADMIN, REVIEWER, Journey, journey
+from tests.journeys.intake.test_file_approvals import pressed
+from tests.journeys.world import ADMIN, REVIEWER, Journey, bot_between, journey
 
 pytestmark = pytest.mark.anyio
 
@@ -292,3 +294,65 @@ async def test_what_the_day_has_no_room_for_does_not_begin(tmp_path: Path) -> No
         await send(world, ids.BATCH_CONFIRM_LINK)
         assert (await batch_of(world)).state is BatchState.PREVIEW
         assert not await world.bot.database.read(capture_links.of_file, (await batch_of(world)).id)
+
+
+@asynccontextmanager
+async def without_links(world: Journey, folder: Path, **settings: str) -> AsyncIterator[Journey]:
+    """The same bot, started again after the name of the company was taken out of its settings."""
+    key = world.bot.settings.encryption_keys.get_secret_value()
+    await world.bot.database.close()
+    environment = settings_for(
+        world.slack,
+        world.smile_id,
+        database=folder / "kyc.db",
+        socket_mode=False,
+        public=True,
+        KYC_ENCRYPTION_KEYS=key,
+        KYC_SLACK_POSTS_PER_SECOND="1000",
+        **settings,
+    )
+    async with bot_between(world.slack, world.smile_id, environment, clock=world.clock) as again:
+        yield again
+
+
+async def test_a_long_one_is_not_approved_once_links_are_turned_off(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE, KYC_BATCH_APPROVAL="2") as world:
+        await drop(world, {"people.csv": THREE})
+        await send(world, ids.BATCH_CONFIRM_LINK)
+        async with without_links(world, tmp_path, KYC_BATCH_APPROVAL="2") as again:
+            (card,) = again.slack.direct_messages(ADMIN)
+            answer = await pressed(again, ADMIN, card, ids.BATCH_APPROVE)
+            assert "links for its customers, which are not set up any more" in answer
+            await again.settle()
+            assert (await batch_of(again)).state is BatchState.APPROVAL
+            assert not await refs_of(again)
+            # Who sent it may give it up, and a second person may still say no.
+            assert (await again.slack.person(ADMIN).click(card, ids.BATCH_REJECT)).ok
+            await again.settle()
+            assert (await batch_of(again)).state is BatchState.REFUSED
+
+
+@pytest.mark.parametrize("rows", [0, 1], ids=["before its first row", "between its rows"])
+async def test_a_confirmed_one_is_refused_once_links_are_turned_off(tmp_path: Path, rows: int) -> None:
+    async with journey(tmp_path, **WHOLE, KYC_DAILY_CHECKS="3") as world:
+        await drop(world, {"people.csv": THREE})
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM_LINK)).ok
+        if rows:
+            # As one that was killed between two chunks.
+            batch, bot = await batch_of(world), world.bot.batches
+            reading, suppliers = await bot._read(batch)
+            await world.bot.database.write(bot._insert, batch, reading.applicants[:1], sorted(suppliers), world.clock())
+        async with without_links(world, tmp_path, KYC_DAILY_CHECKS="3") as again:
+            await again.settle()
+            again.clock.move(minutes=40)
+            await again.settle()
+            assert (await batch_of(again)).state is BatchState.REFUSED
+            shown = again.slack.plain(batch_message(again))
+            assert "Links for customers are not set up any more, so nothing was sent" in shown
+            assert "Send it again with the photos" in shown
+            states = [(await again.check(ref)).state for ref in await refs_of(again)]
+            assert states == [State.CANCELLED] * rows
+            # None of them counts for the day.
+            await drop(again, {"more.csv": csv_of([person(n, f"2222222222{n}") for n in range(3)]), **photos(3)})
+            await send(again)
+            assert (await batch_of(again)).state is BatchState.DONE

@@ -77,6 +77,12 @@ def _refusals() -> Iterator[Scene]:
     for refusal in Refusal:
         caption = f"refusals: {refusal.value.replace('_', ' ')}"
         yield Scene(caption=caption, shows=refusals.refusal_message(Refused(refusal, **FACTS)), place=Place.PRIVATE)
-    for code in (FileCode.MESSAGE_GONE, FileCode.CHANGED, FileCode.OTHER_ROWS, FileCode.SLACK_AWAY):
+    for code in (
+        FileCode.MESSAGE_GONE,
+        FileCode.CHANGED,
+        FileCode.OTHER_ROWS,
+        FileCode.SLACK_AWAY,
+        FileCode.LINKS_OFF,
+    ):
         caption = f"refusals: {code.value.replace('_', ' ')}"
         yield Scene(caption=caption, shows=refusals.refusal_message(FileUnusable(code)), place=Place.PRIVATE)
