@@ -62,6 +62,8 @@ class PostKind(StrEnum):
     """News from Smile ID about an attempt that has been replaced."""
     BATCH = "batch"
     """Opens the thread of a batch: preview, progress, counts."""
+    BATCH_LOST = "batch_lost"
+    """To who sent a file, by direct message: its own message could not be posted where they sent it."""
     BATCH_PROGRESS = "batch_progress"
     """Updates the batch's message in place."""
     BATCH_APPROVAL = "batch_approval"
@@ -71,7 +73,7 @@ class PostKind(StrEnum):
     BATCH_FAULTS = "batch_faults"
     """The file of rows that cannot be sent, with their reasons."""
     BATCH_RESULTS = "batch_results"
-    """The file of results, when the last row has ended."""
+    """The file of results, when the last row has ended; by direct message if it could not be posted in its thread."""
     SUMMARY = "summary"
     """The managers' figures of a period, on schedule or shared by somebody; opens a thread."""
     SUMMARY_CHART = "summary_chart"
@@ -134,7 +136,7 @@ BATCHES = frozenset({PostKind.BATCH, PostKind.BATCH_FAULTS, PostKind.BATCH_RESUL
 ELSEWHERE = frozenset(
     {
         *(PostKind.REVIEW_NOTICE, PostKind.REVIEW_CARD, PostKind.REVIEW_CALL, PostKind.PERSONAL, PostKind.ALERT),
-        *(PostKind.BATCH_APPROVAL, PostKind.BATCH_APPROVAL_CARD),
+        *(PostKind.BATCH_APPROVAL, PostKind.BATCH_APPROVAL_CARD, PostKind.BATCH_LOST),
         *(PostKind.LINK, PostKind.LINK_QR, PostKind.LINK_ENDED, PostKind.LINK_REMINDER, PostKind.BATCH_LINKS),
     }
 )
@@ -157,7 +159,7 @@ EXPORTS = frozenset({PostKind.EXPORT, PostKind.EXPORT_PROGRESS, PostKind.EXPORT_
 URGENT = frozenset(
     {
         *(PostKind.ANSWER, PostKind.REQUEST, PostKind.BATCH, PostKind.HELD, PostKind.CANCELLED, PostKind.ALERT),
-        *(PostKind.RESULT, PostKind.RESULT_UNCONFIRMED, PostKind.FAILURE, PostKind.DECIDED),
+        *(PostKind.BATCH_LOST, PostKind.RESULT, PostKind.RESULT_UNCONFIRMED, PostKind.FAILURE, PostKind.DECIDED),
         *(PostKind.CONTRADICTION, PostKind.SECOND_FINAL, PostKind.RECORD_DIFFERS),
         *(PostKind.LINK, PostKind.LINK_QR, PostKind.LINK_LOST, PostKind.BATCH_LINKS, PostKind.BATCH_LINKS_LOST),
     }

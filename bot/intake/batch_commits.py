@@ -147,7 +147,30 @@ def show_preview(tx: Transaction, batch_id: str, preview: Mapping[str, Any], *, 
 
 
 def followers() -> Mapping[PostKind, Follower]:
-    return dict.fromkeys((PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS), _after_file)
+    return {
+        PostKind.BATCH: _after_message,
+        PostKind.BATCH_FAULTS: _after_file,
+        PostKind.BATCH_RESULTS: _after_results,
+    }
+
+
+def _after_message(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:
+    """Where it could not be posted, nobody but admins would hear that the file waits for an answer."""
+    if not delivered:
+        batch_id = post.payload["batch"]
+        requester = batches.get(tx, batch_id, sealed=False).requester
+        outbox.enqueue(
+            tx, PostKind.BATCH_LOST, key=batch_id, destination=requester, payload={"batch": batch_id}, now=now
+        )
+
+
+def _after_results(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:
+    """What cannot be posted where the file was sent goes to who sent it: its rows have no message of their own."""
+    requester = batches.get(tx, post.payload["batch"], sealed=False).requester
+    if not delivered and post.destination != requester:
+        key = f"{post.id.partition(':')[2]}:directly"
+        outbox.enqueue(tx, post.kind, key=key, destination=requester, payload=post.payload, now=now)
+    _after_file(tx, post, delivered, now)
 
 
 def _after_file(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:

@@ -15,6 +15,7 @@ class File:
     """A file for a thread, or for a direct conversation."""
 
     channel: str
+    """A conversation's id; or a person's, for their direct conversation with the bot."""
     thread_ts: str | None
     name: str
     """Names the event too: after a lost answer Slack is searched for this name."""

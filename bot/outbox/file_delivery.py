@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import IO
 
@@ -21,6 +21,8 @@ class FileDelivery:
 
     async def deliver(self, post: Post, file: File) -> DeliveryOutcome:
         """Raises SlackError where a call failed. After a lost answer the upload is searched for by the file's name."""
+        if file.channel[0] in "UW":
+            file = replace(file, channel=await self.slack.direct_channel(file.channel))
 
         def find(since: datetime) -> Awaitable[FoundMessage | None]:
             return self.slack.find_file(channel=file.channel, thread_ts=file.thread_ts, name=file.name, since=since)

@@ -44,7 +44,7 @@ _OURS_ALONE = (
 
 _BY_NAME = frozenset(
     {
-        *(PostKind.ALERT, PostKind.PERSONAL, PostKind.BATCH_APPROVAL, PostKind.CERTIFICATE),
+        *(PostKind.ALERT, PostKind.PERSONAL, PostKind.BATCH_APPROVAL, PostKind.BATCH_LOST, PostKind.CERTIFICATE),
         *(PostKind.LINK, PostKind.LINK_QR, PostKind.LINK_REMINDER, PostKind.BATCH_LINKS),
     }
 )

@@ -55,6 +55,7 @@ class ThreadPosts(Process):
         return {
             PostKind.ALERT: FromDatabase(_alert),
             PostKind.BATCH: FromDatabase(_batch),
+            PostKind.BATCH_LOST: FromDatabase(_batch_lost),
             PostKind.BATCH_PROGRESS: FromDatabase(_batch),
             PostKind.BATCH_APPROVAL: FromDatabase(_approval),
             PostKind.BATCH_APPROVAL_CARD: FromDatabase(_approval),
@@ -237,6 +238,14 @@ def _batch(tx: Transaction, post: Post, context: Context) -> Message | None:
     return batch.message(found, count(tx, found.id))
 
 
+def _batch_lost(tx: Transaction, post: Post, context: Context) -> Message | None:
+    """None if its own message is there after all: released by an operator, say."""
+    found = context.batch
+    if found is None or found.message_ts is not None or not _is_for_readers(tx, found, post):
+        return None
+    return batch.lost(found) if found.state in (BatchState.PREVIEW, BatchState.REFUSED) else None
+
+
 def _links_lost(tx: Transaction, post: Post, context: Context) -> Message | None:
     """None once nothing waits for a link, or there are newer ones."""
     found = context.batch
@@ -275,23 +284,36 @@ def file_name(post: Post) -> str:
 
 
 def _file_of_batch(tx: Transaction, post: Post, found: Batch | None, settings: Settings) -> File | None:
-    what = post.payload.get("what", "")
     if found is None or found.message_ts is None:
         return None
+    if post.kind is PostKind.BATCH_RESULTS:
+        return _results_of_batch(tx, post, found, settings)
+    if not _is_for_readers(tx, found, post):
+        return None
+    data, comment = batch.faults_csv(found), batch.faults_comment(found)
+    return File(channel=found.channel, thread_ts=found.message_ts, name=file_name(post), data=data, comment=comment)
+
+
+def _results_of_batch(tx: Transaction, post: Post, found: Batch, settings: Settings) -> File | None:
+    theirs = [checks.get(tx, ref) for ref in batches.refs(tx, found.id)]
+    # After the whole records: by their heads alone a row may count as approved that the file calls altered.
+    counts = batches.counts_examined(tx, found.id)
+    is_moved = post.destination[0] in "UW"
     channel, thread_ts = found.channel, found.message_ts
-    if post.kind is PostKind.BATCH_FAULTS:
-        if not _is_for_readers(tx, found, post):
+    # Where the checks belong: unlike what the file's own row says, their MACs cover it.
+    one = next((check for check in theirs if not check.is_altered), None)
+    if is_moved:
+        if (one is not None and one.requester != post.destination) or not _is_for_readers(tx, found, post):
+            tx.altered_so_far({found.id})
             return None
-        data, comment = batch.faults_csv(found), batch.faults_comment(found)
-    else:
-        theirs = [checks.get(tx, ref) for ref in batches.refs(tx, found.id)]
-        # After the whole records: by their heads alone a row may count as approved that the file calls altered.
-        counts = batches.counts_examined(tx, found.id)
-        # Where the checks belong: unlike what the file's own row says, their MACs cover it.
-        if (one := next((check for check in theirs if not check.is_altered), None)) is not None:
-            channel, thread_ts = one.channel, one.thread_ts or thread_ts
-        with_references = is_direct(channel) or settings.results_with_customer_reference
-        data = batch.results_csv(theirs, with_customer_reference=with_references)
-        comment = batch.results_comment(found, counts, still_open=what == "open")
-    name = file_name(post)
-    return File(channel=channel, thread_ts=thread_ts, name=name, data=data, comment=comment)
+        channel, thread_ts = post.destination, None
+    elif one is not None:
+        channel, thread_ts = one.channel, one.thread_ts or thread_ts
+    with_references = is_moved or is_direct(channel) or settings.results_with_customer_reference
+    return File(
+        channel=channel,
+        thread_ts=thread_ts,
+        name=file_name(post),
+        data=batch.results_csv(theirs, with_customer_reference=with_references),
+        comment=batch.results_comment(found, counts, still_open=post.payload.get("what") == "open", is_moved=is_moved),
+    )

@@ -72,6 +72,17 @@ def message(batch: Batch, counts: BatchCounts) -> Message:
     return _message(batch, verdict, next_step, _progress(batch, counts), _steer(batch))
 
 
+def lost(batch: Batch) -> Message:
+    """To who sent it, directly: its own message could not be posted where they sent it."""
+    where = f"<#{batch.channel}>" if batch.channel[0] in "CG" else "our conversation"
+    if batch.state is BatchState.REFUSED:
+        again, line = "Correct the file and send it", stored_sentence(batch.preview.get("refused", batch.words))
+    else:
+        again, line = "Send the file again", "I read it, but could not show you its preview. Nothing was charged."
+    next_step = f"I can't post in {where}. {again} in a channel where I can."
+    return _message(batch, "Nothing was sent", next_step, [line], [])
+
+
 def _refused_as(batch: Batch) -> str:
     found = decode_fault(batch.words or "")
     return found[0] if found is not None else ""
@@ -98,12 +109,15 @@ def faults_comment(batch: Batch) -> str:
     return f"What is wrong with the rows of {batch.id}: correct them and send the file in a new message."
 
 
-def results_comment(batch: Batch, counts: BatchCounts, *, still_open: bool) -> str:
+def results_comment(batch: Batch, counts: BatchCounts, *, still_open: bool, is_moved: bool = False) -> str:
+    """`is_moved`: it goes to who sent the file, directly."""
     waiting = _many(counts.needs_person, "row still needs review", "rows still need review")
     more = f" {waiting}; another file follows at the end." if still_open else ""
     if counts.altered:
         rows = _many(counts.altered, "row counts", "rows count")
         more += f" {rows} as not approved, since somebody else than the bot has changed what is stored. Ask an admin."
+    if is_moved:
+        more += f" Sent here because I can't post in the thread of {batch.id}."
     return f"{person(batch.requester)} Results of {batch.id}: {_listed(counts)}.{more}"
 
 

@@ -123,6 +123,11 @@ def _messages() -> Iterator[Scene]:
     yield scene("Read: no row can be sent", hopeless, kind=PostKind.BATCH)
     refused = replace(BATCH, state=BatchState.REFUSED, words="The table has a header and no rows.")
     yield scene("The file cannot be used", refused, kind=PostKind.BATCH)
+    for caption, shown in (
+        ("Its preview could not be posted", BATCH),
+        ("It cannot be used, and that could not be posted", refused),
+    ):
+        yield Scene(caption=caption, shows=batch.lost(shown), kinds=[PostKind.BATCH_LOST], place=Place.DIRECT)
     waits = replace(
         BATCH,
         state=BatchState.APPROVAL,
@@ -200,4 +205,12 @@ def _files() -> Iterator[Scene]:
         PostKind.BATCH_RESULTS,
     )
     yield file("Results", f"{_ID}-results-open.csv", results, comment, PostKind.BATCH_RESULTS)
+    directly = batch.results_comment(BATCH, BatchCounts(approved=17, rejected=2), still_open=False, is_moved=True)
+    sent = File(channel=AMINA, thread_ts=None, name=f"{_ID}-results-all.csv", data=results, comment=directly)
+    yield Scene(
+        caption="Results of a file whose thread is closed to the bot",
+        shows=sent,
+        kinds=[PostKind.BATCH_RESULTS],
+        place=Place.DIRECT,
+    )
     yield file("The template", "applicants-template.csv", template_csv(), batch.TEMPLATE_COMMENT)
