@@ -24,16 +24,12 @@ import sqlite_utils
 
 from bot.domain.reporting.periods import Period, day_of, month_of
 from bot.domain.reporting.summary_command import SummaryRequest
-from bot.slack.blocks import ids
-from storage import timers
 from storage.engine.database import Transaction
 from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
 from tests import large_file
 from tests.benchmarks import growth_processes
 from tests.benchmarks.figures import RATIO, Figure, Goal
-from tests.benchmarks.rounds import percentile
-from tests.journeys.intake.test_batches import csv_of, drop, person, photos, send
 from tests.journeys.world import Journey, journey
 from tests.storage.asked import Asking, asking, calls
 
@@ -49,8 +45,6 @@ CERTAIN = 1.5
 """A call that takes no more times as long by then needs no further rounds."""
 SHORTEST_SECONDS = 100e-6
 """Of a call; below that its ratio says more about Python than about the file."""
-ROWS_MOVING = 60
-"""Of the file of customers that moves while somebody else writes; a selfie each."""
 
 REASONS: Mapping[str, str] = {
     "check_facts.settled": "reads the checks of 30 days, which are as many as there are",
@@ -81,7 +75,7 @@ def figures() -> list[Figure]:
                 bound=3,
             ),
             *asyncio.run(_whole(few, many, say, beside)),
-            *growth_processes.figures(few, many, say, beside),
+            *growth_processes.figures(few, many, Path(folder), say, beside),
         ]
 
 
@@ -174,7 +168,6 @@ async def _whole(few: Path, many: Path, say: str, beside: str) -> list[Figure]:
         yesterday = (datetime.now(UTC) - timedelta(days=2)).date()
         day = await _summed(large.world, day_of(yesterday))
         month = await _summed(large.world, month_of(yesterday).before())
-        waits = await _waits(large.world)
     at_most: dict[str, Any] = {"unit": RATIO, "goal": Goal.AT_MOST}
     quick: dict[str, Any] = {"unit": "ms", "goal": Goal.AT_MOST}
     return [
@@ -182,12 +175,6 @@ async def _whole(few: Path, many: Path, say: str, beside: str) -> list[Figure]:
         Figure(work="the database's share of it", beside=beside, rounds=stored, bound=1.2, **at_most),
         Figure(work=f"figures of a day{say}", rounds=day, bound=10, **quick),
         Figure(work=f"figures of a month{say}", rounds=month, bound=150, **quick),
-        Figure(
-            work=f"a commit that a person waits for, while a file of {ROWS_MOVING} moves{say}, p99",
-            rounds=[percentile(waits, 0.99) * 1000],
-            bound=100,
-            **quick,
-        ),
     ]
 
 
@@ -213,20 +200,4 @@ async def _summed(world: Journey, period: Period) -> list[float]:
         began = time.perf_counter()
         await world.bot.summary.reports.read(request)
         took.append((time.perf_counter() - began) * 1000)
-    return took
-
-
-async def _waits(world: Journey) -> list[float]:
-    """Seconds of each of a person's commits while a file of customers goes its way."""
-    people = [person(n, f"8{n:08d}00") for n in range(ROWS_MOVING)]
-    await drop(world, {"people.csv": csv_of(people), **photos(ROWS_MOVING)})
-    await send(world, ids.BATCH_CONFIRM)
-    moving = asyncio.create_task(world.settle())
-    took: list[float] = []
-    while not moving.done():
-        began = time.perf_counter()
-        await world.bot.database.write(timers.seen, now=world.clock())
-        took.append(time.perf_counter() - began)
-        await asyncio.sleep(0.01)
-    await moving
     return took
