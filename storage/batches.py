@@ -236,10 +236,35 @@ def unapproved_checks(tx: Transaction, person: str, *, since: datetime, but: str
     return count + sum(get(tx, id_).chosen for id_ in tx.column(to_come, person=person, but=but))
 
 
-def posted(tx: Transaction, batch_id: str, *, ts: str) -> None:
-    """The batch's own message is posted."""
+def posted(tx: Transaction, batch_id: str, *, ts: str, gone: str = "") -> None:
+    """The batch's own message is posted; in place of the one that is `gone`, if it was deleted."""
     # Found again after its answer was lost, it may have been kept before: rows answer in the thread of the first one.
-    tx.update("batches", "id = :id AND message_ts IS NULL", {"id": batch_id}, message_ts=ts)
+    where = "id = :id AND (message_ts IS NULL OR message_ts = :gone)"
+    tx.update("batches", where, {"id": batch_id, "gone": gone}, message_ts=ts)
+
+
+def untouched(tx: Transaction, *, asked_after: datetime, since: datetime, now: datetime) -> list[str]:
+    """Files that wait for somebody and whose message had no update `since` then.
+
+    That is previews that came after `asked_after`, and every file of which a row is under way: one step along an index
+    for each of these.
+    """
+    under_way = "state IN ('requested', 'awaiting_photos', 'submitting', 'processing')"
+    sql = f"""
+        WITH RECURSIVE files (id) AS (
+            SELECT MIN(batch) FROM verifications WHERE batch IS NOT NULL AND {under_way}
+            UNION ALL
+            SELECT (SELECT MIN(v.batch) FROM verifications v WHERE v.batch > f.id AND v.{under_way}) FROM files f
+            WHERE f.id IS NOT NULL)
+        SELECT w.id FROM (
+            SELECT id FROM files WHERE id IS NOT NULL
+            UNION ALL
+            SELECT id FROM batches WHERE state = 'preview' AND asked_at > :asked_after AND asked_at <= :since) w
+        WHERE NOT EXISTS (
+            SELECT 1 FROM posts u WHERE u.about = 'batch:' || w.id AND u.kind = 'batch_progress'
+              AND (u.state = 'due' OR (u.done_at > :since AND u.done_at <= :now)))
+        """
+    return tx.column(sql, asked_after=asked_after, since=since, now=now)
 
 
 def rows_known(tx: Transaction, batch_id: str, *, first: int, last: int) -> frozenset[int]:

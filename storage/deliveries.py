@@ -157,6 +157,17 @@ def release(tx: Transaction, post_id: str, *, now: datetime) -> None:
     tx.wake(OUTBOX)
 
 
+def post_anew(tx: Transaction, gone: Post, *, now: datetime) -> None:
+    """Make a message due once more that was deleted in Slack; its payload names the one that is `gone`."""
+    fresh: dict[str, object] = {"state": "due", "due_at": now, "tries": 0, "done_at": None, "created_at": now}
+    # From a restored backup, say, the one that is gone may have been followed by another: searched for before.
+    fresh |= {"note": json.dumps({**gone.payload, "gone": gone.ts}), "in_doubt_since": gone.created_at}
+    # Two updates may have met its absence: only the first one posts it.
+    where = "id = :id AND state = 'done' AND ts = :ts"
+    tx.update("posts", where, {"id": gone.id, "ts": gone.ts}, channel=None, ts=None, **fresh)
+    tx.wake(OUTBOX)
+
+
 def end(tx: Transaction, post_id: str, *, state: str, error: str, now: datetime) -> None:
     """It will not be delivered: `dropped` (no longer needed) or `failed` (a dead letter, visible to operators)."""
     _set(tx, post_id, state=state, leased_until=None, error=error, done_at=now)

@@ -22,7 +22,7 @@ from bot.domain.outbox import encode_fault
 from bot.errors import FileCode, FileUnusable, PhotoUnusable, Refusal, Refused, SlackError
 from bot.intake import batch_commits, file_approvals
 from bot.intake.service import free_reference
-from bot.outbox import link_files
+from bot.outbox import link_files, refresh
 from bot.outbox.look_ups import LookUp, LookUps
 from bot.slack.batch_files import BatchFiles
 from bot.slack.client import SlackClient
@@ -38,6 +38,10 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=30)
 """Longer than the largest file takes to be read."""
 MAX_TRIES = 8
+LOOK_EVERY = timedelta(days=1)
+"""How often a file that waits is looked for in Slack."""
+ANSWERED_WITHIN = timedelta(days=30)
+"""A preview that is older is not looked for any more."""
 CHUNK = 10
 """Rows that become checks, or are cancelled, by one function: it runs to its end, and forms wait for it."""
 
@@ -171,6 +175,17 @@ class Batches(Process):
             log.info("batch.not_approved", batch=batch_id)
         for batch_id in await self.database.read(batches.half_given_up):
             await self.cancel_rows(batch_id)
+
+    async def look_at_messages(self) -> None:
+        """Files that wait for somebody: each day their messages are updated, so that one which was deleted is missed.
+
+        Its buttons are the only way on, Slack does not tell of a deletion, and while a file waits nothing else would
+        update it. A preview that nobody has answered for long is left: whoever misses it sends the file again.
+        """
+        now = self.now()
+        asked_after, since = now - ANSWERED_WITHIN, now - LOOK_EVERY
+        for batch_id in await self.database.read(batches.untouched, asked_after=asked_after, since=since, now=now):
+            await self.database.write(refresh.look_at_file, batch_id, now=now)
 
     async def _move(self, user: str, batch_id: str, target: BatchState, *, of: Sequence[BatchState]) -> None:
         await self._visible(user, batch_id)

@@ -72,7 +72,7 @@ class Outbox(Process):
         self._messages = MessageDelivery(
             slack=self.slack, recipients=self._recipients, lost_answers=lost_answers, build=self._build
         )
-        self._updates = UpdateDelivery(slack=self.slack, rate_limiter=self.rate_limiter)
+        self._updates = UpdateDelivery(slack=self.slack, rate_limiter=self.rate_limiter, now=self.now)
         self._files = FileDelivery(slack=self.slack, lost_answers=lost_answers)
 
     async def claim(self, limit: int) -> list[Post]:

@@ -2,16 +2,30 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.domain.check.check import Check
 from bot.domain.outbox import ELSEWHERE, Message, Post, PostKind
 from bot.outbox.builders import Built
 from bot.outbox.lost_answers import LostAnswers
-from bot.outbox.outcomes import Delivered, DeliveryOutcome, Dropped, Failed, Redirected, Reissued, Spread, ToAuthor
+from bot.outbox.outcomes import (
+    Delivered,
+    DeliveryOutcome,
+    Dropped,
+    Failed,
+    PostedAnew,
+    Redirected,
+    Reissued,
+    Spread,
+    ToAuthor,
+)
 from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.recipients import SHARED, Context, Recipients, is_direct
 from bot.slack.client import FoundMessage, SlackClient
+from bot.slack.error_codes import MESSAGE_GONE
+
+ANEW_EVERY = timedelta(days=1)
+"""A message that is deleted again and again is posted anew no more often: somebody else's program may delete it."""
 
 _FOR_REVIEWERS = frozenset({PostKind.REVIEW_NOTICE, PostKind.REVIEW_CALL})
 
@@ -84,6 +98,7 @@ class UpdateDelivery:
 
     slack: SlackClient
     rate_limiter: RateLimiter
+    now: Callable[[], datetime]
 
     async def deliver(self, post: Post, context: Context, message: Message) -> DeliveryOutcome:
         """Raises SlackError where the call failed; a `SlackRefused` that names a deleted message leads to `closed`."""
@@ -100,12 +115,21 @@ class UpdateDelivery:
         """The outcome when the message was deleted, or takes no update any more.
 
         Progress is dropped. The confirmation of a rejection or failure becomes a result of its own. That of an approval
-        is dropped too: a confirmed approval is a message of its own anyway.
+        is dropped too: a confirmed approval is a message of its own anyway. The message of a file that has not ended is
+        posted anew: nobody could confirm, resume or cancel it otherwise.
         """
         parent, check = context.parent, context.check
+        if post.kind is PostKind.BATCH_PROGRESS and why == MESSAGE_GONE and parent and self._is_missed(parent, context):
+            return PostedAnew(gone=parent, why=why)
         if post.kind is PostKind.CONFIRMED and check and parent and parent.kind is PostKind.RESULT_UNCONFIRMED:
             return Reissued(check=check, unconfirmed=parent, why=why)
         return Dropped(why=why)
+
+    def _is_missed(self, message: Post, context: Context) -> bool:
+        """Whether a file's message that was deleted is to be posted anew."""
+        is_first = "gone" not in message.payload
+        is_due = is_first or not timedelta(0) <= self.now() - message.created_at < ANEW_EVERY
+        return context.batch is not None and not context.batch.has_ended and is_due
 
 
 def _thread(post: Post, context: Context) -> str | None:

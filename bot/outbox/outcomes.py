@@ -75,7 +75,7 @@ class Delivered(DeliveryOutcome):
         elif post.kind is PostKind.REVIEW_NOTICE:
             refresh.card_posted(tx, post, now=now)
         elif post.kind is PostKind.BATCH:
-            batches.posted(tx, post.payload["batch"], ts=place.ts)
+            batches.posted(tx, post.payload["batch"], ts=place.ts, gone=post.payload.get("gone", ""))
             # The batch may have changed since, as above.
             refresh.batch_changed(tx, post.payload["batch"], now=now)
         elif post.kind is PostKind.BATCH_APPROVAL:
@@ -193,4 +193,17 @@ class Reissued(DeliveryOutcome):
             parent_id=self.unconfirmed.parent_id,
             now=end.now,
         )
+        end.close(tx, "dropped", self.why)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostedAnew(DeliveryOutcome):
+    """The message of a file was deleted, and its buttons with it: it is posted once more, and opens a new thread."""
+
+    gone: Post
+    event: ClassVar[str] = "post.posted_anew"
+    level: ClassVar[int] = logging.WARNING
+
+    def store(self, tx: Transaction, end: PostEnd) -> None:
+        deliveries.post_anew(tx, self.gone, now=end.now)
         end.close(tx, "dropped", self.why)

@@ -75,6 +75,12 @@ def batch_changed(tx: Transaction, batch_id: str, *, now: datetime) -> None:
     _batch_told(tx, batch_id, now=now)
 
 
+def look_at_file(tx: Transaction, batch_id: str, *, now: datetime) -> None:
+    """Update a file's message although nothing has changed: if it was deleted, Slack says so, and it is posted anew."""
+    if not batches.get(tx, batch_id, sealed=False).has_ended:
+        _batch_told(tx, batch_id, now=now)
+
+
 def _batch_told(tx: Transaction, batch_id: str, *, now: datetime) -> None:
     at_pace(tx, PostKind.BATCH_PROGRESS, f"{PostKind.BATCH.value}:{batch_id}", now=now)
 

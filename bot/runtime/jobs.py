@@ -26,6 +26,7 @@ def schedule(bot: Bot) -> None:
     once(minute, bot.preflight.tick, "held checks")
     once(minute, bot.capture_links.tick, "capture links")
     once(minute, bot.batches.tick, "cancelled batches")
+    once(60 * minute, bot.batches.look_at_messages, "messages of files", first_in=10 * minute)
     every(minute, bot.batches.bundles.close_idle, "idle files")
     once(minute, bot.reminders.tick, "reviews")
     # Waiting times on a tab grow, and days end, without any change of a check.

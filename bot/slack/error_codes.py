@@ -17,7 +17,10 @@ CONVERSATION_CLOSED = frozenset(
 )
 """The bot cannot post there, now or later."""
 
-MESSAGE_FIXED = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+MESSAGE_GONE = "message_not_found"
+"""Of chat.update: somebody has deleted it, or Slack has, as the workspace keeps messages for a time alone."""
+
+MESSAGE_FIXED = frozenset({MESSAGE_GONE, "cant_update_message", "edit_window_closed"})
 """The message is gone, or takes no update any more."""
 
 BLOCKS_REFUSED = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})

@@ -34,6 +34,7 @@ SMALL: Mapping[str, str] = {
     "erasures": "a row for each wish; which one a check belongs to stands in sealed lists alone",
     "purges": "a row for each day",
     "temp.notes": "what one commit touches",
+    "files": "files of which a row is under way, each found by one step along an index",
     "lanes": "conversations for which posts are due, each found by one step along an index",
     "pragma_table_info": "columns of one table",
     "pragma_index_list": "indexes of one table",

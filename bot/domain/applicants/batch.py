@@ -126,6 +126,10 @@ class Batch:
     Where links are offered, `by_link` is how many rows could be sent so, and `photos_by` what was chosen."""
 
     @property
+    def has_ended(self) -> bool:
+        return self.state in (BatchState.REFUSED, BatchState.CANCELLED, BatchState.DONE)
+
+    @property
     def is_by_link(self) -> bool:
         """Whether each row's customer takes the photos, behind a link of their own."""
         return bool(self.preview.get("photos_by") == PhotosBy.LINK)
