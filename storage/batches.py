@@ -18,9 +18,11 @@ BATCHES = "batches"
 """Topic woken when a batch is due to be read or begun."""
 
 _PLACE = "batches.reading"
-_IS_PREVIEW = "id = :id AND state = 'preview' AND approval IS NULL"
-_IS_WAITING = "id = :id AND state = 'preview' AND approval = 'waiting'"
+_PREVIEW = "state = 'preview' AND approval IS NULL"
+_WAITING = "state = 'preview' AND approval = 'waiting'"
 """A file that waits for a second person is a preview whose consent was confirmed (`BatchState.APPROVAL`)."""
+_IS_PREVIEW = f"id = :id AND {_PREVIEW}"
+_IS_WAITING = f"id = :id AND {_WAITING}"
 _QUEUE = leases.Queue(
     table="batches",
     key="id",
@@ -80,8 +82,10 @@ def claim_due(tx: Transaction, *, now: datetime, until: datetime, limit: int) ->
     return [row["id"] for row in leases.claim_due(tx, _QUEUE, now=now, until=until, limit=limit)]
 
 
-def reschedule(tx: Transaction, batch_id: str, *, at: datetime) -> None:
-    tx.run("UPDATE batches SET due_at = :at, leased_until = NULL, tries = tries + 1 WHERE id = :id", at=at, id=batch_id)
+def reschedule(tx: Transaction, batch_id: str, *, of: BatchState, at: datetime) -> None:
+    """Try again at `at`, if it is still where the attempt found it: the lease of another worker is not ours to end."""
+    sql = "UPDATE batches SET due_at = :at, leased_until = NULL, tries = tries + 1 WHERE id = :id AND state = :of"
+    tx.run(sql, at=at, id=batch_id, of=of)
 
 
 def keep_preview(
@@ -104,14 +108,14 @@ def keep_preview(
     )
 
 
-def refuse(tx: Transaction, batch_id: str, why: str, fault: str, *, now: datetime) -> bool:
+def refuse(tx: Transaction, batch_id: str, why: str, fault: str, *, of: BatchState, now: datetime) -> bool:
     """Refuse the file: `why` is the code alone, `fault` holds names that people gave to files, sheets and columns.
 
-    False when it has gone on, or ended, meanwhile.
+    False when it has left the state `of` meanwhile.
     """
     sealed = tx.sealer.seal(json.dumps({"refused": fault}), place=f"{_PLACE}:{batch_id}")
-    # Its requester may have cancelled it meanwhile, and gets that message; or another worker may have begun to send it,
-    # because this one has lost its lease.
+    # Its requester may have cancelled it meanwhile, and gets that message; or this worker has lost its lease, and
+    # another one has read the file, so that it was confirmed, or has begun to send it.
     end = {
         "state": BatchState.REFUSED,
         "words": why,
@@ -120,8 +124,8 @@ def refuse(tx: Transaction, batch_id: str, why: str, fault: str, *, now: datetim
         "due_at": None,
         "leased_until": None,
     }
-    is_open = "id = :id AND (state IN ('reading', 'confirmed') OR (state = 'preview' AND approval = 'waiting'))"
-    return tx.update("batches", is_open, {"id": batch_id}, **end)
+    is_there = {BatchState.PREVIEW: _PREVIEW, BatchState.APPROVAL: _WAITING}.get(of, f"state = '{of.value}'")
+    return tx.update("batches", f"id = :id AND {is_there}", {"id": batch_id}, **end)
 
 
 def move(tx: Transaction, batch_id: str, target: BatchState, *, of: Sequence[BatchState], now: datetime) -> bool:

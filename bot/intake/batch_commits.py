@@ -214,14 +214,14 @@ def require_confirmed(tx: Transaction, batch: Batch, own: OwnLines) -> None:
         raise FileUnusable(FileCode.ALTERED)
 
 
-def refuse(tx: Transaction, batch_id: str, fault: str, *, now: datetime) -> bool:
-    """The file cannot be used; `fault` as `encode_fault` writes it. False when it has gone on, or ended, meanwhile.
+def refuse(tx: Transaction, batch_id: str, fault: str, *, of: BatchState, now: datetime) -> bool:
+    """The file cannot be used; `fault` as `encode_fault` writes it. False when it has left the state `of` meanwhile.
 
     After a restart some of its rows may be checks already: none of them was sent, and they are to be cancelled.
     """
     found = decode_fault(fault)
     code = json.dumps({"code": found[0]}) if found is not None else ""
-    is_refused = batches.refuse(tx, batch_id, code, fault, now=now)
+    is_refused = batches.refuse(tx, batch_id, code, fault, of=of, now=now)
     if is_refused:
         audit.record(tx, at=now, actor=audit.BOT, act="batch.refused", ref=batch_id, detail=found[0] if found else "")
         spending.keep_of_file(tx, batch_id, checks=batches.counts(tx, batch_id).total)

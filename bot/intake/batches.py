@@ -225,18 +225,19 @@ class Batches(Process):
                 await self._start(batch)
         except (FileUnusable, PhotoUnusable) as unusable:
             log.info("batch.refused", batch=batch_id, error=unusable.code.value)
-            await self._refuse(batch_id, encode_fault(unusable.code, unusable.facts))
+            await self._refuse(batch, encode_fault(unusable.code, unusable.facts))
         except SlackError as fault:
             log.warning("batch.try_failed", batch=batch_id, error=str(fault))
             if batch.tries + 1 >= MAX_TRIES:
-                await self._refuse(batch_id, encode_fault(FileCode.SLACK_AWAY, {}))
+                await self._refuse(batch, encode_fault(FileCode.SLACK_AWAY, {}))
                 return
             wait = retry_in(batch.tries + 1, jitter=self.rng.random())
-            await self.database.write(batches.reschedule, batch_id, at=self.now() + wait)
+            await self.database.write(batches.reschedule, batch_id, of=batch.state, at=self.now() + wait)
 
-    async def _refuse(self, batch_id: str, fault: str) -> None:
-        if await self.database.write(batch_commits.refuse, batch_id, fault, now=self.now()):
-            await self.cancel_rows(batch_id)
+    async def _refuse(self, batch: Batch, fault: str) -> None:
+        """If it is still where the attempt found it: whoever has lost the lease refuses nothing of another worker's."""
+        if await self.database.write(batch_commits.refuse, batch.id, fault, of=batch.state, now=self.now()):
+            await self.cancel_rows(batch.id)
 
     async def _read(self, batch: Batch) -> tuple[ReadApplicants, frozenset[str]]:
         """What is in the files now, and who uploaded them."""

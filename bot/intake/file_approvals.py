@@ -126,7 +126,7 @@ def expire(tx: Transaction, *, now: datetime) -> list[str]:
 def _end(tx: Transaction, batch_id: str, fault: str, *, now: datetime) -> None:
     if batches.get(tx, batch_id).state is not BatchState.APPROVAL:
         raise Refused(Refusal.APPROVAL_OVER)
-    batches.refuse(tx, batch_id, fault, fault, now=now)
+    batches.refuse(tx, batch_id, fault, fault, of=BatchState.APPROVAL, now=now)
     _changed(tx, batch_id, now=now)
 
 

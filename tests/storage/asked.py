@@ -499,6 +499,8 @@ _OF_FUNCTION: Mapping[str, Mapping[str, Any]] = {
     "attempts.by_token": {"token": "00" * 32},
     "audit.record_first": {"act": "check.opened"},
     "batches.rows_known": {"first": 1, "last": 100},
+    "batches.refuse": {"of": BatchState.READING},
+    "batches.reschedule": {"of": BatchState.READING},
     "batches.untouched": {"asked_after": SINCE},
     "deliveries.post_anew": {"gone": lambda tx, values: outbox.find(tx, values["post_id"])},
     "checks.add": {"ref": "K-INVENT"},

@@ -1,5 +1,6 @@
 """Files of applicants: read, shown, confirmed, sent; each row ends where it belongs, and what needs eyes is told."""
 
+import asyncio
 import base64
 import csv
 import io
@@ -8,6 +9,7 @@ import sqlite3
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -713,7 +715,8 @@ async def test_rows_of_a_file_that_is_refused_after_a_restart_do_not_wait_for_ev
         if why == "killed again":
             # It was refused, and none of its rows cancelled.
             fault = encode_fault(FileCode.MESSAGE_GONE, {})
-            await world.bot.database.write(batch_commits.refuse, batch_id, fault, now=world.clock())
+            refuse = batch_commits.refuse
+            await world.bot.database.write(refuse, batch_id, fault, of=BatchState.CONFIRMED, now=world.clock())
             await bot.tick()
         else:
             await bot.work(batch_id)
@@ -731,11 +734,55 @@ async def test_a_worker_that_has_lost_its_lease_refuses_no_file_that_is_being_se
         assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
         bot, database = world.bot.batches, world.bot.database
         (batch_id,) = await bot.claim(2)
+        late = await database.read(stored_batches.get, batch_id)
         await bot.work(batch_id)
-        await bot._refuse(batch_id, encode_fault(FileCode.MESSAGE_GONE, {}))
+        await bot._refuse(late, encode_fault(FileCode.MESSAGE_GONE, {}))
         assert await database.read(lambda tx: tx.column("SELECT state FROM batches")) == ["sending"]
         assert await database.read(lambda tx: tx.column("SELECT state FROM verifications")) == ["requested"] * 2
         assert "batch.refused" not in await database.read(lambda tx: tx.column("SELECT act FROM audit"))
         assert await database.read(lambda tx: tx.value("SELECT SUM(checks) FROM spending")) == 2
         await world.settle()
+        assert len(world.smile_id.jobs) == 2
+
+
+@pytest.mark.parametrize("finds", ["no message", "no Slack"])
+async def test_a_late_reader_stops_no_file_that_was_confirmed_since(tmp_path: Path, finds: str) -> None:
+    async with journey(tmp_path) as world:
+        uploaded = [
+            await world.analyst.upload(data, name)
+            for name, data in {"people.csv": csv_of([person(0), person(1, UNKNOWN)]), **photos(2)}.items()
+        ]
+        await world.analyst.say(CHANNEL, f"<@{BOT_USER_ID}>", files=uploaded)
+        await world.answered()
+        bot, goes_on, asked = world.bot.batches, asyncio.Event(), asyncio.Event()
+
+        async def wait() -> None:
+            asked.set()
+            await goes_on.wait()
+
+        fault = Fault.call() if finds == "no message" else Fault.error("internal_error")
+        world.slack.fail_next("conversations.history", replace(fault, run_before=wait))
+        (batch_id,) = await bot.claim(2)
+        late = asyncio.create_task(bot.work(batch_id))
+        await asked.wait()
+        # Its lease has run out, another worker reads the file, and its sender confirms it.
+        world.clock.move(minutes=31)
+        assert await bot.claim(2) == [batch_id]
+        await bot.work(batch_id)
+        await world.settle()
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+        assert await bot.claim(2) == [batch_id]
+        sent = next(m for m in world.slack.messages(CHANNEL) if m.user == ANALYST)
+        sent.deleted = finds == "no message"
+        goes_on.set()
+        await late
+        sent.deleted = False
+        # Not refused, and the lease of who begins it is kept.
+        world.clock.move(seconds=10)
+        assert await bot.claim(2) == []
+        await bot.work(batch_id)
+        for _round in range(4):
+            await world.settle()
+            world.clock.move(seconds=4)
+        assert await world.bot.database.read(lambda tx: tx.column("SELECT state FROM batches")) == ["done"]
         assert len(world.smile_id.jobs) == 2
