@@ -64,10 +64,10 @@ class Budget:
         """Raises Refused for a file that fits into no day, however little is used of it."""
         most = self.limits.left(own=0, all_=0)
         if most is not None and checks > most:
-            raise Refused(Refusal.DAILY_FILE_NEVER, checks=checks, most=most)
+            raise Refused(Refusal.DAILY_FILE_NEVER, checks=checks, most=most, admin=self.an_admin)
 
     def resume(self, tx: Transaction, batch_id: str, *, person: str, now: datetime) -> None:
-        """Count what is left of a paused file for the day on which it goes on. Raises Refused."""
+        """Count what is left of a paused file for the day on which it goes on. Raises Refused, as `take_file`."""
         day = self._day(now)
         with self._room(tx, day=day, person=person, now=now, is_file=True):
             spending.move_rows(tx, batch_id, day=day, person=person)
@@ -86,6 +86,8 @@ class Budget:
         is_own, is_all = _exceeds(limits.per_person, own, own_now), _exceeds(limits.total, all_, all_now)
         left = limits.left(own=own, all_=all_)
         if is_file and (is_own or is_all):
+            # A paused one may be longer than a limit that was lowered since: no other day has room for it.
+            self.require_possible(own_now - own)
             raise Refused(Refusal.DAILY_FILE, checks=own_now - own, left=left, day=later, admin=admin)
         if is_own:
             raise Refused(Refusal.DAILY_OWN, most=limits.per_person, left=left, day=later, admin=admin)

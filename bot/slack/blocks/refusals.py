@@ -109,8 +109,9 @@ _REFUSALS: Mapping[StrEnum, str] = {
         "new file with fewer rows, or press the button again tomorrow. {admin} can raise the limit."
     ),
     Refusal.DAILY_FILE_NEVER: (
-        "Daily limit: these are {checks} checks, and you may start {most} a day. Nothing was sent and nothing was "
-        "charged. Split the file into files of at most {most} rows, and send one a day."
+        "Daily limit: these are {checks} checks, and you may start {most} a day, so no day has room for them. "
+        "Nothing was sent and nothing was charged. Split the file into files of at most {most} rows, and send one "
+        "a day, or ask {admin} to raise the limit."
     ),
     Refusal.BATCH_NOT_YOURS: "Only the person who sent the file can do this.",
     Refusal.APPROVAL_NOT_YOURS: "Only managers and admins approve files. Ask {admin} if you need it.",

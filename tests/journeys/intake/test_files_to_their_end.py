@@ -45,6 +45,10 @@ async def _file(world: Journey) -> str:
     return await world.bot.database.read(lambda tx: tx.value("SELECT state FROM batches"))
 
 
+async def _id(world: Journey) -> str:
+    return await world.bot.database.read(lambda tx: tx.value("SELECT id FROM batches"))
+
+
 async def _counted(world: Journey) -> int:
     """Checks, for the day."""
     return await world.bot.database.read(lambda tx: tx.value("SELECT COALESCE(SUM(checks), 0) FROM spending"))
@@ -178,3 +182,34 @@ async def test_a_file_is_not_sent_with_other_rows_than_were_confirmed(tmp_path: 
         assert (await _states(world), await _file(world), await _counted(world)) == ([], "refused", 0)
         assert "Other rows can be sent now" in world.slack.plain(batch_message(world))
         assert world.smile_id.jobs == {}
+
+
+async def test_a_paused_file_that_fits_into_no_day_any_more_says_so(tmp_path: Path) -> None:
+    async with journey(tmp_path, KYC_DAILY_CHECKS="total=3") as world:
+        people = [person(n, f"2222222222{n}") for n in range(3)]
+        await drop(world, {"people.csv": csv_of(people), **photos(3)})
+        await _confirm(world)
+        await world.bot.batches.pause(ANALYST, await _id(world))
+        await world.settle()
+        await world.bot.database.close()
+        environment = settings_for(
+            world.slack,
+            world.smile_id,
+            database=tmp_path / "kyc.db",
+            socket_mode=False,
+            public=True,
+            KYC_ENCRYPTION_KEYS=world.bot.settings.encryption_keys.get_secret_value(),
+            KYC_DAILY_CHECKS="total=2",
+            KYC_SLACK_POSTS_PER_SECOND="1000",
+        )
+        async with bot_between(world.slack, world.smile_id, environment, clock=world.clock) as again:
+            # The settings that hold now were set since it was paused.
+            again.clock.move(days=1)
+            seen = len(again.slack.ephemerals(ANALYST))
+            assert (await again.analyst.click(batch_message(again), ids.BATCH_RESUME)).ok
+            await again.slack.wait_for(lambda: len(again.slack.ephemerals(ANALYST)) > seen)
+            said = again.slack.ephemerals(ANALYST)[-1].text
+            assert said.startswith("Daily limit: these are 3 checks, and you may start 2 a day, so no day has room")
+            assert "tomorrow" not in said
+            assert f"ask <@{ADMIN}> to raise the limit" in said
+            assert await _file(again) == "paused"
