@@ -76,7 +76,9 @@ def lost(batch: Batch) -> Message:
     """To who sent it, directly: its own message could not be posted where they sent it."""
     where = f"<#{batch.channel}>" if batch.channel[0] in "CG" else "our conversation"
     if batch.state is BatchState.REFUSED:
-        again, line = "Correct the file and send it", stored_sentence(batch.preview.get("refused", batch.words))
+        # Without the names of files, sheets and columns: no clock erases this message.
+        line = stored_sentence(batch.preview.get("refused", batch.words), with_names=False)
+        again = "Correct the file and send it"
     else:
         again, line = "Send the file again", "I read it, but could not show you its preview. Nothing was charged."
     next_step = f"I can't post in {where}. {again} in a channel where I can."

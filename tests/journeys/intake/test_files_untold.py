@@ -85,6 +85,16 @@ async def test_whoever_sent_a_file_that_cannot_be_used_hears_why_though_its_chan
         assert "no rows" in said
 
 
+async def test_what_is_told_directly_of_a_file_that_cannot_be_used_repeats_no_names(tmp_path: Path) -> None:
+    """Nothing erases that message again."""
+    async with journey(tmp_path) as world:
+        table = csv_of([person(0)])
+        await read_and_closed(world, {"zainab-invented.csv": table, "musa-invented.csv": table})
+        (said,) = world.direct(ANALYST)
+        assert "I found 2 tables. Send one table at a time" in said
+        assert "invented" not in said
+
+
 async def test_results_of_a_file_whose_channel_is_closed_by_then_reach_who_sent_it(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         await confirmed(world)
