@@ -240,6 +240,16 @@ def unapproved_checks(tx: Transaction, person: str, *, since: datetime, but: str
     return count + sum(get(tx, id_).chosen for id_ in tx.column(to_come, person=person, but=but))
 
 
+def unshown(tx: Transaction, *, before: datetime) -> list[str]:
+    """Previews whose message was given up before then, so that nobody can answer them."""
+    sql = """
+        SELECT b.id FROM batches b JOIN posts p ON p.id = 'batch:' || b.id
+        WHERE b.state = 'preview' AND b.approval IS NULL AND b.asked_at <= :before
+          AND p.state IN ('failed', 'dropped') AND p.done_at <= :before
+        """
+    return tx.column(sql, before=before)
+
+
 def posted(tx: Transaction, batch_id: str, *, ts: str, gone: str = "") -> None:
     """The batch's own message is posted; in place of the one that is `gone`, if it was deleted."""
     # Found again after its answer was lost, it may have been kept before: rows answer in the thread of the first one.

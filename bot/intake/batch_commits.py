@@ -157,11 +157,24 @@ def followers() -> Mapping[PostKind, Follower]:
 def _after_message(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:
     """Where it could not be posted, nobody but admins would hear that the file waits for an answer."""
     if not delivered:
-        batch_id = post.payload["batch"]
-        requester = batches.get(tx, batch_id, sealed=False).requester
-        outbox.enqueue(
-            tx, PostKind.BATCH_LOST, key=batch_id, destination=requester, payload={"batch": batch_id}, now=now
-        )
+        _tell_lost(tx, post.payload["batch"], now=now)
+
+
+def _tell_lost(tx: Transaction, batch_id: str, *, now: datetime) -> None:
+    requester, payload = batches.get(tx, batch_id, sealed=False).requester, {"batch": batch_id}
+    outbox.enqueue(tx, PostKind.BATCH_LOST, key=batch_id, destination=requester, payload=payload, now=now)
+
+
+def end_unshown(tx: Transaction, *, before: datetime, now: datetime) -> list[str]:
+    """Refuses the files whose preview was given up before then, and tells who sent them; returns their ids.
+
+    Until then an operator may release the preview, once its channel is open again, say.
+    """
+    lost = batches.unshown(tx, before=before)
+    for batch_id in lost:
+        refuse(tx, batch_id, encode_fault(FileCode.NOT_SHOWN, {}), of=BatchState.PREVIEW, now=now)
+        _tell_lost(tx, batch_id, now=now)
+    return lost
 
 
 def _after_results(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:

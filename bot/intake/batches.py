@@ -42,6 +42,8 @@ LOOK_EVERY = timedelta(days=1)
 """How often a file that waits is looked for in Slack."""
 ANSWERED_WITHIN = timedelta(days=30)
 """A preview that is older is not looked for any more."""
+RELEASED_WITHIN = timedelta(days=7)
+"""How long an operator may release the preview of a file that could not be posted."""
 CHUNK = 10
 """Rows that become checks, or are cancelled, by one function: it runs to its end, and forms wait for it."""
 
@@ -179,6 +181,8 @@ class Batches(Process):
     async def look_at_messages(self) -> None:
         """Files that wait for somebody: each day their messages are updated, so that one which was deleted is missed.
 
+        Those that nobody was ever shown come to their end.
+
         Its buttons are the only way on, Slack does not tell of a deletion, and while a file waits nothing else would
         update it. A preview that nobody has answered for long is left: whoever misses it sends the file again.
         """
@@ -186,6 +190,8 @@ class Batches(Process):
         asked_after, since = now - ANSWERED_WITHIN, now - LOOK_EVERY
         for batch_id in await self.database.read(batches.untouched, asked_after=asked_after, since=since, now=now):
             await self.database.write(refresh.look_at_file, batch_id, now=now)
+        for batch_id in await self.database.write(batch_commits.end_unshown, before=now - RELEASED_WITHIN, now=now):
+            log.info("batch.refused", batch=batch_id, error=FileCode.NOT_SHOWN.value)
 
     async def _move(self, user: str, batch_id: str, target: BatchState, *, of: Sequence[BatchState]) -> None:
         await self._visible(user, batch_id)

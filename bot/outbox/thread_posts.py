@@ -241,7 +241,8 @@ def _batch(tx: Transaction, post: Post, context: Context) -> Message | None:
 def _batch_lost(tx: Transaction, post: Post, context: Context) -> Message | None:
     """None if its own message is there after all: released by an operator, say."""
     found = context.batch
-    if found is None or found.message_ts is not None or not _is_for_readers(tx, found, post):
+    message = f"{PostKind.BATCH.value}:{post.payload['batch']}"
+    if found is None or outbox.delivered(tx, message) or not _is_for_readers(tx, found, post):
         return None
     return batch.lost(found) if found.state in (BatchState.PREVIEW, BatchState.REFUSED) else None
 

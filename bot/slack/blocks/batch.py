@@ -37,6 +37,7 @@ _AFTER_REFUSAL = {
     FileCode.NOT_APPROVED.value: "Send the file in a new message, and tell a manager or an admin.",
     FileCode.OTHER_ROWS.value: "Send the file in a new message, and see there which rows are ready.",
     FileCode.ALTERED.value: "Talk to an admin before you send it again.",
+    FileCode.NOT_SHOWN.value: "Send the file in a new message.",
     FileCode.LINKS_OFF.value: "Send it again with the photos, or ask an admin to set up links first.",
 }
 """Where the file itself is as it should be."""
@@ -74,14 +75,15 @@ def message(batch: Batch, counts: BatchCounts) -> Message:
 
 def lost(batch: Batch) -> Message:
     """To who sent it, directly: its own message could not be posted where they sent it."""
-    where = f"<#{batch.channel}>" if batch.channel[0] in "CG" else "our conversation"
+    again, line = "Send the file again", "I read it, but could not show you its preview. Nothing was charged."
     if batch.state is BatchState.REFUSED:
         # Without the names of files, sheets and columns: no clock erases this message.
         line = stored_sentence(batch.preview.get("refused", batch.words), with_names=False)
-        again = "Correct the file and send it"
-    else:
-        again, line = "Send the file again", "I read it, but could not show you its preview. Nothing was charged."
-    next_step = f"I can't post in {where}. {again} in a channel where I can."
+        if _refused_as(batch) != FileCode.NOT_SHOWN:
+            again = "Correct the file and send it"
+    next_step = f"{again} in a new message."
+    if not is_direct(batch.channel):
+        next_step = f"I can't post in <#{batch.channel}>. {again} in a channel where I can."
     return _message(batch, "Nothing was sent", next_step, [line], [])
 
 

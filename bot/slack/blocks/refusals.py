@@ -234,6 +234,9 @@ _FILES: Mapping[StrEnum, str] = {
         "What is stored of this file is not what the bot wrote, so nothing was sent and nothing was charged. "
         "Admins are told."
     ),
+    FileCode.NOT_SHOWN: (
+        "I read this file, but could not show its preview, so nothing was sent and nothing was charged."
+    ),
     FileCode.LINKS_OFF: (
         "Links for customers are not set up any more, so nothing was sent and nothing was charged. "
         "No customer has got a link."

@@ -77,6 +77,46 @@ async def test_whoever_sent_a_file_hears_that_its_preview_could_not_be_posted(tm
         assert "2 ready" in world.slack.plain(batch_message(world))
 
 
+async def test_a_file_whose_preview_was_never_shown_comes_to_its_end(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await read_and_closed(world, TWO)
+        for days, then in ((6, BatchState.PREVIEW), (2, BatchState.REFUSED)):
+            world.clock.move(days=days)
+            await world.bot.batches.look_at_messages()
+            await world.settle()
+            assert await state(world) is then
+        assert len(world.direct(ANALYST)) == 1
+        # Released by then, its message says so, without a button that sends it.
+        world.slack.channels[CHANNEL].is_archived = False
+        post = f"{PostKind.BATCH.value}:{await only_file(world)}"
+        await world.bot.database.write(deliveries.release, post, now=world.clock())
+        await world.settle()
+        shown = world.slack.plain(batch_message(world))
+        assert "I read this file, but could not show its preview" in shown
+        assert "Send the file in a new message." in shown
+        assert ids.BATCH_CONFIRM not in str(batch_message(world).blocks)
+
+
+async def test_whoever_sent_a_file_hears_that_its_preview_was_dropped_while_they_had_no_role(tmp_path: Path) -> None:
+    """In their own conversation with the bot nobody else would read it."""
+    async with journey(tmp_path) as world:
+        uploaded = [await world.analyst.upload(data, name) for name, data in TWO.items()]
+        await world.analyst.write("", files=uploaded)
+        await world.answered()
+        for batch_id in await world.bot.batches.claim(2):
+            await world.bot.batches.work(batch_id)
+        for is_deleted, days in ((True, 0), (False, 8)):
+            world.slack.users[ANALYST].is_deleted = is_deleted
+            world.clock.move(days=days, minutes=30)
+            await world.bot.access.refresh()
+            await world.bot.batches.look_at_messages()
+            await world.settle()
+        assert await state(world) is BatchState.REFUSED
+        said = world.direct(ANALYST)[-1]
+        assert "could not show its preview" in said
+        assert "Send the file again in a new message." in said
+
+
 async def test_whoever_sent_a_file_that_cannot_be_used_hears_why_though_its_channel_is_closed(tmp_path: Path) -> None:
     async with journey(tmp_path) as world:
         await read_and_closed(world, {"people.csv": csv_of([])})
