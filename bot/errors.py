@@ -314,6 +314,8 @@ class FileCode(StrEnum):
     """By the second person whom it needed."""
     NOT_APPROVED = "file_not_approved"
     """Nobody approved it in time."""
+    FAULT = "file_fault"
+    """A fault of our own, at each of several tries."""
     NOT_SHOWN = "file_not_shown"
     """Its preview could not be posted, so that nobody could answer it."""
     LINKS_OFF = "file_links_off"

@@ -240,6 +240,7 @@ class AdminAlert(StrEnum):
     REVIEWERS_DIRECTLY = "alert_reviewers_directly"
     NO_REVIEWER_TOLD = "alert_no_reviewer_told"
     FAULT_IN_MESSAGE = "alert_fault_in_message"
+    FAULT_IN_FILE = "alert_fault_in_file"
     DAILY_NEARLY = "alert_daily_nearly"
     """Most of the checks that all together may start in a day are started."""
     DAILY_REACHED = "alert_daily_reached"

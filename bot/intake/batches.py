@@ -9,7 +9,7 @@ import structlog
 
 from bot.access.permissions import Permission
 from bot.access.process import Process
-from bot.access.rights import Right
+from bot.access.rights import Right, Role
 from bot.capture import link_actions
 from bot.domain.applicants import Applicant, PhotoSource, ReadApplicants, read
 from bot.domain.applicants.batch import Batch, BatchState
@@ -18,11 +18,11 @@ from bot.domain.check.check import PhotoRef, PhotosBy, Request
 from bot.domain.check.references import reference
 from bot.domain.check.request import FileInfo, photos_of
 from bot.domain.mentions.incoming import IncomingMessage, brings_applicants
-from bot.domain.outbox import encode_fault
-from bot.errors import FileCode, FileUnusable, PhotoUnusable, Refusal, Refused, SlackError
+from bot.domain.outbox import AdminAlert, encode_fault
+from bot.errors import DatabaseFault, FileCode, FileUnusable, PhotoUnusable, Refusal, Refused, SlackError
 from bot.intake import batch_commits, file_approvals
 from bot.intake.service import free_reference
-from bot.outbox import link_files, refresh
+from bot.outbox import alerts, link_files, refresh
 from bot.outbox.look_ups import LookUp, LookUps
 from bot.slack.batch_files import BatchFiles
 from bot.slack.client import SlackClient
@@ -46,6 +46,9 @@ RELEASED_WITHIN = timedelta(days=7)
 """How long an operator may release the preview of a file that could not be posted."""
 CHUNK = 10
 """Rows that become checks, or are cancelled, by one function: it runs to its end, and forms wait for it."""
+
+_ALERTS = {FileCode.FAULT: AdminAlert.FAULT_IN_FILE}
+"""By why a file is given up; the others need nobody but its sender."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -234,15 +237,32 @@ class Batches(Process):
             await self._refuse(batch, encode_fault(unusable.code, unusable.facts))
         except SlackError as fault:
             log.warning("batch.try_failed", batch=batch_id, error=str(fault))
-            if batch.tries + 1 >= MAX_TRIES:
-                await self._refuse(batch, encode_fault(FileCode.SLACK_AWAY, {}))
-                return
-            wait = retry_in(batch.tries + 1, jitter=self.rng.random())
-            await self.database.write(batches.reschedule, batch_id, of=batch.state, at=self.now() + wait)
+            await self._retry(batch, gives_up_as=FileCode.SLACK_AWAY)
+        except DatabaseFault:
+            raise
+        except Exception:
+            log.exception("batch.fault", batch=batch_id)
+            await self._retry(batch, gives_up_as=FileCode.FAULT)
 
-    async def _refuse(self, batch: Batch, fault: str) -> None:
+    async def _retry(self, batch: Batch, *, gives_up_as: FileCode) -> None:
+        tries = batch.tries + 1
+        if tries >= MAX_TRIES:
+            await self._refuse(batch, encode_fault(gives_up_as, {}), alert=_ALERTS.get(gives_up_as))
+            return
+        wait = retry_in(tries, jitter=self.rng.random())
+        await self.database.write(batches.reschedule, batch.id, of=batch.state, at=self.now() + wait)
+
+    async def _refuse(self, batch: Batch, fault: str, *, alert: AdminAlert | None = None) -> None:
         """If it is still where the attempt found it: whoever has lost the lease refuses nothing of another worker's."""
-        if await self.database.write(batch_commits.refuse, batch.id, fault, of=batch.state, now=self.now()):
+        now, admins = self.now(), self.access.people(Role.ADMIN)
+
+        def commit(tx: Transaction) -> bool:
+            is_refused = batch_commits.refuse(tx, batch.id, fault, of=batch.state, now=now)
+            if is_refused and alert is not None:
+                alerts.alert(tx, "file_fault", alert, recipients=admins, now=now, ref=batch.id)
+            return is_refused
+
+        if await self.database.write(commit):
             await self.cancel_rows(batch.id)
 
     async def _read(self, batch: Batch) -> tuple[ReadApplicants, frozenset[str]]:

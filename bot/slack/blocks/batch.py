@@ -37,6 +37,7 @@ _AFTER_REFUSAL = {
     FileCode.NOT_APPROVED.value: "Send the file in a new message, and tell a manager or an admin.",
     FileCode.OTHER_ROWS.value: "Send the file in a new message, and see there which rows are ready.",
     FileCode.ALTERED.value: "Talk to an admin before you send it again.",
+    FileCode.FAULT.value: "Ask an admin when to send it again.",
     FileCode.NOT_SHOWN.value: "Send the file in a new message.",
     FileCode.LINKS_OFF.value: "Send it again with the photos, or ask an admin to set up links first.",
 }

@@ -234,6 +234,7 @@ _FILES: Mapping[StrEnum, str] = {
         "What is stored of this file is not what the bot wrote, so nothing was sent and nothing was charged. "
         "Admins are told."
     ),
+    FileCode.FAULT: ("Something went wrong on our side, so nothing was sent and nothing was charged. Admins are told."),
     FileCode.NOT_SHOWN: (
         "I read this file, but could not show its preview, so nothing was sent and nothing was charged."
     ),
@@ -426,6 +427,7 @@ _ALERTS: Mapping[StrEnum, str] = {
         "I can't post in the reviewers' channel ({error}), and know no reviewer by name for a direct message."
     ),
     AdminAlert.FAULT_IN_MESSAGE: "A fault of the bot stops a message; its log says where.",
+    AdminAlert.FAULT_IN_FILE: "A fault of the bot stops a file of customers; its log says where.",
     AdminAlert.DAILY_NEARLY: (
         "{used} of the {most} checks for {date} are started. At {most} the others are refused until the next day. "
         "KYC_DAILY_CHECKS sets this limit."

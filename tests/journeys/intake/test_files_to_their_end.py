@@ -7,6 +7,7 @@ import pytest
 from bot.domain.check.states import State
 from bot.sandbox.demo import ANALYST, settings_for
 from bot.slack.blocks import ids
+from storage.engine.database import Transaction
 from tests.journeys.capture.test_asking_by_link import WHOLE
 from tests.journeys.intake.test_batches import batch_message, bots_files, csv_of, drop, person, photos, send
 from tests.journeys.privacy.test_forget import say
@@ -213,3 +214,29 @@ async def test_a_paused_file_that_fits_into_no_day_any_more_says_so(tmp_path: Pa
             assert "tomorrow" not in said
             assert f"ask <@{ADMIN}> to raise the limit" in said
             assert await _file(again) == "paused"
+
+
+async def test_a_file_that_meets_a_fault_of_the_bot_is_refused_and_told(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await _drop_two(world)
+        batch_id = await _id(world)
+
+        def spoil(tx: Transaction) -> None:
+            """What is stored of its preview is sealed by the bot, and nothing that this version can use."""
+            preview = tx.sealer.seal("{}", place=f"batches.reading:{batch_id}")
+            tx.update("batches", "id = :id", {"id": batch_id}, reading_sealed=preview)
+
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+        await world.bot.database.write(spoil)
+        for tries in range(1, 9):
+            assert await world.bot.batches.claim(2) == [batch_id], f"{tries} tries"
+            await world.bot.batches.work(batch_id)
+            assert await _file(world) == ("confirmed" if tries < 8 else "refused")
+            world.clock.move(minutes=5)
+        await world.settle()
+        shown = world.slack.plain(batch_message(world))
+        assert "Ask an admin when to send it again." in shown
+        assert "Something went wrong on our side, so nothing was sent and nothing was charged." in shown
+        (alert,) = [text for text in world.direct(ADMIN) if "stops a file of customers" in text]
+        assert batch_id in alert
+        assert (await _states(world), await _counted(world)) == ([], 0)
