@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import BOT_USER_ID, Message
@@ -63,17 +64,11 @@ async def slowest_form(say: str = "", **settings: str) -> Figure:
 
 
 @asynccontextmanager
-async def _place(milliseconds: int, **settings: str) -> AsyncIterator[Site]:
+async def _place(milliseconds: int, **settings: Any) -> AsyncIterator[Site]:
     """A bot whose Smile ID takes so long for each call."""
     with tempfile.TemporaryDirectory() as folder, smile_id_peer(Path(folder), milliseconds=milliseconds) as (there, ca):
-        async with site(
-            socket_mode=False,
-            pace=1_000,
-            SMILE_ID_API_URL=f"{there}/v1",
-            KYC_CA_FILE=str(ca),
-            KYC_POLL_AFTER="1h",
-            **settings,
-        ) as world:
+        more = {"SMILE_ID_API_URL": f"{there}/v1", "KYC_CA_FILE": str(ca), "KYC_POLL_AFTER": "1h", **settings}
+        async with site(socket_mode=False, pace=1_000, **more) as world:
             yield world
 
 
