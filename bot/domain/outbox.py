@@ -130,6 +130,9 @@ FILES = frozenset(
 )
 """Bring a file to a thread, or to a person."""
 
+LINKS = frozenset({PostKind.LINK, PostKind.LINK_QR, PostKind.BATCH_LINKS})
+"""Bring links for customers: nothing else holds them, and whoever waits for one is told if it does not come."""
+
 BATCHES = frozenset({PostKind.BATCH, PostKind.BATCH_FAULTS, PostKind.BATCH_RESULTS, PostKind.BATCH_LINKS_LOST})
 """About a file of applicants, where it was dropped; results of many people at once."""
 

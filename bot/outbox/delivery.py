@@ -16,13 +16,23 @@ from bot.access.rights import Role
 from bot.domain.backoff import retry_in
 from bot.domain.check.check import Check
 from bot.domain.dates import seconds_between
-from bot.domain.outbox import ADORNMENTS, ENDS, FILES, UPDATES, AdminAlert, Message, Post, PostKind
+from bot.domain.outbox import ADORNMENTS, ENDS, FILES, LINKS, UPDATES, AdminAlert, Message, Post, PostKind
 from bot.errors import DatabaseUnusable, SlackNotSent, SlackRateLimited, SlackRefused, SlackUncertain
 from bot.outbox.builders import Builders, Built, File, Follower, FromDatabase
 from bot.outbox.file_delivery import FileDelivery
 from bot.outbox.lost_answers import LostAnswers
 from bot.outbox.message_delivery import MessageDelivery, UpdateDelivery
-from bot.outbox.outcomes import NO_ACCESS, AccessLost, Delivered, DeliveryOutcome, Dropped, Failed, PostEnd, Postponed
+from bot.outbox.outcomes import (
+    NO_ACCESS,
+    AccessLost,
+    Delivered,
+    DeliveryOutcome,
+    Dropped,
+    Failed,
+    LinksLost,
+    PostEnd,
+    Postponed,
+)
 from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.recipients import NOT_MISSED, SHARED, Context, Recipients, context_of
 from bot.slack.client import VISIBLE_WITHIN, SlackClient
@@ -40,6 +50,9 @@ GIVE_UP_AFTER = timedelta(days=7)
 """Slack may be away, or our token revoked, over a long weekend: posts wait."""
 MAX_REFUSALS = 5
 """Slack's refusals of one message, for a reason that we do not know."""
+MAX_WITHOUT_ROLE = 12
+"""Attempts to bring links to somebody who has no role: for 20 minutes, as roles are looked up anew every ten. A group
+that is being edited is without them for a moment, and the customer would wait for a link that nobody has."""
 MAX_FAULTS = 3
 """Faults of our own in one message, before an admin gets an alert."""
 ASK_OPERATOR_EVERY = timedelta(minutes=5)
@@ -61,6 +74,8 @@ class Outbox(Process):
     _without_blocks: set[str] = field(init=False, default_factory=set)
     """Posts whose blocks Slack refused: their text alone goes out."""
     _refusals: Counter[str] = field(init=False, default_factory=Counter)
+    _without_role: Counter[str] = field(init=False, default_factory=Counter)
+    """By post, how often its reader was found to have no role."""
     _under_way: UnderWay = field(init=False, default_factory=UnderWay)
 
     def __post_init__(self) -> None:
@@ -145,7 +160,7 @@ class Outbox(Process):
         """What becomes of it; `built` is what was read with the context, if its builder is one `FromDatabase`."""
         permission = await self._recipients.may_read(post, context)
         if not permission.settled(SlackNotSent("whether this person may be told is not known now")):
-            return Dropped(why=NO_ACCESS) if post.kind in NOT_MISSED else AccessLost()
+            return self._no_access(post)
         if not isinstance(self.builders[post.kind], FromDatabase):
             built = await self._build(post)
         if built is None:
@@ -157,6 +172,15 @@ class Outbox(Process):
         message = Message(text=built.text[:_MOST_TEXT]) if post.id in self._without_blocks else built
         delivery = self._updates if post.kind in UPDATES else self._messages
         return await delivery.deliver(post, context, message)
+
+    def _no_access(self, post: Post) -> DeliveryOutcome:
+        """Raises SlackNotSent while its reader may have the role again."""
+        if post.kind not in LINKS:
+            return Dropped(why=NO_ACCESS) if post.kind in NOT_MISSED else AccessLost()
+        self._without_role[post.id] += 1
+        if self._without_role[post.id] < MAX_WITHOUT_ROLE:
+            raise SlackNotSent(NO_ACCESS)
+        return LinksLost(why=NO_ACCESS)
 
     async def _refused(self, post: Post, context: Context, no: SlackRefused) -> None:
         if no.code in BLOCKS_REFUSED and post.kind not in FILES | ADORNMENTS and post.id not in self._without_blocks:
@@ -212,7 +236,7 @@ class Outbox(Process):
         elif outcome.event:
             log.log(outcome.level, outcome.event, ref=post.ref, post=post.id, error=outcome.why)
         self._without_blocks.discard(post.id)
-        del self._refusals[post.id]
+        del self._refusals[post.id], self._without_role[post.id]
 
     async def _retry(
         self,

@@ -101,6 +101,16 @@ class Dropped(DeliveryOutcome):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinksLost(Dropped):
+    """Links for customers are not delivered: they are forgotten, and it is told where they were asked for."""
+
+    def store(self, tx: Transaction, end: PostEnd) -> None:
+        Dropped.store(self, tx, end)
+        if end.follow is not None:
+            end.follow(tx, end.post, False, end.now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed(DeliveryOutcome):
     """It cannot be delivered; admins get an alert."""
 

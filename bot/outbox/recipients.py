@@ -28,7 +28,10 @@ _RIGHTS: Mapping[PostKind, Right] = {
 """By kind; everything else is about a check or a file, for who may see it whole."""
 
 NOT_MISSED = UPDATES | ELSEWHERE | SUMMARIES | EXPORTS | {PostKind.DELETION_ASKED}
-"""Dropped without an alert when the reader has lost access: the event has its own message, or was for them alone."""
+"""Dropped without an alert when the reader has lost access: the event has its own message, or was for them alone.
+
+What brings links is tried again first, and then told of where they were asked for.
+"""
 
 _OURS_ALONE = (
     BATCHES

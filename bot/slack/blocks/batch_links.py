@@ -8,6 +8,7 @@ from bot.domain.check.check import Check
 from bot.domain.outbox import Message
 from bot.domain.reporting.spreadsheets import csv_bytes
 from bot.slack.blocks import ids, kit
+from bot.slack.blocks.capture import NOT_SENT
 from bot.slack.blocks.kit import Block, Style
 from bot.slack.blocks.text import person
 
@@ -41,9 +42,11 @@ def comment(batch: Batch, count: int) -> str:
 
 
 def lost(batch: Batch) -> Message:
-    """In the thread: Slack has not taken the file of links, or nobody knows whether it has."""
+    """In the thread: Slack has not taken the file of links, or nobody knows whether it has, or its reader had no
+    role.
+    """
     verdict, mention = "The file of links did not reach you", person(batch.requester)
-    next_step, why = "Choose *New links*.", "Slack did not confirm it. The links that were in it are known to nobody."
+    next_step, why = "Choose *New links*.", f"{NOT_SENT} The links that were in it are known to nobody."
     blocks = [
         kit.section(f"{mention} *{verdict}* · {batch.id}"),
         kit.section(f"{why} {next_step}"),

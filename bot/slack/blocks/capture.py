@@ -41,6 +41,7 @@ SEND = "Send the customer one of these messages, or let them scan the QR code be
 FOR_ONE_ALONE = "Whoever has the link can use it. Send it to the customer alone, and don't post it in a channel."
 ASIDE = "The link for the customer is in your direct messages with me ({ref})."
 ON_ITS_WAY = "The new link for {ref} comes to you by direct message. The earlier one does not work any more."
+NOT_SENT = "Slack did not confirm my direct message with it, or you had no access then."
 WITHDRAWN = "{ref} is cancelled, and its link does not work any more. Nothing was charged."
 
 
@@ -168,9 +169,11 @@ def reminder(check: Check, entry: IDType | None, *, step: LinkStep, until: datet
 
 
 def not_delivered(check: Check) -> Message:
-    """In the thread: Slack has not taken the message with the link, or nobody knows whether it has."""
+    """In the thread: Slack has not taken the message with the link, or nobody knows whether it has, or its reader had
+    no role.
+    """
     verdict, mention = "The customer's link did not reach you", person(check.requester)
-    next_step, why = "Choose *New link*.", "Slack did not confirm my direct message with the link."
+    next_step, why = "Choose *New link*.", NOT_SENT
     blocks = [
         kit.section(f"{mention} *{verdict}* · {label(check)}"),
         kit.section(f"{why} {next_step}"),

@@ -1,0 +1,82 @@
+"""A link that cannot be delivered: who waits for it hears that, and never somebody who has no role."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from bot.sandbox.demo import ANALYST, CHANNEL
+from bot.slack.blocks import ids
+from tests.journeys.access.test_who_may import GROUP, leave
+from tests.journeys.capture.test_asking_by_link import WHOLE, form_by_link, leads_to, sealed_token, token_in
+from tests.journeys.capture.test_files_by_link import THREE, files_of_links, refs_of, tokens
+from tests.journeys.intake.test_batches import batch_message, drop
+from tests.journeys.world import Journey, journey
+
+pytestmark = pytest.mark.anyio
+
+
+async def by_form(world: Journey) -> None:
+    assert (await (await form_by_link(world)).submit()).closed
+
+
+async def by_file(world: Journey) -> None:
+    await drop(world, {"people.csv": THREE})
+    assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM_LINK)).ok
+
+
+async def join(world: Journey) -> None:
+    world.slack.add_usergroup(GROUP, [ANALYST])
+    await world.bot.access.changed(GROUP)
+
+
+def links_of(world: Journey) -> list[str]:
+    """Tokens that the analyst has, by message or file."""
+    files = [token for file in files_of_links(world) for token in tokens(file)]
+    return files or [token_in(m) for m in world.slack.direct_messages(ANALYST) if "/c#" in str(m.blocks)]
+
+
+WAYS = pytest.mark.parametrize("ask", [by_form, by_file])
+Ask = Callable[[Journey], Awaitable[None]]
+
+
+@WAYS
+async def test_links_wait_for_who_has_no_role_for_a_moment(tmp_path: Path, ask: Ask) -> None:
+    async with journey(tmp_path, **WHOLE, KYC_REQUESTERS=GROUP) as world:
+        await join(world)
+        await ask(world)
+        await leave(world)
+        await world.settle()
+        assert not links_of(world)
+        await join(world)
+        world.clock.move(minutes=2)
+        await world.settle()
+        refs = await refs_of(world) if ask is by_file else [await world.newest()]
+        assert [await leads_to(world, token) for token in links_of(world)] == refs
+        assert not world.thread()
+        assert [await sealed_token(world, ref) for ref in refs] == [None] * len(refs), "delivered, so forgotten"
+
+
+@WAYS
+async def test_who_has_no_role_for_good_gets_no_link_and_the_thread_says_so(tmp_path: Path, ask: Ask) -> None:
+    async with journey(tmp_path, **WHOLE, KYC_REQUESTERS=GROUP) as world:
+        await join(world)
+        await ask(world)
+        await leave(world)
+        for _five_minutes in range(12):
+            await world.settle()
+            world.clock.move(minutes=5)
+        assert not links_of(world)
+        (lost,) = world.thread()
+        assert "did not reach you" in lost
+        assert "or you had no access then" in lost
+        refs = await refs_of(world) if ask is by_file else [await world.newest()]
+        assert [await sealed_token(world, ref) for ref in refs] == [None] * len(refs), "nobody gets it any more"
+        # What the message says to do helps, once they have the role again.
+        await join(world)
+        root = batch_message(world) if ask is by_file else world.root()
+        below = world.slack.thread(CHANNEL, root.ts)[-1]
+        assert (await world.analyst.click(below, ids.BATCH_NEW_LINKS if ask is by_file else ids.NEW_LINK)).ok
+        await world.answered()
+        await world.settle()
+        assert [await leads_to(world, token) for token in links_of(world)] == refs
