@@ -136,7 +136,9 @@ def _after_file(tx: Transaction, post: Post, delivered: bool, now: datetime) -> 
         if link.made_by == post.destination:
             capture_links.told(tx, link.ref, link.number, now=now)
     if not delivered:
-        link_files.not_delivered(tx, post, batches.get(tx, batch_id, sealed=False).channel, now=now)
+        batch = batches.find(tx, batch_id, sealed=False)
+        if batch is not None:
+            link_files.not_delivered(tx, post, batch.channel, now=now)
         return
     audit.record(tx, at=now, actor=audit.BOT, act="batch.file_posted", ref=batch_id, detail=post.kind.value)
     # They may have ended while Slack took it.

@@ -164,7 +164,8 @@ class Outbox(Process):
         if not isinstance(self.builders[post.kind], FromDatabase):
             built = await self._build(post)
         if built is None:
-            return Dropped(why="nothing to say any more")
+            # Of links it may be news: they may have been turned off meanwhile.
+            return (LinksLost if post.kind in LINKS else Dropped)(why="nothing to say any more")
         if await self._recipients.is_kept_out(post):
             return Dropped(why=SHARED) if post.kind in ADORNMENTS else self._messages.closed(post, context, SHARED)
         if isinstance(built, File):

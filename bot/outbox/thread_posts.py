@@ -43,7 +43,7 @@ class ThreadPosts(Process):
             PostKind.HELD: _question,
             PostKind.HELD_ANSWERED: _answered_question,
             PostKind.CANCELLED: _cancelled,
-            PostKind.LINK_LOST: _link_lost,
+            PostKind.LINK_LOST: self._link_lost,
             PostKind.PHOTOS_ASKED: _photos_asked,
             PostKind.FAILURE: lambda tx, post, check: results.failure(check, notified=self._notified(tx, post)),
             PostKind.OVERDUE: lambda tx, post, check: results.overdue(check, notified=self._notified(tx, post)),
@@ -59,7 +59,7 @@ class ThreadPosts(Process):
             PostKind.BATCH_PROGRESS: FromDatabase(_batch),
             PostKind.BATCH_APPROVAL: FromDatabase(_approval),
             PostKind.BATCH_APPROVAL_CARD: FromDatabase(_approval),
-            PostKind.BATCH_LINKS_LOST: FromDatabase(_links_lost),
+            PostKind.BATCH_LINKS_LOST: FromDatabase(self._links_lost),
             PostKind.BATCH_FAULTS: FromDatabase(self._file_of_batch),
             PostKind.BATCH_RESULTS: FromDatabase(self._file_of_batch),
             **{kind: _of_check(build) for kind, build in by_kind.items()},
@@ -123,6 +123,26 @@ class ThreadPosts(Process):
             admins=delivered is PostKind.ALERT,
         )
 
+    def _link_lost(self, tx: Transaction, post: Post, check: Check) -> Message | None:
+        """None once there is another link, or nothing that one would be of use for."""
+        link = capture_links.latest(tx, check.ref)
+        is_newest = link is not None and post.payload["number"] == str(link.number)
+        if check.state is not State.AWAITING_PHOTOS or not is_newest:
+            return None
+        return capture.not_delivered(check, are_offered=self.settings.offers_links)
+
+    def _links_lost(self, tx: Transaction, post: Post, context: Context) -> Message | None:
+        """None once nothing waits for a link, or there are newer ones."""
+        found = context.batch
+        if found is None or not _is_for_readers(tx, found, post):
+            return None
+        if not capture_links.of_file(tx, found.id, waiting=True):
+            return None
+        newest = outbox.link_files(tx, found.id)[-1]
+        if newest.id.partition(":")[2] != post.id.partition(":")[2]:
+            return None
+        return batch_links.lost(found, are_offered=self.settings.offers_links)
+
     def _entry(self, check: Check) -> IDType | None:
         return self.id_types.find(check.country, check.id_type)
 
@@ -159,15 +179,6 @@ def _cancelled(_tx: Transaction, post: Post, check: Check) -> Message:
     ending = post.payload.get("ending")
     by = post.payload.get("by", check.requester)
     return thread.cancelled(check, by=by, ending=LinkEnding(ending) if ending else None)
-
-
-def _link_lost(tx: Transaction, post: Post, check: Check) -> Message | None:
-    """None once there is another link, or nothing that one would be of use for."""
-    link = capture_links.latest(tx, check.ref)
-    is_newest = link is not None and post.payload["number"] == str(link.number)
-    if check.state is not State.AWAITING_PHOTOS or not is_newest:
-        return None
-    return capture.not_delivered(check)
 
 
 def _photos_asked(_tx: Transaction, post: Post, check: Check) -> Message | None:
@@ -245,15 +256,6 @@ def _batch_lost(tx: Transaction, post: Post, context: Context) -> Message | None
     if found is None or outbox.delivered(tx, message) or not _is_for_readers(tx, found, post):
         return None
     return batch.lost(found) if found.state in (BatchState.PREVIEW, BatchState.REFUSED) else None
-
-
-def _links_lost(tx: Transaction, post: Post, context: Context) -> Message | None:
-    """None once nothing waits for a link, or there are newer ones."""
-    found = context.batch
-    if found is None or not _is_for_readers(tx, found, post) or not capture_links.of_file(tx, found.id, waiting=True):
-        return None
-    newest = outbox.link_files(tx, found.id)[-1]
-    return batch_links.lost(found) if newest.id.partition(":")[2] == post.id.partition(":")[2] else None
 
 
 def _is_for_readers(tx: Transaction, batch: Batch, post: Post) -> bool:

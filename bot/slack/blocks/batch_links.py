@@ -8,7 +8,7 @@ from bot.domain.check.check import Check
 from bot.domain.outbox import Message
 from bot.domain.reporting.spreadsheets import csv_bytes
 from bot.slack.blocks import ids, kit
-from bot.slack.blocks.capture import NOT_SENT
+from bot.slack.blocks.capture import NOT_SENT, TURNED_OFF
 from bot.slack.blocks.kit import Block, Style
 from bot.slack.blocks.text import person
 
@@ -41,16 +41,18 @@ def comment(batch: Batch, count: int) -> str:
     )
 
 
-def lost(batch: Batch) -> Message:
+def lost(batch: Batch, *, are_offered: bool = True) -> Message:
     """In the thread: Slack has not taken the file of links, or nobody knows whether it has, or its reader had no
-    role.
+    role; or links were turned off before it came.
     """
     verdict, mention = "The file of links did not reach you", person(batch.requester)
     next_step, why = "Choose *New links*.", f"{NOT_SENT} The links that were in it are known to nobody."
+    if not are_offered:
+        next_step, why = "Send it again with the photos, and cancel the remaining checks above.", TURNED_OFF
     blocks = [
         kit.section(f"{mention} *{verdict}* · {batch.id}"),
         kit.section(f"{why} {next_step}"),
-        kit.actions(new_links(batch)),
+        *([kit.actions(new_links(batch))] if are_offered else []),
     ]
     return kit.told(blocks, verdict=verdict, ref=batch.id, next_step=next_step, mention=mention, rest=[why])
 

@@ -42,6 +42,7 @@ FOR_ONE_ALONE = "Whoever has the link can use it. Send it to the customer alone,
 ASIDE = "The link for the customer is in your direct messages with me ({ref})."
 ON_ITS_WAY = "The new link for {ref} comes to you by direct message. The earlier one does not work any more."
 NOT_SENT = "Slack did not confirm my direct message with it, or you had no access then."
+TURNED_OFF = "Links for customers are not set up any more."
 WITHDRAWN = "{ref} is cancelled, and its link does not work any more. Nothing was charged."
 
 
@@ -168,16 +169,18 @@ def reminder(check: Check, entry: IDType | None, *, step: LinkStep, until: datet
     return kit.told(blocks, verdict=verdict, why=why, ref=label(check), next_step=f"{next_step} {lost}", rest=[about])
 
 
-def not_delivered(check: Check) -> Message:
+def not_delivered(check: Check, *, are_offered: bool = True) -> Message:
     """In the thread: Slack has not taken the message with the link, or nobody knows whether it has, or its reader had
-    no role.
+    no role; or links were turned off before it came.
     """
     verdict, mention = "The customer's link did not reach you", person(check.requester)
     next_step, why = "Choose *New link*.", NOT_SENT
+    if not are_offered:
+        next_step, why = "Ask again with the photos, and withdraw this one.", TURNED_OFF
     blocks = [
         kit.section(f"{mention} *{verdict}* · {label(check)}"),
         kit.section(f"{why} {next_step}"),
-        buttons(check),
+        buttons(check) if are_offered else kit.actions(withdraw_button(check)),
     ]
     return kit.told(blocks, verdict=verdict, ref=label(check), next_step=next_step, mention=mention, rest=[why])
 

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.applicants.batch import BatchState
+from bot.domain.check.states import State
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.slack.blocks import ids
 from tests.journeys.access.test_who_may import GROUP, leave
 from tests.journeys.capture.test_asking_by_link import WHOLE, form_by_link, leads_to, sealed_token, token_in
-from tests.journeys.capture.test_files_by_link import THREE, files_of_links, refs_of, tokens
+from tests.journeys.capture.test_files_by_link import THREE, batch_of, files_of_links, refs_of, tokens, without_links
 from tests.journeys.intake.test_batches import batch_message, drop
 from tests.journeys.world import Journey, journey
 
@@ -80,3 +82,42 @@ async def test_who_has_no_role_for_good_gets_no_link_and_the_thread_says_so(tmp_
         await world.answered()
         await world.settle()
         assert [await leads_to(world, token) for token in links_of(world)] == refs
+
+
+@WAYS
+async def test_once_links_are_turned_off_the_thread_says_so_and_nothing_waits_for_ever(
+    tmp_path: Path, ask: Ask
+) -> None:
+    async with journey(tmp_path, **WHOLE) as world:
+        await ask(world)
+        if ask is by_file:
+            # Its rows are checks, and the file of links waits in the outbox.
+            for batch in await world.bot.batches.claim(1):
+                await world.bot.batches.work(batch)
+            assert (await batch_of(world)).state is BatchState.SENDING
+        async with without_links(world, tmp_path) as again:
+            await again.settle()
+            assert not links_of(again)
+            (lost,) = again.thread()
+            assert "did not reach you" in lost
+            assert "Links for customers are not set up any more" in lost
+            assert "New link" not in lost
+            refs = await refs_of(again) if ask is by_file else [await again.newest()]
+            assert [await sealed_token(again, ref) for ref in refs] == [None] * len(refs)
+            again.clock.move(days=8)
+            await again.bot.capture_links.tick()
+            await again.settle()
+            assert [(await again.check(ref)).state for ref in refs] == [State.CANCELLED] * len(refs)
+
+
+async def test_a_single_one_that_comes_too_late_may_be_withdrawn_where_links_are_turned_off(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE) as world:
+        await by_form(world)
+        async with without_links(world, tmp_path) as again:
+            await again.settle()
+            below = again.slack.thread(CHANNEL, again.root().ts)[-1]
+            assert ids.NEW_LINK not in str(below.blocks)
+            assert (await again.analyst.click(below, ids.WITHDRAW_LINK)).ok
+            await again.answered()
+            await again.settle()
+            assert (await again.check(await again.newest())).state is State.CANCELLED

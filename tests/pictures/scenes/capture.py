@@ -61,6 +61,12 @@ def sheets() -> list[Sheet]:
                     kinds=[PostKind.LINK_LOST],
                     place=Place.THREAD,
                 ),
+                Scene(
+                    caption="Links were turned off before it came",
+                    shows=capture.not_delivered(_WAITS, are_offered=False),
+                    kinds=[PostKind.LINK_LOST],
+                    place=Place.THREAD,
+                ),
             ],
         ),
         Sheet(
