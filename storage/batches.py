@@ -187,8 +187,9 @@ def await_approval(
     with_hidden: bool,
     by_link: bool = False,
     now: datetime,
+    until: datetime,
 ) -> bool:
-    """As `confirm`, but nothing begins before a second person approves it."""
+    """As `confirm`, but nothing begins before a second person approves it, which they may `until` then."""
     return tx.update(
         "batches",
         _IS_PREVIEW,
@@ -196,6 +197,8 @@ def await_approval(
         approval="waiting",
         with_repeats=with_repeats,
         with_hidden=with_hidden,
+        # Unlike the moment of the consent, which is on record, it moves with a clock that is set.
+        due_at=until,
         **_confirmed(tx, batch_id, by=by, by_link=by_link, now=now),
     )
 
@@ -209,10 +212,13 @@ def approve(tx: Transaction, batch_id: str, *, by: str, now: datetime) -> bool:
     return changed
 
 
-def unapproved(tx: Transaction, *, asked_before: datetime) -> list[str]:
-    """Files that wait for a second person since before then."""
-    sql = "SELECT id FROM batches WHERE state = 'preview' AND approval = 'waiting' AND consent_at <= :before"
-    return tx.column(sql, before=asked_before)
+def unapproved(tx: Transaction, *, now: datetime, asked_before: datetime) -> list[str]:
+    """Files that no second person has approved in time: of those that older versions kept, asked for before then."""
+    sql = """
+        SELECT id FROM batches WHERE state = 'preview' AND approval = 'waiting'
+          AND (due_at <= :now OR (due_at IS NULL AND consent_at <= :before))
+        """
+    return tx.column(sql, now=now, before=asked_before)
 
 
 def waiting_since(tx: Transaction) -> list[datetime]:

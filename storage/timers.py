@@ -39,7 +39,8 @@ def move(tx: Transaction, *, by: timedelta, before: datetime, now: datetime) -> 
         by,
     )
     _shift(tx, "posts", ("id",), ("due_at", "leased_until", "in_doubt_since", "created_at"), "state = 'due'", by)
-    _shift(tx, "batches", ("id",), ("due_at", "leased_until"), "state IN ('reading', 'confirmed')", by)
+    for waiting in ("state IN ('reading', 'confirmed')", "state = 'preview' AND approval = 'waiting'"):
+        _shift(tx, "batches", ("id",), ("due_at", "leased_until"), waiting, by)
     _shift(tx, "capture_links", ("ref", "number"), ("expires_at", "remind_at"), "ended_at IS NULL", by)
     _shift(tx, "slack_removals", ("id",), ("due_at", "leased_until"), "state IN ('due', 'left')", by)
     _shift(tx, "inbox", ("id",), ("due_at", "leased_until", "asked_at"), "1 = 1", by)

@@ -86,7 +86,14 @@ def _ask(
 ) -> bool:
     """A second person is asked. False if a click was first."""
     if not batches.await_approval(
-        tx, batch_id, by=by, with_repeats=with_repeats, with_hidden=with_hidden, by_link=by_link, now=now
+        tx,
+        batch_id,
+        by=by,
+        with_repeats=with_repeats,
+        with_hidden=with_hidden,
+        by_link=by_link,
+        now=now,
+        until=now + WAITS_FOR,
     ):
         return False
     batch_commits.record_confirmed(tx, batch_id, by=by, by_link=by_link, now=now)
@@ -116,7 +123,7 @@ def reject(tx: Transaction, batch_id: str, *, by: str, now: datetime) -> None:
 
 def expire(tx: Transaction, *, now: datetime) -> list[str]:
     """Ends the files that nobody has approved in time; returns their ids."""
-    late = batches.unapproved(tx, asked_before=now - WAITS_FOR)
+    late = batches.unapproved(tx, now=now, asked_before=now - WAITS_FOR)
     for batch_id in late:
         _end(tx, batch_id, encode_fault(FileCode.NOT_APPROVED, {"days": WAITS_FOR.days}), now=now)
         audit.record(tx, at=now, actor=BOT, act="batch.approval_expired", ref=batch_id)

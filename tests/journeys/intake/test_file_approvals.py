@@ -1,6 +1,7 @@
 """A second person for long files: asked, answered once, by somebody else than who sent or uploaded it."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Message
 from bot.sandbox.slack.world import BOT_USER_ID
 from bot.slack.blocks import ids
-from storage import batches
+from storage import batches, timers
 from storage.audit import BOT
 from storage.engine.database import Transaction
 from tests.journeys.intake.test_batches import batch_message, csv_of, drop, person, photos
@@ -118,6 +119,27 @@ async def test_a_long_file_is_sent_when_a_second_person_approves_it(tmp_path: Pa
             ("batch.file_posted", BOT),
         ]
         assert await world.bot.database.read(lambda tx: tx.value("SELECT SUM(checks) FROM spending")) == 1 + 3
+
+
+async def test_a_clock_that_is_set_a_year_forth_and_back_ends_no_approval_and_puts_off_none(tmp_path: Path) -> None:
+    async def set_clock(days: float) -> None:
+        before = world.clock()
+        world.clock.move(days=days)
+        await world.bot.database.write(timers.move, by=timedelta(days=days), before=before, now=world.clock())
+        await world.bot.batches.tick()
+        await world.settle()
+
+    async with journey(tmp_path, KYC_BATCH_APPROVAL="2") as world:
+        await waiting(world)
+        await set_clock(365)
+        assert await state(world) is BatchState.APPROVAL
+        world.clock.move(days=6, hours=23)
+        await world.bot.batches.tick()
+        assert await state(world) is BatchState.APPROVAL
+        await set_clock(-365)
+        world.clock.move(hours=2)
+        await world.bot.batches.tick()
+        assert await state(world) is BatchState.REFUSED, "late rather than never, but no later than without the step"
 
 
 @pytest.mark.parametrize("end", ["rejected", "expired", "cancelled"])
