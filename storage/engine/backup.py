@@ -30,12 +30,14 @@ _TIME = "%Y%m%dT%H%M%SZ"
 
 _LAST_ACT = """
     SELECT MAX(at) FROM (
-        SELECT MAX(at) AS at FROM audit WHERE ref IS NOT NULL OR actor <> 'kyc-bot'
-        UNION ALL SELECT MAX(done_at) FROM posts
-        UNION ALL SELECT MAX(received_at) FROM receipts
+        SELECT MAX(at) AS at FROM audit WHERE (ref IS NOT NULL OR actor <> 'kyc-bot') AND typeof(at) = 'text'
+        UNION ALL SELECT MAX(done_at) FROM posts WHERE typeof(done_at) = 'text'
+        UNION ALL SELECT MAX(received_at) FROM receipts WHERE typeof(received_at) = 'text'
     ) AS acts
 """
 """What people did, what was said to them, what Smile ID said: none of it may be lost unasked.
+
+Somebody may have put bytes there, past the schema: they come after every text, are no time, and would hide the others.
 
 Not what the bot tells the trail of itself at each start: a new machine is started once before a backup is put back.
 """

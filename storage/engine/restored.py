@@ -17,11 +17,14 @@ from storage.engine.transaction import from_text, to_text
 ACT = "database.restored"
 _KNOWN = """
     SELECT MAX(at) FROM (
-        SELECT MAX(at) AS at FROM (SELECT at FROM audit ORDER BY seq DESC LIMIT 1000) AS newest
-        UNION ALL SELECT MAX(asked_at) FROM verifications
+        SELECT MAX(at) AS at FROM (SELECT at FROM audit ORDER BY seq DESC LIMIT 1000) AS newest WHERE {is_line}
+        UNION ALL SELECT MAX(asked_at) FROM verifications WHERE {is_check}
     ) AS known
 """
-"""Of the trail its newest lines tell: to look at all of them takes most of a second beside a million checks."""
+"""Of the trail its newest lines tell: to look at all of them takes most of a second beside a million checks.
+
+Bytes that somebody has put in place of a time, past the schema, come after every text and are none.
+"""
 _KEEP = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 _POSTS = """
     UPDATE posts SET in_doubt_since = :now
@@ -58,7 +61,8 @@ def doubt(connection: SqlConnection, *, now: datetime) -> str | None:
 
     Gives that moment as it is stored; None for a database in which nothing has happened yet.
     """
-    [(known,)] = connection.fetch(_KNOWN)
+    is_text = connection.dialect.is_text
+    [(known,)] = connection.fetch(_KNOWN.format(is_line=is_text("at"), is_check=is_text("asked_at")))
     if known is None:
         return None
     at = to_text(now)

@@ -26,6 +26,7 @@ from storage.engine.migrations import migrate
 from storage.engine.sealing import Sealer
 from tests import fresh_file
 from tests.patience import GIVE_UP_SECONDS
+from tests.storage.engine.test_thief import run_lax
 
 pytestmark = pytest.mark.anyio
 
@@ -208,6 +209,41 @@ async def test_what_is_no_sound_backup_is_refused_and_changes_nothing(tmp_path: 
         backup.restore(copy, path, SEALER, now=NOON, force=True)
     assert path.read_bytes() == before
     assert names_in(tmp_path, "*before-restore*") == set()
+
+
+def add_bytes_for_a_time(path: Path, table: str) -> None:
+    """As somebody who writes the file: it would be the newest of all, and is none."""
+    if table == "audit":
+        line = "INSERT INTO audit (at, actor, act) VALUES (x'FF', 'U1', 'check.requested')"
+    else:
+        line = """
+            INSERT INTO posts (id, kind, lane, due_at, created_at, state, done_at)
+            VALUES ('alert:1', 'alert', 'U1', '2026', '2026', 'done', x'FF')
+            """
+    run_lax(path, table, [line])
+    with closing(sqlite3.connect(path)) as db:
+        column = "at" if table == "audit" else "done_at"
+        assert db.execute(f"SELECT typeof(MAX({column})) FROM {table}").fetchone() == ("blob",)  # noqa: S608 - as above
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", ["audit", "posts"])
+async def test_bytes_in_place_of_a_time_hide_no_newer_act_from_a_restore(tmp_path: Path, table: str) -> None:
+    path, copy = tmp_path / "kyc.db", tmp_path / "kyc.backup"
+    await act(path, NOON)
+    backup.take(path, copy, SEALER)
+    await act(path, NOON + timedelta(hours=1))
+    add_bytes_for_a_time(path, table)
+    with pytest.raises(DatabaseFault, match="newer acts"):
+        backup.restore(copy, path, SEALER, now=NOON)
+
+
+@pytest.mark.slow
+async def test_bytes_in_place_of_a_time_keep_nobody_from_saying_that_a_file_was_restored(tmp_path: Path) -> None:
+    path = tmp_path / "kyc.db"
+    await act(path, NOON)
+    add_bytes_for_a_time(path, "audit")
+    assert backup.mark_restored(path, SEALER, now=NOON + timedelta(hours=1)) == NOON
 
 
 @pytest.mark.slow
