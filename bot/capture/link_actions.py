@@ -29,7 +29,7 @@ def make(
 ) -> CaptureLink:
     """A link for a check that waits for photos, and the message that brings it to who makes it.
 
-    `in_file`: it has no message and no reminder of its own; the caller has it sent with others (`link_files.made`).
+    `in_file`: it has no message of its own; the caller has it sent with others (`link_files.made`).
 
     Raises ConstraintFailed while another one is open, IllegalMove where nothing is waited for.
     """
@@ -37,8 +37,7 @@ def make(
         raise IllegalMove(f"{ref} waits for no photos")
     token = base64.urlsafe_b64encode(rng.randbytes(TOKEN_BYTES)).rstrip(b"=").decode()
     until = now + timedelta(hours=hours)
-    remind_at = None if in_file else half_time(now, until)
-    link = capture_links.add(tx, ref, token, by=by, expires_at=until, remind_at=remind_at, now=now)
+    link = capture_links.add(tx, ref, token, by=by, expires_at=until, remind_at=half_time(now, until), now=now)
     if not in_file:
         link_notices.made(tx, link, now=now)
     return link

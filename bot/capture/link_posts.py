@@ -102,13 +102,23 @@ class LinkPosts(Process):
         check, link = found
         return capture.ended(check, self._entry(check), ending=link.ending or LinkEnding.WITHDRAWN)
 
-    def _reminder(self, tx: Transaction, post: Post, _context: Context) -> Message | None:
+    def _reminder(self, tx: Transaction, post: Post, context: Context) -> Message | None:
         """None once there is nothing to remind of, or links were turned off: what it promises would not hold."""
+        if context.batch is not None:
+            return self._reminder_of_file(tx, post, context.batch)
         found = _open_link(tx, post, self.now())
         if found is None or found[1].taken_at is not None or not self.settings.offers_links:
             return None
         check, link = found
         return capture.reminder(check, self._entry(check), step=link.step, until=link.expires_at)
+
+    def _reminder_of_file(self, tx: Transaction, post: Post, batch: Batch) -> Message | None:
+        links = capture_links.of_file(tx, batch.id, until=link_files.until(post), waiting=True)
+        # Those of somebody else came by another file, and no MAC covers the post.
+        open_ = [one for one in links if one.is_open(self.now()) and one.made_by == post.destination]
+        if not open_ or not self.settings.offers_links:
+            return None
+        return batch_links.reminder(batch, len(open_), until=min(link.expires_at for link in open_))
 
     def _url(self, tx: Transaction, link: CaptureLink) -> str | None:
         """None once the token is forgotten."""

@@ -176,5 +176,10 @@ def _expire(tx: Transaction, ref: str, *, now: datetime) -> bool:
 
 def _remind(tx: Transaction, ref: str, *, now: datetime) -> None:
     link = capture_links.reminded(tx, ref, now=now)
-    if link is not None:
+    if link is None:
+        return
+    batch_id = checks.whereabouts(tx, ref).batch
+    if batch_id is None or link_notices.has_message(tx, link):
         link_notices.reminder(tx, link, now=now)
+    else:
+        link_files.reminder(tx, batch_id, link, now=now)

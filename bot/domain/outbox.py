@@ -102,7 +102,7 @@ class PostKind(StrEnum):
     LINK_ENDED = "link_ended"
     """Takes the link out of that message, once it works no more, and its buttons off the reminder."""
     LINK_REMINDER = "link_reminder"
-    """To who made it: half of the link's time is over, and there are no photos."""
+    """To who made it: half of the link's time is over, and there are no photos. One for all links of a file."""
     LINK_LOST = "link_lost"
     """In the thread: the message with the link could not be delivered."""
     BATCH_LINKS = "batch_links"

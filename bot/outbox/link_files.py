@@ -5,6 +5,7 @@ Inside the caller's transaction. A link has come by such a file if it has no mes
 
 from datetime import datetime, timedelta
 
+from bot.domain.capture.links import CaptureLink
 from bot.domain.outbox import Post, PostKind
 from bot.domain.privacy.slack_removals import Removal, RemovalPlace
 from storage import audit, capture_links, outbox, slack_removals
@@ -59,6 +60,19 @@ def _will_be_told(tx: Transaction, batch_id: str, by: str, made_at: datetime) ->
 def renewed(tx: Transaction, batch_id: str, *, by: str, count: int, now: datetime) -> None:
     audit.record(tx, at=now, actor=by, act="batch.links_renewed", ref=batch_id, detail=str(count))
     made(tx, batch_id, by=by, now=now)
+
+
+def reminder(tx: Transaction, batch_id: str, link: CaptureLink, *, now: datetime) -> None:
+    """Half of the time of this link is over, and so is that of all in its file: one message for them, once.
+
+    None of a file that did not come: the thread has said so.
+    """
+    posts = [post for post in outbox.link_files(tx, batch_id) if post.destination == link.made_by]
+    brought = next((post for post in posts if until(post) >= link.made_at and outbox.delivered(tx, post.id)), None)
+    if brought is not None:
+        key, payload = brought.id.partition(":")[2], {"batch": batch_id, "until": brought.payload["until"]}
+        to = link.made_by
+        outbox.enqueue(tx, PostKind.LINK_REMINDER, key=key, destination=to, payload=payload, now=now)
 
 
 def forget(tx: Transaction, batch_id: str, *, now: datetime) -> None:

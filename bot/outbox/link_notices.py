@@ -23,6 +23,11 @@ def qr_code(tx: Transaction, link: CaptureLink, *, now: datetime) -> None:
     _enqueue(tx, PostKind.LINK_QR, link, to=link.made_by, parent_id=_message(link), now=now)
 
 
+def has_message(tx: Transaction, link: CaptureLink) -> bool:
+    """False of a link that comes with others, in a file."""
+    return outbox.find(tx, _message(link)) is not None
+
+
 def reminder(tx: Transaction, link: CaptureLink, *, now: datetime) -> None:
     _enqueue(tx, PostKind.LINK_REMINDER, link, to=link.made_by, now=now)
 

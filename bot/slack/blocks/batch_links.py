@@ -1,6 +1,7 @@
 """Links for the customers of a file: the choice at its preview, the file of links, and what follows if that is lost."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bot.domain.applicants.batch import Batch
 from bot.domain.capture.links import CaptureLink
@@ -10,7 +11,7 @@ from bot.domain.reporting.spreadsheets import csv_bytes
 from bot.slack.blocks import ids, kit
 from bot.slack.blocks.capture import NOT_SENT, TURNED_OFF
 from bot.slack.blocks.kit import Block, Style
-from bot.slack.blocks.text import person
+from bot.slack.blocks.text import person, when
 
 _COLUMNS = ("row", "reference", "customer_reference", "link", "expires_at")
 
@@ -55,6 +56,18 @@ def lost(batch: Batch, *, are_offered: bool = True) -> Message:
         *([kit.actions(new_links(batch))] if are_offered else []),
     ]
     return kit.told(blocks, verdict=verdict, ref=batch.id, next_step=next_step, mention=mention, rest=[why])
+
+
+def reminder(batch: Batch, waiting: int, *, until: datetime) -> Message:
+    """By direct message, once for all links of one file, when half of their time is over."""
+    verdict = "No photos yet"
+    why = _many(waiting, "customer has not taken their photos", "customers have not taken their photos")
+    next_step = f"Remind them: the links work until {when(until)}. If they have lost them, choose *New links*."
+    blocks = [
+        kit.section(f"*{verdict}* · {batch.id}\n{why}.\n*Next:* {next_step}"),
+        kit.actions(new_links(batch)),
+    ]
+    return kit.told(blocks, verdict=verdict, why=why, ref=batch.id, next_step=next_step)
 
 
 def can_send(batch: Batch) -> tuple[int, int]:

@@ -205,6 +205,64 @@ async def test_a_clock_that_is_set_back_loses_no_link_of_a_file(tmp_path: Path) 
         assert [await leads_to(world, token) for token in tokens(second)] == await refs_of(world)
 
 
+# Half of their time is over
+
+
+def reminders(world: Journey, user: str = ANALYST) -> list[str]:
+    return [said for said in world.direct(user) if said.startswith("No photos yet")]
+
+
+async def test_who_made_the_links_of_a_file_is_reminded_once_for_all_of_them(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE, KYC_LINK_HOURS="10") as world:
+        await ask(world)
+        for _hour in range(9):
+            world.clock.move(hours=1)
+            await world.bot.capture_links.tick()
+            await world.settle()
+            assert len(reminders(world)) == (_hour >= 4)
+        assert "3 customers have not taken their photos" in reminders(world)[0]
+        assert not told(world)
+        # The new links have a half time of their own, and those before have none any more.
+        (message,) = [m for m in world.slack.direct_messages(ANALYST) if "No photos yet" in m.text]
+        assert (await world.analyst.click(message, ids.BATCH_NEW_LINKS)).ok
+        await world.answered()
+        await world.settle()
+        world.clock.move(hours=6)
+        await world.bot.capture_links.tick()
+        await world.settle()
+        assert len(reminders(world)) == 2
+
+
+async def test_a_row_whose_link_came_by_itself_has_a_reminder_of_its_own(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE, KYC_LINK_HOURS="10") as world:
+        await ask(world)
+        first, *_others = await refs_of(world)
+        await world.bot.link_actions.renew(ANALYST, first)
+        await world.settle()
+        world.clock.move(hours=6)
+        await world.bot.capture_links.tick()
+        await world.settle()
+        alone, of_file = sorted(reminders(world), key=lambda said: "customers" in said)
+        assert first in alone
+        assert "2 customers have not taken their photos" in of_file
+
+
+async def test_nobody_is_reminded_of_links_that_never_came_or_that_nobody_waits_for(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE, KYC_LINK_HOURS="10") as world:
+        await drop(world, {"people.csv": THREE})
+        world.slack.fail_next("conversations.open", Fault.error("channel_not_found"))
+        await send(world, ids.BATCH_CONFIRM_LINK)
+        await drop(world, {"others.csv": table("00000000003", "00000000004")})
+        await send(world, ids.BATCH_CONFIRM_LINK)
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CANCEL)).ok
+        await world.answered()
+        await world.settle()
+        world.clock.move(hours=6)
+        await world.bot.capture_links.tick()
+        await world.settle()
+        assert not reminders(world)
+
+
 # To the end
 
 
@@ -221,7 +279,8 @@ async def test_it_ends_with_the_last_of_its_links_and_then_the_file_of_links_is_
         world.clock.move(hours=6)
         await world.bot.capture_links.tick()
         await world.settle()
-        assert not [said for said in world.direct(ANALYST) if said.startswith("No photos yet")]
+        (reminded,) = [said for said in world.direct(ANALYST) if said.startswith("No photos yet")]
+        assert "2 customers have not taken their photos" in reminded
         assert (await batch_of(world)).state is BatchState.SENDING
         assert not files_of_links(world)[0].is_deleted
         world.clock.move(hours=5)

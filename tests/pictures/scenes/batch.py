@@ -174,6 +174,12 @@ def _files() -> Iterator[Scene]:
     sent = File(channel="D0KYC", thread_ts=None, name=name, data=links, comment=comment)
     yield Scene(caption="Links for its customers", shows=sent, kinds=[PostKind.BATCH_LINKS], place=Place.DIRECT)
     yield Scene(
+        caption="Half of their time is over",
+        shows=batch_links.reminder(BATCH, 2, until=a_link(LinkStep.MADE).expires_at),
+        kinds=[PostKind.LINK_REMINDER],
+        place=Place.DIRECT,
+    )
+    yield Scene(
         caption="Slack has not taken the file of links",
         shows=batch_links.lost(BATCH),
         kinds=[PostKind.BATCH_LINKS_LOST],
