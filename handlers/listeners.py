@@ -174,6 +174,7 @@ def _listen_to_reviewers(app: AsyncApp) -> None:
     app.view(ids.REVIEW_REQUEST_FORM)(review_requests.requested)
     app.action(re.compile(f"^({ids.REVIEW_CLAIM}|{ids.REVIEW_REOPEN})$"))(review.claimed)
     app.action(ids.REVIEW_CLOSE)(review.closed)
+    app.action(ids.REVIEW_END)(review.ended)
     app.action(ids.REVIEW_RELEASE)(review.released)
     app.action(ids.REVIEW_AGREE)(review.agreed)
     app.action(ids.REVIEW_DISAGREE)(review.disagree)

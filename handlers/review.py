@@ -58,6 +58,13 @@ async def closed(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
     await _refresh(bot, body, action["value"])
 
 
+async def ended(ack: AsyncAck, body: Body, action: Action, bot: Bot) -> None:
+    """*End without a result*, of a check that Smile ID never answered; its dialog has asked already."""
+    await ack()
+    await bot.review.end_unanswered(body["user"]["id"], action["value"])
+    await _refresh(bot, body, action["value"])
+
+
 async def _refresh(bot: Bot, body: Body, ref: str) -> None:
     """Replaces what only this person sees: it is not among the cards that the outbox keeps up to date."""
     if str((body.get("actions") or [{}])[0].get("block_id", "")).startswith(ids.QUEUE_ROW):

@@ -302,6 +302,12 @@ def is_unsettled(tx: Transaction, receipt_id: str) -> bool:
     return tx.exists("SELECT 1 FROM receipts WHERE id = :id AND fate = 'kept'", id=receipt_id)
 
 
+def is_awaited(tx: Transaction, job_id: str) -> bool:
+    """Whether a callback about this job waits to be settled, or what it claims to be confirmed."""
+    sql = "SELECT 1 FROM receipts WHERE job_id = :job_id AND fate IN ('kept', 'claimed') LIMIT 1"
+    return tx.exists(sql, job_id=job_id)
+
+
 def set_fate(tx: Transaction, receipt_id: str, fate: Disposition) -> None:
     tx.update("receipts", "id = :id", {"id": receipt_id}, fate=fate)
 

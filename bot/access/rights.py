@@ -98,7 +98,8 @@ RULES: Mapping[Right, Rule] = {
     ),
     Right.SEE_PHOTOS: Rule(means="*Show photos*, and ask for them in the thread", others=_REVIEWERS),
     Right.DECIDE: Rule(
-        means="claim, decide, agree and disagree; an admin's decision of their own check is marked as such",
+        means="claim, decide, agree and disagree, end what Smile ID never answers; what an admin does so to their own "
+        "check is marked as such",
         anybodys=(Role.ADMIN,),
         others=(Role.REVIEWER,),
     ),

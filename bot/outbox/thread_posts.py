@@ -45,7 +45,7 @@ class ThreadPosts(Process):
             PostKind.CANCELLED: _cancelled,
             PostKind.LINK_LOST: self._link_lost,
             PostKind.PHOTOS_ASKED: _photos_asked,
-            PostKind.FAILURE: lambda tx, post, check: results.failure(check, notified=self._notified(tx, post)),
+            PostKind.FAILURE: self._failure,
             PostKind.OVERDUE: lambda tx, post, check: results.overdue(check, notified=self._notified(tx, post)),
             PostKind.REVIEW_REQUESTED: self._review_requested,
             PostKind.DECIDED: _decided,
@@ -93,6 +93,10 @@ class ThreadPosts(Process):
             return results.approval_since_confirmed(check)
         facts = self._facts(tx, replace(parent or post, receipt=post.receipt), check)
         return results.result(replace(facts, doubt=None), confirmed=True) if facts is not None else None
+
+    def _failure(self, tx: Transaction, post: Post, check: Check) -> Message:
+        by, is_override = post.payload.get("by"), "override" in post.payload
+        return results.failure(check, notified=self._notified(tx, post), by=by, is_override=is_override)
 
     def _review_requested(self, tx: Transaction, post: Post, check: Check) -> Message | None:
         asked = review_requests.find(tx, post.payload["request"])

@@ -17,7 +17,7 @@ from bot.domain.check.states import FINAL, State
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import Message
 from bot.domain.results.record_match import RecordMatch
-from bot.domain.review.review import Decision, Note, Review, ReviewDecision
+from bot.domain.review.review import Decision, Note, Review, ReviewDecision, is_unanswered
 from bot.errors import IllegalMove, RecordAltered, Refusal, Refused, SmileIDError
 from bot.outbox.links import Links
 from bot.outbox.look_ups import LookUps
@@ -251,7 +251,8 @@ class CheckDetails(Process):
     async def _row(self, check: Check, reader: review_actions.Reader) -> list[Block]:
         """What this person may press here; each click is checked again."""
         opened = await self.database.read(reviews.find, check.ref)
-        row = review_actions.in_details(check, opened, reader)
+        unanswered = is_unanswered(check.state, check.sent_at, self.now())
+        row = review_actions.in_details(check, opened, reader, unanswered=unanswered)
         if reader.is_reviewer and reader.user not in check.requesters:
             row.append(photos.show_button(check.ref))
         return row + more_buttons(check)

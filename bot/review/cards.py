@@ -22,6 +22,7 @@ from bot.domain.review.review import (
     Review,
     ReviewState,
     Subscription,
+    is_unanswered,
     reminder_cause,
     waiting_since,
     waits_for_smile_id,
@@ -104,7 +105,11 @@ class ReviewCards(Process):
             mentions=self.access.mentions(Role.REVIEWER) if _calls(post) else "",
             newer=await self._newer(post, facts),
             requests=reasons.lines(facts.requests, facts.check, seen=post.payload.get("seen", "")),
+            unanswered=self._is_unanswered(facts.check),
         )
+
+    def _is_unanswered(self, check: Check) -> bool:
+        return is_unanswered(check.state, check.sent_at, self.now())
 
     async def _newer(self, post: Post, facts: _Facts) -> review.NewerCard | None:
         if not facts.has_newer_card:
@@ -140,6 +145,7 @@ class ReviewCards(Process):
             link=await self.links.thread(facts.check),
             reading=facts.reading,
             requests=reasons.lines(facts.requests, facts.check),
+            unanswered=self._is_unanswered(facts.check),
         )
 
     async def first(self, user: str, *, told: str = "", skipped: Sequence[str] = ()) -> View:

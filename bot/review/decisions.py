@@ -9,20 +9,21 @@ from bot.access.permissions import Permission
 from bot.access.process import Process
 from bot.access.rights import Right
 from bot.domain.check.check import Check, require_unerased
-from bot.domain.check.states import State
+from bot.domain.check.states import BEFORE_SENDING, State
 from bot.domain.id_types.id_types import IDType
 from bot.domain.review.review import (
     Decision,
     Proposal,
     Review,
     ReviewState,
+    is_unanswered,
     may_be_claimed,
     may_be_decided,
     needs_second,
 )
 from bot.errors import Refusal, Refused
 from bot.review import eligibility, transitions
-from storage import checks, reviews, slack_requests
+from storage import attempts, checks, receipts, reviews, slack_requests
 from storage.audit import BOT
 from storage.engine.database import Transaction
 
@@ -89,6 +90,18 @@ class ReviewDecisions(Process):
 
         await self.database.write(commit)
         log.info("review.closed", ref=ref)
+
+    async def end_unanswered(self, user: str, ref: str) -> None:
+        """End a check as failed that Smile ID has had for a week without giving a result; once, whoever clicks."""
+        click = await self._click(user, ref)
+        await self._free_if_left(ref)
+
+        def commit(tx: Transaction) -> None:
+            check = _to_end(tx, click)
+            transitions.end_unanswered(tx, check, by=user, is_override=user in check.requesters, now=click.now)
+
+        await self.database.write(commit)
+        log.info("review.ended_unanswered", ref=ref)
 
     async def may_hand_on(self, user: str, ref: str) -> tuple[Check, list[str] | None]:
         """The check that this person may give to another, and to whom; None where anybody may be a reviewer."""
@@ -356,6 +369,27 @@ def _to_decide(tx: Transaction, click: _Click, *, may_override: bool) -> tuple[C
     if review.claimed_by not in (None, user):
         raise Refused(Refusal.CLAIMED_BY, ref=ref, person=review.claimed_by)
     return check, review
+
+
+def _to_end(tx: Transaction, click: _Click) -> Check:
+    """What this person may end without a result of Smile ID: theirs, or nobody's, and for a week without an answer."""
+    ref, user = click.ref, click.user
+    check, review = _find(tx, ref)
+    if user in check.requesters and not click.may_override:
+        raise Refused(Refusal.FOUR_EYES, ref=ref)
+    # Of two who click at once the second one finds it ended; so does whoever a result was faster than.
+    if check.state not in (*BEFORE_SENDING, State.SUBMITTING, State.PROCESSING):
+        raise Refused(Refusal.END_OVER, ref=ref, status=check)
+    # Whatever an old card shows: run again, it has a week of its own.
+    if not is_unanswered(check.state, check.sent_at, click.now):
+        raise Refused(Refusal.END_TOO_EARLY, ref=ref, status=check)
+    job_id = attempts.latest_job(tx, ref)
+    if job_id is not None and receipts.is_awaited(tx, job_id):
+        # A callback came in this very moment, and is about to be settled or confirmed: it counts for more.
+        raise Refused(Refusal.END_ANSWERED, ref=ref)
+    if review is not None and review.state is ReviewState.OPEN and review.claimed_by not in (None, user):
+        raise Refused(Refusal.CLAIMED_BY, ref=ref, person=review.claimed_by)
+    return check
 
 
 def _stands(tx: Transaction, ref: str, user: str) -> bool:

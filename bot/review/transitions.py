@@ -10,9 +10,11 @@ from datetime import datetime
 
 from bot.domain.check.check import Check
 from bot.domain.check.states import FINAL, State
+from bot.domain.dates import seconds_between
 from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
 from bot.domain.review.requests import ReviewRequest
 from bot.domain.review.review import (
+    UNANSWERED,
     Agreement,
     Audience,
     Proposal,
@@ -143,6 +145,31 @@ def close(tx: Transaction, ref: str, *, by: str, now: datetime) -> None:
     reviews.close(tx, ref, review.round, ReviewState.SETTLED, now=now)
     audit.record(tx, at=now, actor=by, act="review.closed", ref=ref)
     refresh.check_changed(tx, ref, now=now)
+
+
+def end_unanswered(tx: Transaction, check: Check, *, by: str, is_override: bool, now: datetime) -> None:
+    """End a check of which Smile ID has given no result: it has failed, and nothing is decided about the customer.
+
+    Its job is asked about once more, when the next poll was due. A result that comes all the same, by whichever way,
+    is a second final one (`trust_rules`): reviewers are called.
+    """
+    ref, since = check.ref, check.sent_at or check.asked_at
+    review = reviews.find(tx, ref)
+    if review is not None and review.state is ReviewState.OPEN:
+        # The card names who has it: it was they who ended it.
+        claim(tx, ref, by=by, now=now)
+        reviews.close(tx, ref, review.round, ReviewState.SETTLED, now=now)
+        audit.record(tx, at=now, actor=by, act="review.closed", ref=ref)
+    _record_override(tx, ref, by, is_override=is_override, now=now)
+    audit.record(tx, at=now, actor=by, act="check.ended_unanswered", ref=ref, detail=str((now - since).days))
+    # Before the move, since the facts that are written with it say why.
+    checks.keep_failure(tx, ref, failure=UNANSWERED, words=None)
+    checks.move(tx, ref, State.FAILED, now=now, actor=by)
+    outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL | {PostKind.OVERDUE}, now=now)
+    key, payload = f"{ref}:{check.round}:{UNANSWERED}", {"by": by, **({"override": "1"} if is_override else {})}
+    outbox.enqueue(tx, PostKind.FAILURE, ref=ref, key=key, destination=check.channel, now=now, payload=payload)
+    refresh.check_changed(tx, ref, now=now)
+    tx.tell("check.failed", ref=ref, error=UNANSWERED, seconds=seconds_between(check.round_asked_at, now))
 
 
 def _open(tx: Transaction, check: Check, *, now: datetime) -> None:

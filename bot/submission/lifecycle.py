@@ -12,6 +12,7 @@ from bot.domain.capture.links import LinkEnding
 from bot.domain.check.check import CONSENT_NOTICE, Check, HoldReason, PhotoRef, PhotosBy, Request, require_unerased
 from bot.domain.check.states import POLLED_REASONS, State
 from bot.domain.outbox import OVERTAKEN_BY_FINAL, PostKind
+from bot.domain.review.review import UNANSWERED
 from bot.errors import EditedMeanwhile, IllegalMove
 from bot.outbox import link_notices, refresh
 from bot.review import transitions
@@ -84,7 +85,7 @@ def run_again(
     due_at = max(not_before or now, now)
     checks.begin_round(tx, ref, request, due_at=due_at, now=now)
     budget.take(tx, checks.get(tx, ref), person=request.requester, at=due_at, now=now)
-    in_doubt = ended.failure == "unsettled" or ended.reason in POLLED_REASONS
+    in_doubt = ended.failure in ("unsettled", UNANSWERED) or ended.reason in POLLED_REASONS
     attempts.leave_behind(tx, ref, in_doubt=in_doubt, now=now)
     audit.record(tx, at=now, actor=request.requester, act="check.run_again", ref=ref)
     _record_consent(tx, ref, request, now=now)

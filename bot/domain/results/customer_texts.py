@@ -69,6 +69,7 @@ _BY_FAILURE: Mapping[str, CustomerReason] = {
     "slack_away": CustomerReason.OUR_FAULT,
     "fault": CustomerReason.OUR_FAULT,
     "unsettled": CustomerReason.FAILED_OTHER,
+    "unanswered": CustomerReason.FAILED_OTHER,
 }
 _BY_DECISION: Mapping[Decision, CustomerReason] = {
     Decision.APPROVED: CustomerReason.APPROVED,

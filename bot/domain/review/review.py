@@ -9,6 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from bot.domain.backoff import POLL_FOR
 from bot.domain.check.states import BEFORE_SENDING, FINAL, STICKY_REASONS, ReviewReason, State
 from bot.domain.results.codes import Outcome, ResultStory
 
@@ -196,6 +197,18 @@ def may_be_claimed(state: State) -> bool:
 def may_be_decided(state: State) -> bool:
     """Whether Smile ID has said anything that a person could decide on."""
     return may_be_claimed(state) and state is not State.PROCESSING
+
+
+UNANSWERED = "unanswered"
+"""Why a check has failed that a reviewer ended, since Smile ID never gave a result: a key of `words.FAILURES`."""
+
+
+def is_unanswered(state: State, sent_at: datetime | None, now: datetime) -> bool:
+    """Whether Smile ID has had it for a week and given no result that counts: a reviewer may end it without one.
+
+    `sent_at` is when this round was sent. Not of a check in review, about which people decide.
+    """
+    return state is State.PROCESSING and sent_at is not None and now - sent_at >= POLL_FOR
 
 
 def runs_again(state: State, decision: Decision | None) -> bool:

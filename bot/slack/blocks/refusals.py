@@ -139,6 +139,13 @@ _REFUSALS: Mapping[StrEnum, str] = {
     Refusal.NOBODY_CLAIMED: "Nobody has claimed {ref} any more.",
     Refusal.NOTHING_TO_DECIDE: "There is nothing to decide about {ref} now: {status}.",
     Refusal.REVIEW_CLOSED: "{ref} needs no decision any more: {status}.",
+    Refusal.END_TOO_EARLY: (
+        "{ref} cannot be ended without a result before Smile ID has had it for 7 days. It is now: {status}."
+    ),
+    Refusal.END_ANSWERED: (
+        "Smile ID has just sent a result for {ref}, which is being confirmed. It will be posted in the thread."
+    ),
+    Refusal.END_OVER: "{ref} does not wait for Smile ID any more: {status}.",
     Refusal.REVIEW_CHANGED: (
         "Something changed while this form was open. {ref} is now: {status}. Close the form and open it again."
     ),

@@ -167,9 +167,16 @@ def overdue(check: Check, *, notified: NotifiedParties) -> Message:
     return _story(check, words.OVERDUE, notified=notified, mention=True)
 
 
-def failure(check: Check, *, notified: NotifiedParties) -> Message:
-    """An end without any result of Smile ID; `failure_words` say what is wrong."""
+def failure(check: Check, *, notified: NotifiedParties, by: str | None = None, is_override: bool = False) -> Message:
+    """An end without any result of Smile ID; `failure_words` say what is wrong.
+
+    `by` is the reviewer who ended it; with `is_override` as an admin who had asked for it.
+    """
     story = words.FAILURES.get(check.failure or "", words.FAILURES["refused"])
+    if by is not None:
+        ended = f"{person(by)} ended this check: Smile ID has given no result for it in 7 days or more."
+        own = f" {person(by)} asked for this check too, and ended it as an admin." if is_override else ""
+        story = replace(story, meaning=f"{ended}{own} {story.meaning}")
     return _story(check, story, notified=notified, mention=True, extra=refusals.stored_sentence(check.failure_words))
 
 

@@ -13,6 +13,7 @@ from bot.domain.outbox import Message
 from bot.domain.results.codes import ResultMeaning, ResultStory
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.review import (
+    UNANSWERED,
     Note,
     Objection,
     Review,
@@ -40,6 +41,8 @@ from bot.slack.blocks.thread import why_decided
 _BEFORE_A_RESULT = BEFORE_SENDING | {State.SUBMITTING, State.CANCELLED}
 _ENTRIES = 12
 """Decisions and notes in the Details; Slack takes 100 blocks in a view, and Smile ID's messages want most of them."""
+
+_AFTER_A_WEEK = "Look for its job in Smile ID's portal. If there is no result, end the check without one."
 
 NO_REF = "Add the reference of a check, for example `/kyc review K-7F3K2Q`."
 
@@ -84,10 +87,11 @@ def card(
     mentions: str = "",
     requests: Sequence[str] = (),
     newer: NewerCard | None = None,
+    unanswered: bool = False,
 ) -> Message:
     """The card now; of an earlier round, that it is over. `title` is why, `reading` the message that caused it.
 
-    `requests` are lines of mrkdwn: who asked reviewers to look, and why.
+    `requests` are lines of mrkdwn: who asked reviewers to look, and why. `unanswered`: no result came for a week.
     """
     if round_ != check.round:
         head = _head(check, entry, title=title, link=link, mentions=mentions)
@@ -112,10 +116,14 @@ def card(
         mentions=mentions,
         requests=requests,
         # An address would fill what a notification shows.
-        next_step="" if newer is None else "Decide on the newer card: this one is only for information.",
+        next_step=(_AFTER_A_WEEK if unanswered else "")
+        if newer is None
+        else "Decide on the newer card: this one is only for information.",
     )
     if newer is None:
-        return Message(text=shown.text, blocks=[*shown.blocks, kit.actions(*buttons(check, review))])
+        return Message(
+            text=shown.text, blocks=[*shown.blocks, kit.actions(*buttons(check, review, unanswered=unanswered))]
+        )
     blocks = [*shown.blocks, kit.section(line), kit.actions(kit.details_button(check.ref))]
     return Message(text=shown.text, blocks=blocks)
 
@@ -227,6 +235,9 @@ def _stage(check: Check, review: Review | None) -> str:
         return _decided(decided)
     if review.state is ReviewState.SETTLED and check.state is State.CANCELLED:
         return "The check was cancelled before it was sent, and a reviewer closed the review."
+    if review.state is ReviewState.SETTLED and check.failure == UNANSWERED:
+        by = person(review.claimed_by) if review.claimed_by is not None else "A reviewer"
+        return f"{by} ended the check without a result: Smile ID never answered."
     if review.state is ReviewState.SETTLED:
         return f"Smile ID's final result: *{verdict_name(check)}*. Nothing is left to decide."
     before = f"{_decided(decided)} A reviewer must decide again. " if decided is not None else ""

@@ -36,23 +36,29 @@ class Reader:
     is_admin: bool
 
 
-def buttons(check: Check, review: Review | None, *, viewer: str | None = None) -> list[Block]:
-    """The row of a card, or of the `viewer`'s own Home tab: there they can take back their own proposal, not agree."""
-    details = kit.details_button(check.ref)
+def buttons(check: Check, review: Review | None, *, viewer: str | None = None, unanswered: bool = False) -> list[Block]:
+    """The row of a card, or of the `viewer`'s own Home tab: there they can take back their own proposal, not agree.
+
+    `unanswered`: Smile ID has given no result for a week.
+    """
+    details, end = kit.details_button(check.ref), [_end(check)] if unanswered else []
     if review is None or review.state is not ReviewState.OPEN:
-        return [details] if check.erased_at is not None else [details, _reopen(check), _note(check)]
+        return [details] if check.erased_at is not None else [*end, details, _reopen(check), _note(check)]
     if review.proposal is not None:
         return [*_judge(check, review.proposal, viewer=viewer), details, _note(check)]
     if check.state is State.CANCELLED:
         return [_close(check), details, _menu(check, review)]
     if not may_be_decided(check.state):
         first = [] if review.claimed_by else [_claim(check, Style.PRIMARY)]
-        return [*first, details, _menu(check, review)]
+        return [*first, *end, details, _menu(check, review)]
     return [*_decide(check), details, _menu(check, review)]
 
 
-def in_details(check: Check, review: Review | None, reader: Reader) -> list[Block]:
-    """The elements of the row in the Details: everything that this person may do now, nothing behind a menu."""
+def in_details(check: Check, review: Review | None, reader: Reader, *, unanswered: bool = False) -> list[Block]:
+    """The elements of the row in the Details: everything that this person may do now, nothing behind a menu.
+
+    `unanswered` as for a card.
+    """
     if not reader.is_reviewer:
         return []
     if check.erased_at is not None and (review is None or review.state is not ReviewState.OPEN):
@@ -60,13 +66,16 @@ def in_details(check: Check, review: Review | None, reader: Reader) -> list[Bloc
     note = _note(check)
     if reader.user in check.requesters and not reader.is_admin:
         return [note]
+    end = [_end(check)] if unanswered else []
     if review is None or review.state is not ReviewState.OPEN:
-        return [_reopen(check), note] if may_be_claimed(check.state) else [note]
+        return [*end, _reopen(check), note] if may_be_claimed(check.state) else [note]
     if review.proposal is not None:
         mine = review.proposal.by == reader.user
         judges = mine or reader.user not in check.requesters
         return [*(_judge(check, review.proposal, viewer=reader.user) if judges else ()), note]
-    return [*_for_claimer(check, review, reader), note]
+    if review.claimed_by not in (None, reader.user):
+        end = []
+    return [*end, *_for_claimer(check, review, reader), note]
 
 
 def in_photos(check: Check, review: Review | None, reader: Reader) -> list[Block]:
@@ -153,6 +162,17 @@ def _close(check: Check) -> Block:
         text="The check was cancelled before it was sent. The card stays; nobody is reminded of it any more.",
         confirm="Close review",
         deny="Keep it open",
+    )
+
+
+def _end(check: Check) -> Block:
+    return kit.confirmed(
+        kit.check_button(ids.REVIEW_END, "End without a result", check.ref, style=Style.DANGER),
+        title="End this check without a result?",
+        text="Look for its job in Smile ID's portal first. The customer is neither approved nor rejected, and the "
+        "thread names you. A result that comes later goes to reviewers. Not for who asked for it, except admins.",
+        confirm="End it",
+        deny="Keep waiting",
     )
 
 

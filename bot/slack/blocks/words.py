@@ -184,7 +184,8 @@ REVIEW_WANTED = Story(
 OVERDUE = Story(
     title="Still waiting after 7 days",
     meaning="We ask Smile ID once a day.",
-    next_step="Ask somebody with access to Smile ID's portal to look for this job there.",
+    next_step="Ask somebody with access to Smile ID's portal to look for this job there. "
+    "If it has no result there either, a reviewer can end the check without one.",
     calls_reviewer=True,
 )
 
@@ -256,6 +257,12 @@ FAILURES: Mapping[str, Story] = {
         meaning="The connection broke while sending, and Smile ID has given no clear answer since.",
         next_step="Before you *Run again*, have somebody look for this job in Smile ID's portal. "
         "If a result still arrives, it comes here.",
+    ),
+    "unanswered": Story(
+        title="No result — Smile ID never answered",
+        meaning="The customer is neither approved nor rejected.",
+        next_step="*Run again* sends the photos once more, which may be charged again. "
+        "If a result still arrives, a reviewer is asked to look at it.",
     ),
 }
 """Ends without a result of Smile ID, by `Check.failure`."""

@@ -227,6 +227,7 @@ STEPS: Mapping[str, list[Step]] = {
         sent(ids.SEND_ANYWAY_FORM, "{ref}", reason=chosen("other"), words=typed("because"))
     ],
     "handlers.review.closed": [pressed(ids.REVIEW_CLOSE)],
+    "handlers.review.ended": [pressed(ids.REVIEW_END)],
     "handlers.customer.pressed": [pressed(ids.CUSTOMER_MESSAGE)],
     "handlers.customer.done": [sent(ids.CUSTOMER_FORM, "{ref}", any=typed("x"))],
     "handlers.review_requests.pressed": [pressed(ids.REQUEST_REVIEW)],

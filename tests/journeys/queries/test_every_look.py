@@ -96,6 +96,7 @@ STEP: Mapping[str, Sequence[str]] = {
     # Reviews.
     "handlers.review.claimed": [NOTHING, NOTHING],
     "handlers.review.closed": [NOTHING],
+    "handlers.review.ended": [NOTHING],
     "handlers.review.released": [NOTHING],
     "handlers.review.agreed": [NOTHING],
     "handlers.review.disagree": [NOTHING],

@@ -12,6 +12,7 @@ from bot.domain.results.codes import ResultStory
 from bot.domain.review.requests import RequestKind, ReviewRequest
 from bot.domain.review.review import (
     OTHER,
+    UNANSWERED,
     Audience,
     Decision,
     Note,
@@ -153,6 +154,12 @@ def _cards() -> Iterator[Scene]:
     yield card("For information, nobody is waited for", REJECTED, None, ResultStory.FACES_DIFFER)
     yield card("Claimed", IN_REVIEW, CLAIMED, ResultStory.ID_UNVERIFIED)
     yield card("Claimed before Smile ID has said anything", still, CLAIMED, ResultStory.PROVISIONAL, reading=None)
+    title = words.notice_title("overdue", None)
+    yield card("Smile ID has not answered for a week", still, OPEN, ResultStory.PROVISIONAL, title=title, reading=None,
+               unanswered=True)  # fmt: skip
+    ended_so = replace(CHECK_BVN, state=State.FAILED, failure=UNANSWERED, review=ReviewState.SETTLED)
+    by_remi = replace(CLAIMED, state=ReviewState.SETTLED)
+    yield card("The same, ended", ended_so, by_remi, ResultStory.PROVISIONAL, title=title, reading=None)
     held = replace(
         CHECK_BVN,
         state=State.REQUESTED,

@@ -11,9 +11,10 @@ from bot.domain.outbox import AdminAlert, Message, PostKind, encode_fault
 from bot.domain.results.assurance import Doubt
 from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.results.record_match import NOTHING_COMPARED, RecordMatch
+from bot.domain.review.review import UNANSWERED
 from bot.slack.blocks import private, results, thread, words
 from bot.slack.blocks.results import NotifiedParties, ResultFacts
-from tests.pictures.people import AMINA, MUSA, NOW, REQUESTS
+from tests.pictures.people import AMINA, MUSA, NOW, REMI, REQUESTS
 from tests.pictures.scene import Place, Scene, Sheet
 from tests.pictures.scenes.samples import (
     ADMINS_TOLD,
@@ -268,7 +269,7 @@ def _failures() -> Iterator[Scene]:
         notified = ADMINS_TOLD if story.calls_admins or failure in ("smile_id_away", "fault") else NOBODY_SET_UP
         yield Scene(
             caption=f"{story.name} ({failure})",
-            shows=results.failure(check, notified=notified),
+            shows=results.failure(check, notified=notified, by=REMI if failure == UNANSWERED else None),
             kinds=[PostKind.FAILURE],
             place=Place.THREAD,
         )

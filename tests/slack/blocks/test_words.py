@@ -204,7 +204,7 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
         "Still waiting after 7 days",
         (
             "We ask Smile ID once a day. Ask somebody with access to Smile ID's portal to look for this job "
-            f"there. {REVIEWER}"
+            f"there. If it has no result there either, a reviewer can end the check without one. {REVIEWER}"
         ),
     ),
     (
@@ -239,6 +239,13 @@ ENDINGS: list[tuple[str, Callable[[], Message], str, str]] = [
         (
             "The connection broke while sending, and Smile ID has given no clear answer since. Before you Run again, "
             "have somebody look for this job in Smile ID's portal. If a result still arrives, it comes here."
+        ),
+    ),
+    (
+        *("unanswered", failed("unanswered"), "No result — Smile ID never answered"),
+        (
+            "The customer is neither approved nor rejected. Run again sends the photos once more, which may be charged "
+            "again. If a result still arrives, a reviewer is asked to look at it."
         ),
     ),
     (
@@ -330,11 +337,21 @@ def test_no_text_shouts_or_shows_the_braces_of_its_template(build: Callable[[], 
     assert not set("{}") & set(said.text + shown(said))
 
 
+def test_who_ended_a_check_that_smile_id_never_answered_is_named_and_an_admin_who_asked_as_such() -> None:
+    check = replace(CHECK, state=State.FAILED, failure="unanswered")
+    by_reviewer = shown(results.failure(check, notified=NOBODY_TOLD, by=REMI))
+    by_admin = shown(results.failure(check, notified=NOBODY_TOLD, by=AMINA, is_override=True))
+
+    ended = "ended this check: Smile ID has given no result for it in 7 days or more."
+    assert f"@remi {ended} The customer is neither approved nor rejected." in by_reviewer
+    assert f"@amina {ended} @amina asked for this check too, and ended it as an admin. The customer" in by_admin
+
+
 def test_every_story_is_covered_here() -> None:
     notified = {row[0].split()[0] for row in ENDINGS + PROGRESS}
 
     assert {code.code for code in CODES} - {"1012", "5210", "5212"} <= notified
-    ours = {"photo", "input", "refused", "smile_id_away", "slack_away", "fault", "unsettled"}
+    ours = {"photo", "input", "refused", "smile_id_away", "slack_away", "fault", "unsettled", "unanswered"}
     assert set(words.FAILURES) == ours
     assert set(words.STORIES) == set(ResultStory)
 

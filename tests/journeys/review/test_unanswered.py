@@ -1,0 +1,297 @@
+"""A check of which Smile ID never gives a result: a reviewer may end it after a week, and a late result is not lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain.check.states import ReviewReason, State
+from bot.domain.review.review import ReviewState
+from bot.errors import Refusal, Refused
+from bot.sandbox.demo import ANALYST, CHANNEL
+from bot.slack.blocks import ids
+from tests.journeys.intake import test_batches as batches
+from tests.journeys.privacy.test_forget import say
+from tests.journeys.review.test_review import STAFF, ZOE, acts, card, cards, decide, press, press_on, text, whispered
+from tests.journeys.smile import askings, call_back, message, pass_time, put_on_record, waiting
+from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, journey
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
+
+DAY = 86_400.0
+JUST_A_WEEK = [DAY / 2] * 14
+END = "[End without a result]"
+
+
+@asynccontextmanager
+async def silent(folder: Path, *waits: float, **settings: Any) -> AsyncIterator[tuple[Journey, str]]:
+    """A check that Smile ID has had for so long without a word, among two reviewers; by default for a week."""
+    async with waiting(folder, **{**STAFF, **settings}) as (world, ref):
+        world.slack.add_user(ZOE, "zoe")
+        world.slack.channels[REVIEW_CHANNEL].members.update({ZOE, REVIEWER, ADMIN})
+        await pass_time(world, *(waits or JUST_A_WEEK))
+        yield world, ref
+
+
+async def trail(world: Journey, ref: str) -> list[tuple[str, str, str]]:
+    found = await world.bot.database.read(
+        lambda tx: tx.rows("SELECT actor, act, detail FROM audit WHERE ref = :ref ORDER BY seq", ref=ref)
+    )
+    return [(row["actor"], row["act"], row["detail"]) for row in found]
+
+
+async def refusal(world: Journey, user: str, ref: str) -> Refusal:
+    with pytest.raises(Refused) as refused:
+        await world.bot.review.end_unanswered(user, ref)
+    return refused.value.code
+
+
+def heard(world: Journey) -> list[str]:
+    """What the reviewers were told by themselves."""
+    return [world.slack.plain(m) for user in (REVIEWER, ZOE) for m in world.slack.ephemerals(user)]
+
+
+async def ended(world: Journey, ref: str, user: str = REVIEWER) -> None:
+    await press(world, user, ids.REVIEW_END)
+    assert (await world.check(ref)).state is State.FAILED
+
+
+async def test_after_a_week_of_silence_a_reviewer_ends_it_and_the_thread_says_plainly_how(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        assert "Still waiting after 7 days" in "\n".join(world.thread())
+        assert "a reviewer can end the check without one" in "\n".join(world.thread())
+        assert END in text(world)
+        await ended(world, ref)
+        check = await world.check(ref)
+        assert (check.failure, check.verdict, check.decision) == ("unanswered", None, None)
+        assert check.ended_at is not None
+        assert check.review is ReviewState.SETTLED
+        told = world.thread()[-1]
+        for said in (
+            "No result — Smile ID never answered",
+            "@remi ended this check: Smile ID has given no result for it in 7 days or more.",
+            "The customer is neither approved nor rejected.",
+            "Run again sends the photos once more",
+            "[Run again]",
+        ):
+            assert said in told, told
+        assert "@remi ended the check without a result: Smile ID never answered." in text(world)
+        assert END not in text(world)
+        assert "Smile ID's final result" not in text(world)
+        written = await trail(world, ref)
+        assert (REVIEWER, "check.ended_unanswered", "7") in written
+        assert (REVIEWER, "check.moved", "failed") in written
+        assert (REVIEWER, "review.closed", "") in written
+
+
+async def test_for_the_first_week_nobody_ends_it_whatever_they_press(tmp_path: Path) -> None:
+    async with silent(tmp_path, *JUST_A_WEEK[:-1], DAY / 2 - 3_600) as (world, ref):
+        assert "Waiting for Smile ID" in world.slack.plain(world.root())
+        assert not any(END in world.slack.plain(one) for one in cards(world))
+        for user in (REVIEWER, ADMIN):
+            assert ids.REVIEW_END not in str((await world.bot.cards.card(user, ref)).blocks)
+            assert ids.REVIEW_END not in str(await world.bot.details.details(user, ref))
+            # As if a button of another time stood there.
+            assert await refusal(world, user, ref) is Refusal.END_TOO_EARLY
+        check = await world.check(ref)
+        assert (check.state, check.ended_at) == (State.PROCESSING, None)
+        # To the second: the notice may come with a later poll.
+        await pass_time(world, 3_590)
+        assert await refusal(world, REVIEWER, ref) is Refusal.END_TOO_EARLY
+        world.clock.move(seconds=20)
+        assert ids.REVIEW_END in str((await world.bot.cards.card(REVIEWER, ref)).blocks)
+        await world.bot.review.end_unanswered(REVIEWER, ref)
+        assert (await world.check(ref)).state is State.FAILED
+
+
+async def test_a_round_that_was_run_again_has_a_week_of_its_own(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        await run_again(world)
+        assert ((await world.check(ref)).round, (await world.check(ref)).state) == (2, State.PROCESSING)
+        # As if an old card still had the button.
+        assert await refusal(world, REVIEWER, ref) is Refusal.END_TOO_EARLY
+        assert (await world.check(ref)).state is State.PROCESSING
+        await pass_time(world, *JUST_A_WEEK)
+        await ended(world, ref)
+
+
+async def test_two_clicks_and_two_reviewers_at_once_end_it_once(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        shown = card(world)
+        await asyncio.gather(*(press_on(world, user, shown, ids.REVIEW_END) for user in (REVIEWER, ZOE, REVIEWER, ZOE)))
+        await world.work()
+        assert (await world.check(ref)).state is State.FAILED
+        assert sum("Smile ID never answered" in said for said in world.thread()) == 1
+        assert [act for _who, act, _what in await trail(world, ref)].count("check.ended_unanswered") == 1
+        assert await refusal(world, ZOE, ref) is Refusal.END_OVER
+        assert any(f"{ref} does not wait for Smile ID any more: No result." in said for said in heard(world))
+
+
+async def test_only_who_may_decide_it_ends_it(tmp_path: Path) -> None:
+    both = {"KYC_REVIEWERS": f"{REVIEWER},{ZOE},{ANALYST}"}
+    async with silent(tmp_path, **both) as (world, ref):
+        world.slack.add_user("U0NOBODY001", "nobody")
+        world.slack.channels[REVIEW_CHANNEL].members.update({"U0NOBODY001", ANALYST})
+        await press(world, "U0NOBODY001", ids.REVIEW_END)
+        assert (await world.check(ref)).state is State.PROCESSING
+        # Who asked for it is a reviewer too.
+        await press(world, ANALYST, ids.REVIEW_END)
+        assert "somebody else must decide it" in await whispered(world, ANALYST)
+        await press(world, ZOE, ids.REVIEW_CLAIM)
+        await press(world, REVIEWER, ids.REVIEW_END)
+        assert "@zoe has claimed" in await whispered(world, REVIEWER)
+        assert (await world.check(ref)).state is State.PROCESSING
+        await ended(world, ref, ZOE)
+
+
+async def test_who_is_no_reviewer_is_refused(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        world.slack.channels[REVIEW_CHANNEL].members.add(ANALYST)
+        await press(world, ANALYST, ids.REVIEW_END)
+        assert "Only reviewers and admins can do this" in await whispered(world, ANALYST)
+        assert (await world.check(ref)).state is State.PROCESSING
+
+
+async def test_an_admin_who_asked_for_it_ends_it_openly_as_an_admin(tmp_path: Path) -> None:
+    async with silent(tmp_path, KYC_ADMINS=f"{ADMIN},{ANALYST}") as (world, ref):
+        world.slack.channels[REVIEW_CHANNEL].members.add(ANALYST)
+        await ended(world, ref, ANALYST)
+        assert "asked for this check too, and ended it as an admin." in world.thread()[-1]
+        assert (ANALYST, "review.four_eyes_overridden", "") in await acts(world, ref)
+
+
+async def test_the_details_and_the_card_by_command_offer_it_and_a_requesters_details_do_not(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        world.slack.channels[CHANNEL].members.add(REVIEWER)
+        assert ids.REVIEW_END in str(await world.bot.details.details(REVIEWER, ref))
+        assert ids.REVIEW_END not in str(await world.bot.details.details(ANALYST, ref))
+        shown = await world.slack.person(REVIEWER).command(f"review {ref}")
+        assert shown.message is not None
+        assert (await world.slack.person(REVIEWER).click(shown.message, ids.REVIEW_END)).ok
+        assert (await world.check(ref)).state is State.FAILED
+        assert ids.REVIEW_END not in str(await world.bot.details.details(REVIEWER, ref))
+
+
+async def test_a_callback_that_came_in_the_same_moment_wins(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        shown = card(world)
+        # Kept and answered, and claimed: Smile ID's own record has not been asked yet.
+        await call_back(world, "0810", "Enroll User")
+        assert (await world.check(ref)).state is State.PROCESSING
+        await press_on(world, REVIEWER, shown, ids.REVIEW_END)
+        assert "Smile ID has just sent a result" in await whispered(world, REVIEWER)
+        put_on_record(world, "0810", "Enroll User")
+        await pass_time(world, 1, 2, 5)
+        assert (await world.check(ref)).state is State.APPROVED
+
+
+async def test_of_a_click_and_a_callback_at_once_nothing_is_lost(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        shown = card(world)
+        put_on_record(world, "0810", "Enroll User")
+        await asyncio.gather(call_back(world, "0810", "Enroll User"), press_on(world, REVIEWER, shown, ids.REVIEW_END))
+        await pass_time(world, 1, 2, 5)
+        check = await world.check(ref)
+        assert (check.state, check.reason) in (
+            (State.APPROVED, None),
+            (State.IN_REVIEW, ReviewReason.SECOND_FINAL),
+        )
+
+
+async def test_an_approval_called_back_after_the_end_is_no_approval_but_calls_reviewers(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        await pass_time(world, DAY, DAY, DAY)
+        before = len(cards(world))
+        put_on_record(world, "0810", "Enroll User")
+        await call_back(world, "0810", "Enroll User")
+        await pass_time(world, 1, 2, 5, 60)
+        await assert_that_a_person_must_look(world, ref, before)
+
+
+async def test_a_result_that_the_last_poll_finds_after_the_end_calls_reviewers_too(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        before = len(cards(world))
+        put_on_record(world, "0810", "Enroll User")
+        await pass_time(world, DAY)
+        await assert_that_a_person_must_look(world, ref, before)
+
+
+async def assert_that_a_person_must_look(world: Journey, ref: str, cards_before: int) -> None:
+    check = await world.check(ref)
+    assert (check.state, check.reason) == (State.IN_REVIEW, ReviewReason.SECOND_FINAL)
+    assert check.review is ReviewState.OPEN
+    assert check.ended_at is None
+    assert len(cards(world)) == cards_before + 1
+    assert "Smile ID sent another final result" in text(world)
+    assert "first No result, now Approved" in world.thread()[-1]
+    assert all("*Approved" not in said for said in world.thread())
+    # One reviewer alone does not approve it: Smile ID has two results.
+    await decide(world, REVIEWER, "approved", "same_person")
+    assert (await world.check(ref)).decision is None
+
+
+async def test_once_ended_smile_id_is_asked_once_more_and_then_no_longer(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        before = askings(world)
+        await pass_time(world, *([DAY] * 10))
+        assert askings(world) == before + 1
+        assert (await world.check(ref)).state is State.FAILED
+
+
+async def test_run_again_it_has_its_own_result_and_that_of_the_job_before_is_told_beside_it(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        first = world.job()
+        await run_again(world)
+        first.record.append(message(first, "0810", "Enroll User"))
+        await pass_time(world, DAY)
+        assert "Smile ID reports a result of an earlier attempt" in "\n".join(world.thread())
+        assert (await world.check(ref)).state is State.PROCESSING
+
+
+async def test_its_file_is_done_and_has_its_results(tmp_path: Path) -> None:
+    async with journey(tmp_path, story="never", **STAFF) as world:
+        world.slack.channels[REVIEW_CHANNEL].members.update({REVIEWER})
+        world.smile_id.stories_by_id_number = {"22222222220": "never", "22222222224": "approved"}
+        people = [batches.person(0, "22222222220"), batches.person(1, "22222222224")]
+        await batches.drop(world, {"people.csv": batches.csv_of(people), **batches.photos(2)})
+        await batches.send(world)
+        await pass_time(world, *JUST_A_WEEK)
+        assert not [name for name in batches.bots_files(world) if "results" in name]
+        await press(world, REVIEWER, ids.REVIEW_END)
+        await pass_time(world, 4, 4)
+        (results,) = [file for name, file in batches.bots_files(world).items() if "results" in name]
+        assert [(line["result"], line["why"], line["code"]) for line in batches.lines(results)] == [
+            ("No result", "No result — Smile ID never answered", ""),
+            ("Approved", "Approved — face and ID number verified", "0810"),
+        ]
+
+
+async def test_its_customer_can_be_erased(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        await world.settle()
+        await say(world, ADMIN, f"forget {ref}")
+        form = await world.slack.person(ADMIN).modal()
+        await world.slack.person(ADMIN).submit(form.view)
+        for _day in range(8):
+            await pass_time(world, DAY)
+            await world.bot.erasures.tick()
+        assert (await world.check(ref)).personal_erased_at is not None
+
+
+async def run_again(world: Journey) -> None:
+    assert (await world.analyst.click(world.root(), ids.RUN_AGAIN)).ok
+    modal = await world.analyst.modal()
+    await modal.changed()
+    await modal.choose("consent", ["consented"])
+    assert (await modal.submit()).closed
+    await world.work()
+    await world.smile_id.wait_for(lambda: world.job().processed)
