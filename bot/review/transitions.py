@@ -155,7 +155,8 @@ def end_unanswered(tx: Transaction, check: Check, *, by: str, is_override: bool,
     """
     ref, since = check.ref, check.sent_at or check.asked_at
     review = reviews.find(tx, ref)
-    if review is not None and review.state is ReviewState.OPEN:
+    # One that a selfie called for stays open: with it, *Run again* would forget who was caught.
+    if review is not None and review.state is ReviewState.OPEN and not is_wanted(tx, ref):
         # The card names who has it: it was they who ended it.
         claim(tx, ref, by=by, now=now)
         reviews.close(tx, ref, review.round, ReviewState.SETTLED, now=now)

@@ -12,11 +12,14 @@ from bot.domain.check.states import ReviewReason, State
 from bot.domain.review.review import ReviewState
 from bot.errors import Refusal, Refused
 from bot.sandbox.demo import ANALYST, CHANNEL
+from bot.sandbox.slack import Fault
 from bot.slack.blocks import ids
 from tests.journeys.intake import test_batches as batches
+from tests.journeys.intake.test_preflight import OTHER_NUMBER
+from tests.journeys.intake.test_selfie_seen import SITE, caught, question
 from tests.journeys.privacy.test_forget import say
 from tests.journeys.review.test_review import STAFF, ZOE, acts, card, cards, decide, press, press_on, text, whispered
-from tests.journeys.smile import askings, call_back, message, pass_time, put_on_record, waiting
+from tests.journeys.smile import askings, call_back, fates, message, pass_time, put_on_record, waiting
 from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, journey
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
@@ -109,11 +112,12 @@ async def test_for_the_first_week_nobody_ends_it_whatever_they_press(tmp_path: P
 
 async def test_a_round_that_was_run_again_has_a_week_of_its_own(tmp_path: Path) -> None:
     async with silent(tmp_path) as (world, ref):
+        old = card(world)
         await ended(world, ref)
         await run_again(world)
         assert ((await world.check(ref)).round, (await world.check(ref)).state) == (2, State.PROCESSING)
-        # As if an old card still had the button.
-        assert await refusal(world, REVIEWER, ref) is Refusal.END_TOO_EARLY
+        await press_on(world, REVIEWER, old, ids.REVIEW_END, stale=True, value=ref)
+        assert "before Smile ID has had it for 7 days" in await whispered(world, REVIEWER)
         assert (await world.check(ref)).state is State.PROCESSING
         await pass_time(world, *JUST_A_WEEK)
         await ended(world, ref)
@@ -179,11 +183,15 @@ async def test_the_details_and_the_card_by_command_offer_it_and_a_requesters_det
 async def test_a_callback_that_came_in_the_same_moment_wins(tmp_path: Path) -> None:
     async with silent(tmp_path) as (world, ref):
         shown = card(world)
-        # Kept and answered, and claimed: Smile ID's own record has not been asked yet.
-        await call_back(world, "0810", "Enroll User")
-        assert (await world.check(ref)).state is State.PROCESSING
+        approved = message(world.job(), "0810", "Enroll User")
+        assert await world.smile_id.send_callback(world.job().job_id, approved) == 200
+        assert await fates(world) == [("0810", "kept")], "answered, and not settled yet"
+        assert await refusal(world, REVIEWER, ref) is Refusal.END_ANSWERED
+        await world.heard()
+        assert await fates(world) == [("0810", "claimed")], "Smile ID's own record has not been asked yet"
         await press_on(world, REVIEWER, shown, ids.REVIEW_END)
         assert "Smile ID has just sent a result" in await whispered(world, REVIEWER)
+        assert (await world.check(ref)).state is State.PROCESSING
         put_on_record(world, "0810", "Enroll User")
         await pass_time(world, 1, 2, 5)
         assert (await world.check(ref)).state is State.APPROVED
@@ -272,6 +280,38 @@ async def test_its_file_is_done_and_has_its_results(tmp_path: Path) -> None:
             ("No result", "No result — Smile ID never answered", ""),
             ("Approved", "Approved — face and ID number verified", "0810"),
         ]
+
+
+async def test_a_notice_that_was_not_delivered_by_then_does_not_follow_the_end(tmp_path: Path) -> None:
+    async with silent(tmp_path, *JUST_A_WEEK[:-1]) as (world, ref):
+        world.slack.fault = lambda method, _n: (
+            Fault.error("service_unavailable") if method.startswith("chat.") else None
+        )
+        await pass_time(world, DAY / 2)
+        await world.bot.review.end_unanswered(REVIEWER, ref)
+        world.slack.fault = None
+        await pass_time(world, 300, 300, 3_600)
+        told = "\n".join(world.thread())
+        assert "Smile ID never answered" in told
+        assert "Still waiting after 7 days" not in told
+
+
+async def test_a_review_that_a_selfie_called_for_outlives_the_end_and_running_it_again(tmp_path: Path) -> None:
+    async with journey(tmp_path, **SITE) as world:
+        _first, second = await caught(world)
+        world.smile_id.stories_by_id_number[OTHER_NUMBER] = "never"
+        assert (await world.analyst.click(question(world), ids.SEND_HELD)).ok
+        form = await world.analyst.modal()
+        await form.choose(ids.REASON, "other_id_type")
+        assert (await form.submit()).closed
+        await world.settle()
+        await pass_time(world, *JUST_A_WEEK)
+        await ended(world, second)
+        assert (await world.check(second)).review is ReviewState.OPEN
+        await run_again(world)
+        assert (await world.check(second)).round == 2
+        assert "Possible fraud" in text(world)
+        assert (await world.check(second)).review is ReviewState.OPEN
 
 
 async def test_its_customer_can_be_erased(tmp_path: Path) -> None:
