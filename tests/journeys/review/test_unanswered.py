@@ -144,11 +144,12 @@ async def test_only_who_may_decide_it_ends_it(tmp_path: Path) -> None:
         assert (await world.check(ref)).state is State.PROCESSING
         # Who asked for it is a reviewer too.
         await press(world, ANALYST, ids.REVIEW_END)
+        assert (await world.check(ref)).state is State.PROCESSING
         assert "somebody else must decide it" in await whispered(world, ANALYST)
         await press(world, ZOE, ids.REVIEW_CLAIM)
         await press(world, REVIEWER, ids.REVIEW_END)
-        assert "@zoe has claimed" in await whispered(world, REVIEWER)
         assert (await world.check(ref)).state is State.PROCESSING
+        assert "@zoe has claimed" in await whispered(world, REVIEWER)
         await ended(world, ref, ZOE)
 
 

@@ -10,7 +10,7 @@ from bot.domain.results.codes import ResultMeaning, ResultStory
 from bot.domain.results.record_match import Comparison, RecordMatch
 from bot.domain.review.review import ReviewState
 from bot.sandbox.slack.reading import plain
-from bot.slack.blocks import review, review_actions, words
+from bot.slack.blocks import ids, review, review_actions, words
 from bot.slack.blocks.results import confidence
 from tests.slack.blocks.samples import AMINA, CHECK, REMI, a_review, bvn, read
 
@@ -80,3 +80,23 @@ def test_the_details_offer_who_asked_nothing_to_decide(*, is_admin: bool) -> Non
     assert ("Approve" in offered) is is_admin, "an admin has to tick a box, and everybody sees it"
     stranger = review_actions.Reader(user=REMI, is_reviewer=False, is_admin=False)
     assert review_actions.in_details(IN_REVIEW, a_review(), stranger) == []
+
+
+def test_what_smile_id_never_answers_is_ended_from_the_details_unless_another_has_claimed_it() -> None:
+    check = replace(CHECK, state=State.PROCESSING)
+    reader = review_actions.Reader(user=REMI, is_reviewer=True, is_admin=False)
+    theirs = replace(a_review(), claimed_by=REMI)
+    for held in (None, a_review(), theirs, replace(a_review(), state=ReviewState.SETTLED)):
+        row = review_actions.in_details(check, held, reader, unanswered=True)
+        assert row[0]["action_id"] == ids.REVIEW_END
+        assert ids.REVIEW_END not in str(review_actions.in_details(check, held, reader)), "the week is not over"
+    others = replace(a_review(), claimed_by=AMINA)
+    assert ids.REVIEW_END not in str(review_actions.in_details(check, others, reader, unanswered=True))
+
+
+def test_the_card_of_what_smile_id_never_answers_says_to_look_in_its_portal_first() -> None:
+    check = replace(CHECK, state=State.PROCESSING)
+    title = words.notice_title("overdue", None)
+    said = review.card(check, bvn(), a_review(), round_=1, title=title, unanswered=True)
+    assert "Look for its job in Smile ID's portal. If there is no result, end the check without one." in said.text
+    assert "[End without a result]" in plain(said.blocks)
