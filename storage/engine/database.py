@@ -338,7 +338,9 @@ class Database:
 
     def _begin_group(self) -> None:
         self._resting = None
-        group = CommitGroup(self._waiting.take(GROUP_LIMIT), self._group_seconds)
+        group = CommitGroup(
+            self._waiting.take(GROUP_LIMIT), self._group_seconds, is_waited_for=lambda: self._waiting.is_waited_for
+        )
         self._loop.run_in_executor(self._writer_thread, self._connections.writer.commit, group).add_done_callback(
             self._answer
         )

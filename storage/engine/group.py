@@ -35,6 +35,8 @@ CallOfMany = Callable[[Transaction, Sequence[Any]], Sequence[object]]
 
 MOST_TOGETHER = 64
 """So many are given to one call: then others have their turn, or the commit its end."""
+SHARE_OF_OTHERS = 1 / 3
+"""Of a group's patience, where somebody waits for it: so long, what nobody waits for may still join."""
 
 
 @dataclass(slots=True, eq=False)
@@ -62,6 +64,8 @@ class CommitGroup:
     jobs: list[WriteJob]
     patience: float
     """No function is begun so many seconds after the first was: whoever comes meanwhile waits for all of them."""
+    is_waited_for: Callable[[], bool] = bool
+    """Whether somebody waits for the next group. Asked on the writer's thread."""
     left: list[WriteJob] = field(default_factory=list)
     """The last of its functions, which have not run for want of time, and are of the next group."""
     topics: list[str] = field(default_factory=list)
@@ -190,10 +194,10 @@ class Writer(ABC):
             self._macs.committed()
 
     def _run_all(self, group: CommitGroup) -> None:
-        until = time.perf_counter() + group.patience
+        began = time.perf_counter()
         calls = [[job] for job in group.jobs] if group.is_apart else in_calls(group.jobs)
         for number, jobs in enumerate(calls):
-            if number and time.perf_counter() > until:
+            if number and _waits_for_the_next(jobs, group, time.perf_counter() - began):
                 group.jobs, group.left = (list(chain.from_iterable(some)) for some in (calls[:number], calls[number:]))
                 break
             if len(jobs) == 1 or not self._write_together(jobs, group):
@@ -269,6 +273,16 @@ class Writer(ABC):
         fault = DatabaseUnusable(f"nothing was stored: {words}")
         fault.__cause__ = cause
         return fault
+
+
+def _waits_for_the_next(jobs: Sequence[WriteJob], group: CommitGroup, seconds: float) -> bool:
+    """Whether these are not begun any more, so many seconds after the first: somebody waits for the commit."""
+    if seconds > group.patience:
+        return True
+    if not all(job.is_behind for job in jobs):
+        return False
+    is_for_somebody = not all(job.is_behind for job in group.jobs)
+    return group.is_waited_for() or (is_for_somebody and seconds > group.patience * SHARE_OF_OTHERS)
 
 
 def in_calls(jobs: Sequence[WriteJob]) -> list[list[WriteJob]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.errors import DatabaseBusy
 from storage.engine.database import Database, Transaction
-from storage.engine.group import WriteJob
+from storage.engine.group import SHARE_OF_OTHERS, WriteJob
 from storage.engine.lanes import TURN, WAITING_LIMIT, Lanes, behind, is_behind
 from tests.patience import GIVE_UP_SECONDS
 from tests.storage.engine.test_database import Held, add, bodies, opened
@@ -56,6 +57,49 @@ async def test_a_commit_ends_when_its_time_is_up_and_the_rest_is_of_the_next(tmp
         assert await database.read(bodies) == [str(number) for number in range(50)]
     assert numbers == [1] * 50
     assert sizes == [1] * 50
+
+
+async def test_a_commit_for_which_nobody_waits_ends_once_somebody_does(tmp_path: Path) -> None:
+    sizes: list[int] = []
+    async with opened(tmp_path / "kyc.db", on_commit=lambda size, _seconds: sizes.append(size)) as database:
+        under_way, release = threading.Event(), threading.Event()
+
+        def long_one(tx: Transaction) -> int:
+            under_way.set()
+            release.wait(GIVE_UP_SECONDS)
+            return add(tx, "long")
+
+        with behind():
+            late = [asyncio.create_task(database.write(long_one))]
+            late += [asyncio.create_task(database.write(add, f"behind {number}")) for number in range(3)]
+        assert await asyncio.to_thread(under_way.wait, GIVE_UP_SECONDS)
+        first = asyncio.create_task(database.write(add, "first"))
+        await asyncio.sleep(0)
+        release.set()
+        await asyncio.gather(first, *late)
+        assert await database.read(bodies) == ["long", "first", "behind 0", "behind 1", "behind 2"]
+    assert sizes == [1, 4]
+
+
+async def test_what_nobody_waits_for_joins_a_commit_of_somebodys_for_a_part_of_its_time(tmp_path: Path) -> None:
+    sizes: list[int] = []
+    group_seconds = 0.3
+
+    def slow(tx: Transaction, body: str) -> int:
+        time.sleep(group_seconds * SHARE_OF_OTHERS)
+        return add(tx, body)
+
+    async with opened(
+        tmp_path / "kyc.db", group_seconds=group_seconds, on_commit=lambda size, _seconds: sizes.append(size)
+    ) as database:
+        async with Held(database):
+            with behind():
+                late = [asyncio.create_task(database.write(slow, f"behind {number}")) for number in range(2)]
+            first = asyncio.create_task(database.write(add, "first"))
+            await asyncio.sleep(0)
+        await asyncio.gather(first, *late)
+        assert await database.read(bodies) == ["first", "behind 0", "behind 1"]
+    assert sum(sizes[:2]) < sum(sizes)
 
 
 async def test_what_nobody_waits_for_shares_the_next_commit_which_begins_at_once_for_whoever_waits(
