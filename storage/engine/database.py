@@ -347,7 +347,7 @@ class Database:
 
     def _answer(self, done: asyncio.Future[CommitGroup]) -> None:
         group = done.result()
-        self._waiting.put_back(group.left)
+        self._waiting.ran(group.jobs, left=group.left)
         for job in group.jobs:
             if job.answered.cancelled():
                 continue  # its caller was; what it wrote is stored all the same

@@ -196,8 +196,13 @@ class Writer(ABC):
     def _run_all(self, group: CommitGroup) -> None:
         began = time.perf_counter()
         calls = [[job] for job in group.jobs] if group.is_apart else in_calls(group.jobs)
+        # From there on, nobody waits for any of them.
+        rest = 1 + max((number for number, jobs in enumerate(calls) if not _are_behind(jobs)), default=-1)
+        share = group.patience * SHARE_OF_OTHERS if rest else group.patience
         for number, jobs in enumerate(calls):
-            if number and _waits_for_the_next(jobs, group, time.perf_counter() - began):
+            seconds = time.perf_counter() - began
+            is_of_rest = number >= rest and (seconds > share or group.is_waited_for())
+            if number and (is_of_rest or seconds > group.patience):
                 group.jobs, group.left = (list(chain.from_iterable(some)) for some in (calls[:number], calls[number:]))
                 break
             if len(jobs) == 1 or not self._write_together(jobs, group):
@@ -275,14 +280,8 @@ class Writer(ABC):
         return fault
 
 
-def _waits_for_the_next(jobs: Sequence[WriteJob], group: CommitGroup, seconds: float) -> bool:
-    """Whether these are not begun any more, so many seconds after the first: somebody waits for the commit."""
-    if seconds > group.patience:
-        return True
-    if not all(job.is_behind for job in jobs):
-        return False
-    is_for_somebody = not all(job.is_behind for job in group.jobs)
-    return group.is_waited_for() or (is_for_somebody and seconds > group.patience * SHARE_OF_OTHERS)
+def _are_behind(jobs: Sequence[WriteJob]) -> bool:
+    return all(job.is_behind for job in jobs)
 
 
 def in_calls(jobs: Sequence[WriteJob]) -> list[list[WriteJob]]:

@@ -49,7 +49,8 @@ class Lanes:
     def __init__(self) -> None:
         self._first: deque[WriteJob] = deque()
         self._behind: deque[WriteJob] = deque()
-        self._turn = 0
+        self._passed = 0
+        """Functions that somebody waited for and that have run since one of the lane behind did."""
 
     def __len__(self) -> int:
         return len(self._first) + len(self._behind)
@@ -67,19 +68,26 @@ class Lanes:
         lane.append(job)
 
     def take(self, most: int) -> list[WriteJob]:
-        """The next `most`, in the order in which they are to run."""
+        """The next `most`, in the order in which they are to run; `ran` is to follow."""
+        if not self._behind:
+            self._passed = 0
         taken: list[WriteJob] = []
+        passed = self._passed
         while len(taken) < most and len(self):
-            self._turn += 1
-            is_theirs = self._behind and (not self._first or self._turn % TURN == 0)
+            is_theirs = self._behind and (not self._first or passed >= TURN - 1)
+            passed = 0 if is_theirs else passed + 1
             taken.append((self._behind if is_theirs else self._first).popleft())
         return taken
 
-    def put_back(self, jobs: Sequence[WriteJob]) -> None:
-        """The last of those that were taken, which have not run."""
-        # The turn goes back with them: were it lost, a long function first in each group would keep the others out.
-        self._turn -= len(jobs)
-        for job in reversed(jobs):
+    def ran(self, jobs: Sequence[WriteJob], *, left: Sequence[WriteJob]) -> None:
+        """What has run of those that were taken, in that order; those that are `left` go back to their places.
+
+        Turns are counted by what ran: a call of many brings some forward, and were the turn lost of one that is left,
+        whatever comes first in each group would keep the others out.
+        """
+        for job in jobs:
+            self._passed = 0 if job.is_behind else self._passed + 1
+        for job in reversed(left):
             self._lane(job).appendleft(job)
 
     def _lane(self, job: WriteJob) -> deque[WriteJob]:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from bot.errors import DatabaseBusy
 from storage.engine.database import Database, Transaction
-from storage.engine.group import SHARE_OF_OTHERS, WriteJob
+from storage.engine.group import MOST_TOGETHER, SHARE_OF_OTHERS, WriteJob
 from storage.engine.lanes import TURN, WAITING_LIMIT, Lanes, behind, is_behind
 from tests.patience import GIVE_UP_SECONDS
 from tests.storage.engine.test_database import Held, add, bodies, opened
@@ -100,6 +101,52 @@ async def test_what_nobody_waits_for_joins_a_commit_of_somebodys_for_a_part_of_i
         await asyncio.gather(first, *late)
         assert await database.read(bodies) == ["first", "behind 0", "behind 1"]
     assert sum(sizes[:2]) < sum(sizes)
+
+
+async def test_whoever_waits_shares_one_commit_though_one_of_the_bots_own_has_its_turn_among_them(
+    tmp_path: Path,
+) -> None:
+    sizes: list[int] = []
+    async with opened(tmp_path / "kyc.db", on_commit=lambda size, _seconds: sizes.append(size)) as database:
+        under_way, release = threading.Event(), threading.Event()
+
+        def long_one(tx: Transaction) -> int:
+            under_way.set()
+            release.wait(GIVE_UP_SECONDS)
+            return add(tx, "first of all")
+
+        async with Held(database):
+            tasks = [asyncio.create_task(database.write(long_one))]
+            tasks += [asyncio.create_task(database.write(add, f"first {number}")) for number in range(30)]
+            with behind():
+                tasks += [asyncio.create_task(database.write(add, f"behind {number}")) for number in range(4)]
+            await asyncio.sleep(0)
+        assert await asyncio.to_thread(under_way.wait, GIVE_UP_SECONDS)
+        tasks.append(asyncio.create_task(database.write(add, "late")))
+        await asyncio.sleep(0)
+        release.set()
+        await asyncio.gather(*tasks)
+    # Who held the writer; the 31 who waited together; whoever came meanwhile, with the rest.
+    assert len(sizes) <= 3
+    assert sizes[1] >= 31
+
+
+async def test_the_lane_behind_has_its_turn_beside_a_burst_that_goes_together(tmp_path: Path) -> None:
+    def keep(tx: Transaction, items: Sequence[str]) -> list[int]:
+        return [add(tx, item) for item in items]
+
+    # A commit for each call: what a call of many brings forward passes others by.
+    async with opened(tmp_path / "kyc.db", group_seconds=0.0) as database:
+        async with Held(database):
+            with behind():
+                tasks = [asyncio.create_task(database.write(add, f"behind {number}")) for number in range(5)]
+            tasks += [asyncio.create_task(database.write_together(keep, f"first {number}")) for number in range(600)]
+            await asyncio.sleep(0)
+        await asyncio.gather(*tasks)
+        order = await database.read(bodies)
+    places = [place for place, body in enumerate(order) if body.startswith("behind")]
+    assert places[0] <= MOST_TOGETHER + TURN
+    assert all(later - sooner <= MOST_TOGETHER + TURN for sooner, later in pairwise(places))
 
 
 async def test_what_nobody_waits_for_shares_the_next_commit_which_begins_at_once_for_whoever_waits(
@@ -200,7 +247,7 @@ async def test_each_is_taken_once_and_in_its_order(walk: list[tuple[str, int, in
             taken = lanes.take(many)
             assert len(taken) <= many
             ran += taken[:runs]
-            lanes.put_back(taken[runs:])
+            lanes.ran(taken[:runs], left=taken[runs:])
             continue
         for _ in range(many):
             job = WriteJob(str, asyncio.get_running_loop().create_future(), is_behind=step == "behind")
