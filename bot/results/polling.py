@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -15,6 +15,7 @@ from bot.domain.outbox import AdminAlert
 from bot.domain.results.attempt import Attempt
 from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.results.trust_rules import pick_record, settle_unconfirmed
+from bot.domain.review.review import UNANSWERED
 from bot.errors import Fault, SmileIDError, SmileIDRefused
 from bot.outbox import alerts, refresh
 from bot.results.announcements import ReceivedMessage
@@ -30,6 +31,15 @@ LEASE = timedelta(minutes=5)
 kept once; the lease saves Smile ID the second one."""
 CONFIRM_EVERY = timedelta(minutes=15)
 """For a claim that nothing else makes due: no poll is left, and its confirmations are used up."""
+_NO_END = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What Smile ID's record was, and when it was asked for."""
+
+    record: Record
+    asked_at: datetime
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -48,6 +58,7 @@ class StatusPoller(Process):
         """Ask for one job's record, settle what it says, and schedule the next request."""
         record: Record | None = None
         refusal: SmileIDRefused | None = None
+        asked_at = self.now()
         try:
             record = await self.smile_id.ask(due)
         except SmileIDRefused as no:
@@ -64,7 +75,8 @@ class StatusPoller(Process):
                 alerts.alert(tx, refusal.alert, code, recipients=admins, now=now, ref=due.ref, why=why)
             if record is not None:
                 self._settle(tx, due.job_id, record, now)
-            self._apply_timeouts(tx, due.job_id, now)
+            answer = Answer(record=record, asked_at=asked_at) if record is not None else None
+            self._apply_timeouts(tx, due.job_id, answer, now)
 
         await self.database.write(commit)
 
@@ -82,8 +94,11 @@ class StatusPoller(Process):
                 settled.add(once)
                 self.settlement.settle(tx, attempt, found[number], now=now, past=past)
 
-    def _apply_timeouts(self, tx: Transaction, job_id: str, now: datetime) -> None:
-        """Report a result that stays unconfirmed, and long waits; schedule the next request."""
+    def _apply_timeouts(self, tx: Transaction, job_id: str, answer: Answer | None, now: datetime) -> None:
+        """Report a result that stays unconfirmed, and long waits; schedule the next request.
+
+        `answer`: None where none came.
+        """
         attempt = attempts.get(tx, job_id)
         check = checks.get(tx, attempt.ref, sealed=False)
         if check.is_altered:
@@ -104,10 +119,13 @@ class StatusPoller(Process):
         is_waiting = check.state is State.PROCESSING or check.reason in POLLED_REASONS
         if is_waiting:
             self._report_delay(tx, check, attempt, now)
-        self._set_next(tx, attempt, is_waiting=is_waiting, waited=waited, now=now)
+        until = _NO_END if is_waiting else _asked_until(check, attempt, answer)
+        self._set_next(tx, attempt, until=until, waited=waited, now=now)
 
-    def _set_next(self, tx: Transaction, attempt: Attempt, *, is_waiting: bool, waited: bool, now: datetime) -> None:
-        """Give the lease back with the time of the next request: to confirm a claim, to poll, or never."""
+    def _set_next(
+        self, tx: Transaction, attempt: Attempt, *, until: datetime | None, waited: bool, now: datetime
+    ) -> None:
+        """Give the lease back with the time of the next request: to confirm a claim, to poll `until` then, or never."""
         polls, poll_at, confirms = attempt.polls, attempt.poll_at, attempt.confirm_tries
         if poll_at is not None and poll_at <= now:
             polls += 1
@@ -117,7 +135,7 @@ class StatusPoller(Process):
                 callbacks=bool(self.settings.public_url),
                 poll_after=self.settings.poll_after,
             )
-        ask_at = poll_at if is_waiting else None
+        ask_at = poll_at if poll_at is not None and until is not None and poll_at < until else None
         if attempt.claim_at is not None:
             confirms += 1
             times = (
@@ -145,6 +163,23 @@ class StatusPoller(Process):
             refresh.check_changed(tx, check.ref, now=now)
         if elapsed >= POLL_FOR:
             self.settlement.announcements.overdue(tx, check, attempt.job_id, now=now)
+
+
+def _asked_until(check: Check, attempt: Attempt, answer: Answer | None) -> datetime | None:
+    """Until when a job is still to be asked about of a check that a reviewer ended, since Smile ID gave no result.
+
+    None once Smile ID's record was read as it is after the end, unless that says that a result is to come: nothing else
+    finds it where no callback comes.
+    """
+    if check.state is not State.FAILED or check.failure != UNANSWERED or check.ended_at is None:
+        return None
+    until = check.ended_at + attempts.RETIRED_AFTER
+    # A request may have been under way when it was ended: what it read may be older.
+    if answer is None or answer.asked_at <= check.ended_at:
+        return until
+    record = [message.reading for message in answer.record.messages if message.is_about(attempt)]
+    bearing = pick_record(record)
+    return until if bearing is not None and record[bearing].outcome is Outcome.IN_PROGRESS else None
 
 
 def _order(record: Sequence[ResultMeaning], *, has_told: bool) -> list[tuple[int, bool]]:

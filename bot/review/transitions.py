@@ -150,8 +150,8 @@ def close(tx: Transaction, ref: str, *, by: str, now: datetime) -> None:
 def end_unanswered(tx: Transaction, check: Check, *, by: str, is_override: bool, now: datetime) -> None:
     """End a check of which Smile ID has given no result: it has failed, and nothing is decided about the customer.
 
-    Its job is asked about once more, when the next poll was due. A result that comes all the same, by whichever way,
-    is a second final one (`trust_rules`): reviewers are called.
+    Its job is asked about until Smile ID has answered once more (`polling`), first when the next poll was due. A result
+    that comes all the same, by whichever way, is a second final one (`trust_rules`): reviewers are called.
     """
     ref, since = check.ref, check.sent_at or check.asked_at
     review = reviews.find(tx, ref)

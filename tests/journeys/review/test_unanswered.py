@@ -13,13 +13,14 @@ from bot.domain.review.review import ReviewState
 from bot.errors import Refusal, Refused
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Fault
+from bot.sandbox.smile_id import Fault as SmileFault
 from bot.slack.blocks import ids
 from tests.journeys.intake import test_batches as batches
 from tests.journeys.intake.test_preflight import OTHER_NUMBER
 from tests.journeys.intake.test_selfie_seen import SITE, caught, question
 from tests.journeys.privacy.test_forget import say
 from tests.journeys.review.test_review import STAFF, ZOE, acts, card, cards, decide, press, press_on, text, whispered
-from tests.journeys.smile import askings, call_back, fates, message, pass_time, put_on_record, waiting
+from tests.journeys.smile import askings, call_back, fates, message, pass_time, put_on_record, silence, waiting
 from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, journey
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
@@ -252,6 +253,62 @@ async def test_once_ended_smile_id_is_asked_once_more_and_then_no_longer(tmp_pat
         await pass_time(world, *([DAY] * 10))
         assert askings(world) == before + 1
         assert (await world.check(ref)).state is State.FAILED
+
+
+async def test_an_asking_after_the_end_that_had_no_answer_is_not_the_last_one(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        put_on_record(world, "0810", "Enroll User")
+        silence(world, SmileFault.status(503))
+        await pass_time(world, DAY, DAY)
+        assert (await world.check(ref)).state is State.FAILED
+        silence(world, None)
+        before = len(cards(world))
+        await pass_time(world, DAY)
+        await assert_that_a_person_must_look(world, ref, before)
+
+
+async def test_an_asking_that_was_under_way_at_the_end_is_not_the_last_one(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+
+        async def end() -> None:
+            await world.bot.review.end_unanswered(REVIEWER, ref)
+            put_on_record(world, "0810", "Enroll User")
+
+        # What is answered was read just before.
+        world.smile_id.fail_next("job_status", SmileFault.call(after=end))
+        await pass_time(world, DAY)
+        assert (await world.check(ref)).state is State.FAILED
+        await pass_time(world, DAY)
+        assert (await world.check(ref)).reason is ReviewReason.SECOND_FINAL
+
+
+async def test_where_smile_id_works_on_it_after_all_its_final_result_is_found_without_a_callback(
+    tmp_path: Path,
+) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        put_on_record(world, "0812", "Provisional")
+        await pass_time(world, *([DAY] * 10))
+        assert (await world.check(ref)).state is State.FAILED
+        put_on_record(world, "0810", "Enroll User")
+        before = len(cards(world))
+        await pass_time(world, DAY)
+        await assert_that_a_person_must_look(world, ref, before)
+
+
+@pytest.mark.parametrize("answers", [False, True])
+async def test_fourteen_days_after_the_end_smile_id_is_asked_no_longer(tmp_path: Path, answers: bool) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        put_on_record(world, "0812", "Provisional")
+        silence(world, None if answers else SmileFault.status(503))
+        before = askings(world)
+        await pass_time(world, *([DAY] * 14))
+        told = askings(world)
+        assert told - before >= 13
+        await pass_time(world, *([DAY] * 3))
+        assert askings(world) == told
 
 
 async def test_run_again_it_has_its_own_result_and_that_of_the_job_before_is_told_beside_it(tmp_path: Path) -> None:
