@@ -101,6 +101,9 @@ def rule(message: ResultMeaning, source: Source, now: Situation) -> Transition:
         case Outcome.ID_UNVERIFIED:
             if now.claim is not None or now.verdict is not None:
                 return Transition(fate=Disposition.LATE)
+            if _gave_up(now):
+                # Something after all, that one person alone must not approve; nor may what follows be the first word.
+                return _disputed(ReviewReason.SECOND_FINAL, PostKind.ID_UNVERIFIED, Outcome.FAILED)
             return _unsettling(message, now, ReviewReason.ID_UNVERIFIED, PostKind.ID_UNVERIFIED)
         case Outcome.IN_PROGRESS:
             return _in_progress(message, now)

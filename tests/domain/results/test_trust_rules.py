@@ -285,6 +285,10 @@ CASES: list[tuple[str, Situation, ResultMeaning, Source, Disposition, Move, Post
         "an open claim is confirmed after giving up",
         *(GAVE_UP_CLAIMED_APPROVED, APPROVED, RECORD, Disposition.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
     ),
+    (
+        "an unverified number after giving up",
+        *(GAVE_UP, UNVERIFIED, RECORD, Disposition.COUNTED, SECOND_FINAL, PostKind.ID_UNVERIFIED),
+    ),
     ("an open claim agrees with giving up", GAVE_UP_CLAIMED_FAILED, FAILED, RECORD, Disposition.AGREES, None, None),
     # Fits no move.
     ("not yet sent", NOT_SENT, APPROVED, RECORD, Disposition.MISFIT, None, None),
@@ -462,6 +466,7 @@ class AnySequenceOfMessages(RuleBasedStateMachine):
     @rule(said=st.sampled_from(MESSAGES), source=st.sampled_from(list(Source)))
     def hear(self, said: ResultMeaning, source: Source) -> None:
         before, known = self.check.state, self._known()
+        gave_up = before is State.FAILED and self.check.verdict is None and self.check.claim is None
         ruling = trust_rules.rule(said, source, self.check.situation())
         self.check.apply(ruling, said)
         self.last = (said, source)
@@ -472,7 +477,9 @@ class AnySequenceOfMessages(RuleBasedStateMachine):
             self.record.add(said.outcome)
         if ruling.claims:
             self.claims[said.outcome] = said
-        if not said.is_final and before in {State.APPROVED, State.REJECTED, State.FAILED}:
+        if said is UNVERIFIED and gave_up:
+            assert (self.check.state, self.check.reason) == SECOND_FINAL
+        elif not said.is_final and before in {State.APPROVED, State.REJECTED, State.FAILED}:
             assert self.check.state is before
         late = said.is_id_message and source is RECORD
         if said.is_final and known is not None and known is not said.outcome and not late:

@@ -20,7 +20,7 @@ from tests.journeys.intake.test_preflight import OTHER_NUMBER
 from tests.journeys.intake.test_selfie_seen import SITE, caught, question
 from tests.journeys.privacy.test_forget import say
 from tests.journeys.review.test_review import STAFF, ZOE, acts, card, cards, decide, press, press_on, text, whispered
-from tests.journeys.smile import askings, call_back, fates, message, pass_time, put_on_record, silence, waiting
+from tests.journeys.smile import ALL_VERIFIED, askings, call_back, fates, message, pass_time, put_on_record, silence, waiting
 from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, journey
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
@@ -309,6 +309,31 @@ async def test_fourteen_days_after_the_end_smile_id_is_asked_no_longer(tmp_path:
         assert told - before >= 13
         await pass_time(world, *([DAY] * 3))
         assert askings(world) == told
+
+
+@pytest.mark.parametrize("first_ended", [False, True])
+async def test_an_approval_without_a_verified_number_takes_two_also_after_the_end(
+    tmp_path: Path, first_ended: bool
+) -> None:
+    async with silent(tmp_path) as (world, ref):
+        if first_ended:
+            await ended(world, ref)
+        await call_back(world, "0810", "Enroll User", actions={**ALL_VERIFIED, "Verify_ID_Number": "Not Verified"})
+        await world.work()
+        assert "ID number not verified" in text(world)
+        await decide(world, REVIEWER, "approved", "same_person")
+        assert (await world.check(ref)).decision is None
+
+
+async def test_after_such_an_approval_no_later_one_is_taken_for_the_first_word(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        await call_back(world, "0810", "Enroll User", actions={**ALL_VERIFIED, "Verify_ID_Number": "Not Verified"})
+        put_on_record(world, "0810", "Enroll User")
+        await call_back(world, "0810", "Enroll User")
+        await pass_time(world, 1, 2, 5, 60, DAY)
+        check = await world.check(ref)
+        assert (check.state, check.reason) == (State.IN_REVIEW, ReviewReason.SECOND_FINAL)
 
 
 async def test_run_again_it_has_its_own_result_and_that_of_the_job_before_is_told_beside_it(tmp_path: Path) -> None:
