@@ -15,7 +15,7 @@ from bot.domain.results.assurance import Doubt, Liveness
 from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.review.requests import REQUEST_REASONS, ReviewRequest
-from bot.domain.review.review import Agreement, ReviewDecision
+from bot.domain.review.review import UNANSWERED, Agreement, ReviewDecision
 from bot.slack.blocks import kit, refusals, words
 from bot.slack.blocks.status import NAME, approval_story, differing_story, label, record_line, verdict_name
 from bot.slack.blocks.text import foreign, person, quoted, took
@@ -172,7 +172,9 @@ def failure(check: Check, *, notified: NotifiedParties, by: str | None = None, i
 
     `by` is the reviewer who ended it; with `is_override` as an admin who had asked for it.
     """
-    story = words.FAILURES.get(check.failure or "", words.FAILURES["refused"])
+    # Run again before this is delivered, the check holds no cause any more: by a reviewer there is but one.
+    cause = check.failure if by is None else UNANSWERED
+    story = words.FAILURES.get(cause or "", words.FAILURES["refused"])
     if by is not None:
         ended = f"{person(by)} ended this check: Smile ID has given no result for it in 7 days or more."
         own = f" {person(by)} asked for this check too, and ended it as an admin." if is_override else ""

@@ -336,6 +336,23 @@ async def test_after_such_an_approval_no_later_one_is_taken_for_the_first_word(t
         assert (check.state, check.reason) == (State.IN_REVIEW, ReviewReason.SECOND_FINAL)
 
 
+async def test_the_words_of_the_end_stay_true_where_it_was_run_again_before_they_were_delivered(
+    tmp_path: Path,
+) -> None:
+    async with silent(tmp_path) as (world, ref):
+        world.slack.fault = lambda method, _n: (
+            Fault.error("service_unavailable") if method == "chat.postMessage" else None
+        )
+        await world.bot.review.end_unanswered(REVIEWER, ref)
+        await world.work()
+        await run_again(world)
+        world.slack.fault = None
+        await pass_time(world, 300, 300, 3_600)
+        told = "\n".join(world.thread())
+        assert "@remi ended this check" in told
+        assert "Smile ID refused our request" not in told
+
+
 async def test_run_again_it_has_its_own_result_and_that_of_the_job_before_is_told_beside_it(tmp_path: Path) -> None:
     async with silent(tmp_path) as (world, ref):
         await ended(world, ref)
