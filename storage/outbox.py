@@ -185,6 +185,20 @@ def drop_overtaken(tx: Transaction, ref: str, *, kinds: Collection[PostKind], no
     tx.run(sql, ref=ref, now=now, **of)
 
 
+def drop_calls(tx: Transaction, ref: str, *, tells: Collection[str], now: datetime) -> None:
+    """Drop cards that tell one of these things, and what subscribers get of them, unless they are on their way."""
+    # As above; their kind does not say what they tell.
+    unsent = "state = 'due' AND leased_until IS NULL AND in_doubt_since IS NULL"
+    sql = f"SELECT * FROM posts WHERE ref = :ref AND kind IN ('review_notice', 'personal') AND {unsent}"
+    rows = tx.rows(sql, ref=ref)
+    ids = [post.id for post in map(post_of, rows) if post.payload.get("tell") in tells]
+    sql = f"""
+        UPDATE posts SET state = 'dropped', done_at = :now
+        WHERE id IN (SELECT p.value FROM {tx.dialect.each(":ids")} p) AND {unsent}
+        """
+    tx.run(sql, ids=json.dumps(ids), now=now)
+
+
 def alerted_at(tx: Transaction, fault: str, *, now: datetime) -> datetime:
     """When operators were last alerted of this kind of fault; `now` if that was over an hour ago, or never."""
     # An alert dated in the future was sent before the clock was set back: waiting for it would silence new alerts.

@@ -7,6 +7,7 @@ from bot.access.process import Process
 from bot.access.rights import Right, Role
 from bot.domain.check.check import Check
 from bot.domain.check.references import parse_reference
+from bot.domain.check.states import State
 from bot.domain.id_types.id_types import IDType
 from bot.domain.outbox import CheckLinks, Message, Post, PostKind
 from bot.domain.results.attempt import Receipt
@@ -14,6 +15,7 @@ from bot.domain.results.codes import ResultMeaning
 from bot.domain.review.queue import Queue
 from bot.domain.review.requests import ReviewRequest
 from bot.domain.review.review import (
+    UNANSWERED,
     FOR_REVIEWERS,
     Agreement,
     Audience,
@@ -32,6 +34,7 @@ from bot.outbox.builders import Builders
 from bot.outbox.links import PATIENT_SECONDS, Links
 from bot.outbox.look_ups import LookUps
 from bot.review import eligibility
+from bot.review.transitions import LONG_WAITS
 from bot.slack.blocks import reasons, review, review_calls, review_next, thread, words
 from bot.slack.blocks.kit import View
 from bot.slack.blocks.text import person
@@ -102,7 +105,7 @@ class ReviewCards(Process):
             title=_title(post.payload, facts),
             link=await self.links.thread(facts.check),
             reading=facts.reading,
-            mentions=self.access.mentions(Role.REVIEWER) if _calls(post) else "",
+            mentions=self.access.mentions(Role.REVIEWER) if _calls(post, facts.check) else "",
             newer=await self._newer(post, facts),
             requests=reasons.lines(facts.requests, facts.check, seen=post.payload.get("seen", "")),
             unanswered=self._is_unanswered(facts.check),
@@ -315,12 +318,23 @@ def _round(post: Post, check: Check) -> int:
     return int(post.payload.get("round", check.round))
 
 
-def _calls(post: Post) -> bool:
-    """In their channel, unless somebody reopened it by hand and has it already."""
-    return post.destination[0] in "CG" and post.payload.get("tell") != "again"
+def _calls(post: Post, check: Check) -> bool:
+    """In their channel, unless somebody reopened it by hand and has it already, or has ended it meanwhile."""
+    is_over = post.payload.get("tell") == "again" or _is_ended(post.payload, check)
+    return post.destination[0] in "CG" and not is_over
+
+
+def _is_ended(payload: Mapping[str, str], check: Check) -> bool:
+    """Whether this card tells of a long wait that a reviewer has ended.
+
+    A card whose delivery is in doubt is not dropped then: it may be in Slack already.
+    """
+    return payload.get("tell") in LONG_WAITS and (check.state, check.failure) == (State.FAILED, UNANSWERED)
 
 
 def _title(payload: Mapping[str, str], facts: _Facts) -> str:
+    if _is_ended(payload, facts.check):
+        return words.FAILURES[UNANSWERED].title
     tell = "differs" if payload.get("agreement") == Agreement.CONTRADICTS else payload.get("tell", "")
     return words.notice_title(tell, facts.reading.why if facts.reading else None)
 

@@ -90,5 +90,5 @@ def _call(tx: Transaction, ref: str, *, channel: str | None, now: datetime) -> N
     check = checks.get(tx, ref)
     # A result may have come since the list was read.
     if waits_for_smile_id(check.state, check.reason):
-        key = f"pending:{ref}:{check.round}"
-        transitions.call(tx, check, key, channel=channel, now=now, payload={"tell": "pending"})
+        key = f"{transitions.PENDING}:{ref}:{check.round}"
+        transitions.call(tx, check, key, channel=channel, now=now, payload={"tell": transitions.PENDING})

@@ -33,6 +33,9 @@ from storage.engine.database import Transaction, to_text
 REQUESTED = "requested"
 SELFIE_SEEN = "selfie_seen"
 """What reviewers are called for by a person, or by a photo: kinds of events, and of what a card tells."""
+PENDING = "pending"
+LONG_WAITS = frozenset({PENDING, PostKind.OVERDUE.value})
+"""What cards tell of a check that Smile ID has had for long."""
 
 
 def call(
@@ -167,6 +170,7 @@ def end_unanswered(tx: Transaction, check: Check, *, by: str, is_override: bool,
     checks.keep_failure(tx, ref, failure=UNANSWERED, words=None)
     checks.move(tx, ref, State.FAILED, now=now, actor=by)
     outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL | {PostKind.OVERDUE}, now=now)
+    outbox.drop_calls(tx, ref, tells=LONG_WAITS, now=now)
     key, payload = f"{ref}:{check.round}:{UNANSWERED}", {"by": by, **({"override": "1"} if is_override else {})}
     outbox.enqueue(tx, PostKind.FAILURE, ref=ref, key=key, destination=check.channel, now=now, payload=payload)
     refresh.check_changed(tx, ref, now=now)

@@ -19,7 +19,7 @@ from tests.journeys.intake import test_batches as batches
 from tests.journeys.intake.test_preflight import OTHER_NUMBER
 from tests.journeys.intake.test_selfie_seen import SITE, caught, question
 from tests.journeys.privacy.test_forget import say
-from tests.journeys.review.test_review import STAFF, ZOE, acts, card, cards, decide, press, press_on, text, whispered
+from tests.journeys.review.test_review import STAFF, ZOE, acts, card, cards, choose, decide, press, press_on, text, whispered
 from tests.journeys.smile import ALL_VERIFIED, askings, call_back, fates, message, pass_time, put_on_record, silence, waiting
 from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, journey
 
@@ -394,6 +394,35 @@ async def test_a_notice_that_was_not_delivered_by_then_does_not_follow_the_end(t
         told = "\n".join(world.thread())
         assert "Smile ID never answered" in told
         assert "Still waiting after 7 days" not in told
+
+
+async def test_no_card_calls_reviewers_to_what_was_ended_before_the_card_was_delivered(tmp_path: Path) -> None:
+    async with silent(tmp_path, *JUST_A_WEEK[:-1]) as (world, ref):
+        await choose(world, ZOE, "cards")
+        before = len(cards(world))
+        # Slack asks for patience: nothing was posted.
+        world.slack.fault = lambda method, _n: Fault.rate_limited(60) if method.startswith("chat.") else None
+        await pass_time(world, DAY / 2)
+        await world.bot.review.end_unanswered(REVIEWER, ref)
+        world.slack.fault = None
+        await pass_time(world, 300, 300, 3_600)
+        assert len(cards(world)) == before
+        assert world.direct(ZOE) == []
+
+
+async def test_a_card_that_may_be_in_slack_at_the_end_calls_nobody_and_says_how_it_ended(tmp_path: Path) -> None:
+    async with silent(tmp_path, *JUST_A_WEEK[:-1]) as (world, ref):
+        world.slack.fault = lambda method, _n: (
+            Fault.error("service_unavailable") if method.startswith("chat.") else None
+        )
+        await pass_time(world, DAY / 2)
+        await world.bot.review.end_unanswered(REVIEWER, ref)
+        world.slack.fault = None
+        await pass_time(world, 300, 300, 3_600)
+        shown = text(world)
+        assert "No result — Smile ID never answered" in shown
+        assert "Still waiting after 7 days" not in shown
+        assert f"<@{ZOE}>" not in str(card(world).blocks)
 
 
 async def test_a_review_that_a_selfie_called_for_outlives_the_end_and_running_it_again(tmp_path: Path) -> None:

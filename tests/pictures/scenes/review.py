@@ -159,6 +159,7 @@ def _cards() -> Iterator[Scene]:
                unanswered=True)  # fmt: skip
     ended_so = replace(CHECK_BVN, state=State.FAILED, failure=UNANSWERED, review=ReviewState.SETTLED)
     by_remi = replace(CLAIMED, state=ReviewState.SETTLED)
+    title = words.FAILURES[UNANSWERED].title
     yield card("The same, ended", ended_so, by_remi, ResultStory.PROVISIONAL, title=title, reading=None)
     held = replace(
         CHECK_BVN,
