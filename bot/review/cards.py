@@ -15,8 +15,8 @@ from bot.domain.results.codes import ResultMeaning
 from bot.domain.review.queue import Queue
 from bot.domain.review.requests import ReviewRequest
 from bot.domain.review.review import (
-    UNANSWERED,
     FOR_REVIEWERS,
+    UNANSWERED,
     Agreement,
     Audience,
     Decision,

@@ -96,11 +96,13 @@ class ReviewDecisions(Process):
         click = await self._click(user, ref)
         await self._free_if_left(ref)
 
-        def commit(tx: Transaction) -> None:
-            check = _to_end(tx, click)
-            transitions.end_unanswered(tx, check, by=user, is_override=user in check.requesters, now=click.now)
+        def commit(tx: Transaction, now: datetime) -> None:
+            check = _to_end(tx, click, now)
+            transitions.end_unanswered(tx, check, by=user, is_override=user in check.requesters, now=now)
 
-        await self.database.write(commit)
+        # Slack was asked meanwhile. A clock that was set back since has moved the times in the database with it: by the
+        # time of the click, a check of a minute ago would have been there for a week.
+        await self.database.write(commit, self.now())
         log.info("review.ended_unanswered", ref=ref)
 
     async def may_hand_on(self, user: str, ref: str) -> tuple[Check, list[str] | None]:
@@ -371,7 +373,7 @@ def _to_decide(tx: Transaction, click: _Click, *, may_override: bool) -> tuple[C
     return check, review
 
 
-def _to_end(tx: Transaction, click: _Click) -> Check:
+def _to_end(tx: Transaction, click: _Click, now: datetime) -> Check:
     """What this person may end without a result of Smile ID: theirs, or nobody's, and for a week without an answer."""
     ref, user = click.ref, click.user
     check, review = _find(tx, ref)
@@ -381,7 +383,7 @@ def _to_end(tx: Transaction, click: _Click) -> Check:
     if check.state not in (*BEFORE_SENDING, State.SUBMITTING, State.PROCESSING):
         raise Refused(Refusal.END_OVER, ref=ref, status=check)
     # Whatever an old card shows: run again, it has a week of its own.
-    if not is_unanswered(check.state, check.sent_at, click.now):
+    if not is_unanswered(check.state, check.sent_at, now):
         raise Refused(Refusal.END_TOO_EARLY, ref=ref, status=check)
     job_id = attempts.latest_job(tx, ref)
     if job_id is not None and receipts.is_awaited(tx, job_id):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,35 @@ from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Fault
 from bot.sandbox.smile_id import Fault as SmileFault
 from bot.slack.blocks import ids
+from storage import timers
 from tests.journeys.intake import test_batches as batches
 from tests.journeys.intake.test_preflight import OTHER_NUMBER
 from tests.journeys.intake.test_selfie_seen import SITE, caught, question
 from tests.journeys.privacy.test_forget import say
-from tests.journeys.review.test_review import STAFF, ZOE, acts, card, cards, choose, decide, press, press_on, text, whispered
-from tests.journeys.smile import ALL_VERIFIED, askings, call_back, fates, message, pass_time, put_on_record, silence, waiting
+from tests.journeys.review.test_review import (
+    STAFF,
+    ZOE,
+    acts,
+    card,
+    cards,
+    choose,
+    decide,
+    press,
+    press_on,
+    text,
+    whispered,
+)
+from tests.journeys.smile import (
+    ALL_VERIFIED,
+    askings,
+    call_back,
+    fates,
+    message,
+    pass_time,
+    put_on_record,
+    silence,
+    waiting,
+)
 from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, journey
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
@@ -423,6 +447,23 @@ async def test_a_card_that_may_be_in_slack_at_the_end_calls_nobody_and_says_how_
         assert "No result — Smile ID never answered" in shown
         assert "Still waiting after 7 days" not in shown
         assert f"<@{ZOE}>" not in str(card(world).blocks)
+
+
+async def test_a_clock_that_is_set_back_while_slack_is_asked_ends_nothing_early(tmp_path: Path) -> None:
+    async with silent(tmp_path, 60.0) as (world, ref):
+        await world.bot.review.claim(ZOE, ref, reopens=True)
+
+        async def set_back() -> None:
+            # The clock and what the database holds, as `ClockWatch.tick` does.
+            before, by = world.clock(), timedelta(days=-8)
+            world.clock.move(seconds=by.total_seconds())
+            await world.bot.database.write(timers.move, by=by, before=before, now=before + by)
+
+        world.bot.access.person_changed(ZOE)
+        world.slack.fail_next("users.info", Fault.call(before=set_back))
+        before = world.clock()
+        assert await refusal(world, REVIEWER, ref) is Refusal.END_TOO_EARLY
+        assert world.clock() < before
 
 
 async def test_a_review_that_a_selfie_called_for_outlives_the_end_and_running_it_again(tmp_path: Path) -> None:
