@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
+from bot.domain.backoff import LATE_FOR
 from bot.domain.results.attempt import Addressee, Attempt, Step
 from bot.domain.results.codes import Outcome
 from bot.errors import DatabaseFault
@@ -19,9 +20,8 @@ _QUEUE = leases.Queue(
     table="attempts", key="job_id", due=f"ask_at <= :now AND {leases.FREE}", order="ask_at", taken="asked_at = :now"
 )
 
-RETIRED_AFTER = timedelta(days=14)
-"""As long after the end of its round a callback address is known. News of a job come within days, and what comes later
-stands in Smile ID's portal; an address that leaks from an old log is worth nothing."""
+RETIRED_AFTER = LATE_FOR
+"""As long after the end of its round a callback address is known: one that leaks from an old log is worth nothing."""
 
 TOKEN_PURPOSE = "callback-token"  # noqa: S105  a label, not a token
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from bot.domain.backoff import CLAIM_KEEPS
+from bot.domain.backoff import CLAIM_KEEPS, LATE_FOR
 from bot.domain.privacy.clocks import Clock
 from bot.domain.privacy.holds import HoldCause, Stay
+from bot.domain.review.review import UNANSWERED
 from bot.errors import IllegalMove, RecordAltered
 from storage import audit, meta, outbox, receipts, trail_people
 from storage.engine import traces
@@ -247,7 +248,9 @@ def stays(tx: Transaction, ref: str, *, now: datetime) -> Stay | None:
         return Stay.HELD
     if outbox.has_to_say(tx, ref) or _is_in_open_file(tx, ref):
         return Stay.UNDER_WAY
-    return Stay.UNCONFIRMED if _has_young_claim(tx, ref, now=now) else None
+    if _has_young_claim(tx, ref, now=now):
+        return Stay.UNCONFIRMED
+    return Stay.ASKED if _is_asked_about(tx, ref, now=now) else None
 
 
 def _is_in_open_file(tx: Transaction, ref: str) -> bool:
@@ -263,3 +266,13 @@ def _has_young_claim(tx: Transaction, ref: str, *, now: datetime) -> bool:
     # nothing calls the result confirmed, and what the record says later is handled as before the erasure.
     sql = "SELECT 1 FROM attempts WHERE ref = :ref AND claim_receipt IS NOT NULL AND claim_at > :since"
     return tx.exists(sql, ref=ref, since=now - CLAIM_KEEPS)
+
+
+def _is_asked_about(tx: Transaction, ref: str, *, now: datetime) -> bool:
+    # A result that is found calls reviewers, who decide with what would be erased. Asking ends by then (`polling`).
+    sql = f"""
+        SELECT 1 FROM verifications v JOIN attempts a ON a.ref = v.ref AND a.round = v.round
+        WHERE v.ref = :ref AND v.state = 'failed' AND v.failure = '{UNANSWERED}' AND v.ended_at > :since
+          AND a.ask_at IS NOT NULL
+        """
+    return tx.exists(sql, ref=ref, since=now - LATE_FOR)

@@ -14,6 +14,10 @@ POLL_FOR = timedelta(days=7)
 CLAIM_KEEPS = POLL_FOR
 """So long a result that Smile ID's record does not show keeps its check from being erased. Asking goes on."""
 
+LATE_FOR = timedelta(days=14)
+"""So long after the end of a check what Smile ID still says is heard. News of a job come within days, and what comes
+later stands in Smile ID's portal."""
+
 _QUARTER = timedelta(minutes=15)
 
 

@@ -8,7 +8,7 @@ import structlog
 
 from bot.access.process import Process
 from bot.access.rights import Role
-from bot.domain.backoff import POLL_FOR, confirm_in, next_poll_in, overdue_level
+from bot.domain.backoff import LATE_FOR, POLL_FOR, confirm_in, next_poll_in, overdue_level
 from bot.domain.check.check import Check
 from bot.domain.check.states import POLLED_REASONS, State
 from bot.domain.outbox import AdminAlert
@@ -173,7 +173,7 @@ def _asked_until(check: Check, attempt: Attempt, answer: Answer | None) -> datet
     """
     if check.state is not State.FAILED or check.failure != UNANSWERED or check.ended_at is None:
         return None
-    until = check.ended_at + attempts.RETIRED_AFTER
+    until = check.ended_at + LATE_FOR
     # A request may have been under way when it was ended: what it read may be older.
     if answer is None or answer.asked_at <= check.ended_at:
         return until

@@ -500,6 +500,7 @@ _OF_FUNCTION: Mapping[str, Mapping[str, Any]] = {
     "audit.record_first": {"act": "check.opened"},
     "batches.rows_known": {"first": 1, "last": 100},
     "batches.refuse": {"of": BatchState.READING},
+    "outbox.drop_calls": {"tells": ["overdue"]},
     "batches.reschedule": {"of": BatchState.READING},
     "batches.untouched": {"asked_after": SINCE},
     "deliveries.post_anew": {"gone": lambda tx, values: outbox.find(tx, values["post_id"])},

@@ -47,5 +47,7 @@ class Stay(StrEnum):
     """Something about it is still to be posted, or its file is still being sent."""
     UNCONFIRMED = "unconfirmed"
     """Its result came by callback lately, and Smile ID's own record does not show it yet."""
+    ASKED = "asked"
+    """A reviewer ended it, since Smile ID never answered, and Smile ID is asked once more."""
     ALTERED = "altered"
     """Its record is not as the bot wrote it; an operator has to look into it first."""

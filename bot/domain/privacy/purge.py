@@ -22,6 +22,7 @@ STAYS: Mapping[Stay, str] = {
     Stay.HELD: "held",
     Stay.UNDER_WAY: "still being posted, or part of a file that is still being sent",
     Stay.UNCONFIRMED: "its result not yet in Smile ID's own record",
+    Stay.ASKED: "ended without an answer of Smile ID's, which is asked once more",
     Stay.ALTERED: "altered beside the bot, see docs/operations.md",
 }
 """Why a check is kept, in words."""

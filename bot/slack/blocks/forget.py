@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bot.domain.backoff import CLAIM_KEEPS
+from bot.domain.backoff import CLAIM_KEEPS, LATE_FOR
 from bot.domain.privacy.erasures import CheckLeft, Standing
 from bot.domain.privacy.holds import Stay
 from bot.slack.blocks import ids, kit
@@ -27,6 +27,10 @@ _STAYS: Mapping[Stay, str] = {
     Stay.UNCONFIRMED: (
         "Smile ID's own record does not show the result yet. I erase the check once it does, at the latest "
         f"{CLAIM_KEEPS.days} days after the result came."
+    ),
+    Stay.ASKED: (
+        "a reviewer ended the check, and I still ask Smile ID for a result. I erase the check once Smile ID has "
+        f"answered, at the latest {LATE_FOR.days} days after the end."
     ),
     Stay.ALTERED: "the record was altered beside me. An operator has to look into it first.",
 }

@@ -487,14 +487,49 @@ async def test_a_review_that_a_selfie_called_for_outlives_the_end_and_running_it
 async def test_its_customer_can_be_erased(tmp_path: Path) -> None:
     async with silent(tmp_path) as (world, ref):
         await ended(world, ref)
-        await world.settle()
-        await say(world, ADMIN, f"forget {ref}")
-        form = await world.slack.person(ADMIN).modal()
-        await world.slack.person(ADMIN).submit(form.view)
+        await forget(world, ref)
         for _day in range(8):
             await pass_time(world, DAY)
             await world.bot.erasures.tick()
         assert (await world.check(ref)).personal_erased_at is not None
+
+
+async def test_its_customer_is_not_erased_before_smile_id_was_asked_once_more(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        assert "I erase the check once Smile ID has answered" in await forget(world, ref)
+        await pass_time(world, 60, 3_600)
+        await world.bot.erasures.tick()
+        put_on_record(world, "0810", "Enroll User")
+        before = len(cards(world))
+        await pass_time(world, DAY)
+        await assert_that_a_person_must_look(world, ref, before)
+        await world.bot.erasures.tick()
+        assert (await world.check(ref)).personal_erased_at is None
+
+
+async def test_where_smile_id_cannot_be_reached_its_customer_is_erased_after_fourteen_days(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        await forget(world, ref)
+        silence(world, SmileFault.status(503))
+        for _day in range(12):
+            await pass_time(world, DAY)
+            await world.bot.erasures.tick()
+        assert (await world.check(ref)).personal_erased_at is None
+        for _day in range(3):
+            await pass_time(world, DAY)
+            await world.bot.erasures.tick()
+        assert (await world.check(ref)).personal_erased_at is not None
+
+
+async def forget(world: Journey, ref: str) -> str:
+    """Erase its customer; what the form says of it."""
+    await world.settle()
+    await say(world, ADMIN, f"forget {ref}")
+    form = await world.slack.person(ADMIN).modal()
+    await world.slack.person(ADMIN).submit(form.view)
+    return str(form.view)
 
 
 async def run_again(world: Journey) -> None:
