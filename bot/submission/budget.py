@@ -22,6 +22,9 @@ from bot.outbox import alerts
 from storage import attempts, spending
 from storage.engine.database import Transaction
 
+_BEGUN = Refusal.DAILY_FILE, Refusal.DAILY_FILE_NEVER
+_RESUMED = Refusal.DAILY_RESUMED, Refusal.DAILY_RESUMED_NEVER
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
@@ -57,7 +60,7 @@ class Budget:
         """Count all rows of a file that will become checks. Raises Refused where they do not fit into this day."""
         day = self._day(now)
         self.require_possible(checks)
-        with self._room(tx, day=day, person=person, now=now, is_file=True):
+        with self._room(tx, day=day, person=person, now=now, of_file=_BEGUN):
             spending.take_file(tx, batch_id, day=day, person=person, checks=checks)
 
     def require_possible(self, checks: int) -> None:
@@ -67,17 +70,25 @@ class Budget:
             raise Refused(Refusal.DAILY_FILE_NEVER, checks=checks, most=most, admin=self.an_admin)
 
     def resume(self, tx: Transaction, batch_id: str, *, person: str, now: datetime) -> None:
-        """Count what is left of a paused file for the day on which it goes on. Raises Refused, as `take_file`."""
+        """Count what is left of a paused file for the day on which it goes on. Raises Refused, as `take_file`.
+
+        A part of it may be sent and paid for, so what is said of a file that was not begun would not be true of it.
+        """
         day = self._day(now)
-        with self._room(tx, day=day, person=person, now=now, is_file=True):
+        with self._room(tx, day=day, person=person, now=now, of_file=_RESUMED):
             spending.move_rows(tx, batch_id, day=day, person=person)
 
     def _day(self, at: datetime) -> date:
         return at.astimezone(self.zone).date()
 
     @contextmanager
-    def _room(self, tx: Transaction, *, day: date, person: str, now: datetime, is_file: bool = False) -> Iterator[None]:
-        """Around what counts more checks for a day: refuses what is too much, and tells admins of the marks passed."""
+    def _room(
+        self, tx: Transaction, *, day: date, person: str, now: datetime, of_file: tuple[Refusal, Refusal] | None = None
+    ) -> Iterator[None]:
+        """Around what counts more checks for a day: refuses what is too much, and tells admins of the marks passed.
+
+        `of_file`: what is said of a file for which this day has no room, and of one for which no day has.
+        """
         own, all_ = spending.used(tx, day, person)
         yield
         own_now, all_now = spending.used(tx, day, person)
@@ -85,10 +96,15 @@ class Budget:
         later, admin = day.isoformat() if day != self._day(now) else "", self.an_admin
         is_own, is_all = _exceeds(limits.per_person, own, own_now), _exceeds(limits.total, all_, all_now)
         left = limits.left(own=own, all_=all_)
-        if is_file and (is_own or is_all):
-            # A paused one may be longer than a limit that was lowered since: no other day has room for it.
-            self.require_possible(own_now - own)
-            raise Refused(Refusal.DAILY_FILE, checks=own_now - own, left=left, day=later, admin=admin)
+        if of_file is not None and (is_own or is_all):
+            this_day, never = of_file
+            checks = all_now - all_
+            # A paused one may be longer than a limit that was lowered since: no other day has room for it. Rows that
+            # count as an admin's, who let them pass, take of the room of all alone.
+            added = ((limits.per_person, own_now - own), (limits.total, checks))
+            if too_low := [most for most, more in added if most is not None and more > most]:
+                raise Refused(never, checks=checks, rest=checks, most=min(too_low), admin=admin)
+            raise Refused(this_day, checks=checks, rest=checks, left=left, day=later, admin=admin)
         if is_own:
             raise Refused(Refusal.DAILY_OWN, most=limits.per_person, left=left, day=later, admin=admin)
         if is_all:

@@ -113,6 +113,14 @@ _REFUSALS: Mapping[StrEnum, str] = {
         "Nothing was sent and nothing was charged. Split the file into files of at most {most} rows, and send one "
         "a day, or ask {admin} to raise the limit."
     ),
+    Refusal.DAILY_RESUMED: (
+        "Daily limit: to resume takes {rest}, and {left} {day}. The file stays paused. Resume it on another day, "
+        "ask {admin} to raise the limit, or cancel the remaining checks."
+    ),
+    Refusal.DAILY_RESUMED_NEVER: (
+        "Daily limit: to resume takes {rest}, and the limit is {most} a day, so no day has room. The file stays "
+        "paused. Ask {admin} to raise the limit, or cancel the remaining checks."
+    ),
     Refusal.BATCH_NOT_YOURS: "Only the person who sent the file can do this.",
     Refusal.APPROVAL_NOT_YOURS: "Only managers and admins approve files. Ask {admin} if you need it.",
     Refusal.APPROVAL_OWN: "You sent this file or uploaded a part of it, so somebody else must approve it.",
@@ -512,6 +520,7 @@ _SHOWN: Mapping[str, Callable[[Any], str]] = {
     "of_type": _an,
     "person": person,
     "ref": foreign,
+    "rest": lambda count: "1 check" if count == 1 else f"{count} checks",
     "service": lambda service: SERVICES.get(service, "outside Slack"),
     "several": lambda count: "Two" if count == 2 else str(count),
     "status": lambda check: status_name(check) if isinstance(check, Check) else str(check),

@@ -1,5 +1,6 @@
 """Every row of a file comes to its end, and nothing is sent that was not confirmed, whatever happens in between."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from bot.domain.check.states import State
 from bot.sandbox.demo import ANALYST, settings_for
 from bot.slack.blocks import ids
+from storage import checks, spending
 from storage.engine.database import Transaction
 from tests.journeys.capture.test_asking_by_link import WHOLE
 from tests.journeys.intake.test_batches import batch_message, bots_files, csv_of, drop, person, photos, send
@@ -185,35 +187,87 @@ async def test_a_file_is_not_sent_with_other_rows_than_were_confirmed(tmp_path: 
         assert world.smile_id.jobs == {}
 
 
-async def test_a_paused_file_that_fits_into_no_day_any_more_says_so(tmp_path: Path) -> None:
+async def _pause(world: Journey, *, sends: int) -> None:
+    """A file of three rows, once so many of them are sent."""
+    people = [person(n, f"2222222222{n}") for n in range(3)]
+    await drop(world, {"people.csv": csv_of(people), **photos(3)})
+    await _confirm(world)
+    for ref in await world.bot.submission.claim(sends) if sends else []:
+        await world.bot.submission.work(ref)
+    await world.bot.batches.pause(ANALYST, await _id(world))
+    await world.settle()
+
+
+async def _resumed(world: Journey, tmp_path: Path, limits: str) -> str:
+    """What *Resume* says a day later, under the settings that hold now, which were set since it was paused."""
+    await world.bot.database.close()
+    environment = settings_for(
+        world.slack,
+        world.smile_id,
+        database=tmp_path / "kyc.db",
+        socket_mode=False,
+        public=True,
+        KYC_ENCRYPTION_KEYS=world.bot.settings.encryption_keys.get_secret_value(),
+        KYC_DAILY_CHECKS=limits,
+        KYC_SLACK_POSTS_PER_SECOND="1000",
+    )
+    async with bot_between(world.slack, world.smile_id, environment, clock=world.clock) as again:
+        again.clock.move(days=1)
+        seen = len(again.slack.ephemerals(ANALYST))
+        assert (await again.analyst.click(batch_message(again), ids.BATCH_RESUME)).ok
+        await again.slack.wait_for(lambda: len(again.slack.ephemerals(ANALYST)) > seen)
+        assert await _file(again) == "paused"
+        return again.slack.ephemerals(ANALYST)[-1].text
+
+
+@pytest.mark.parametrize(
+    ("limits", "sends", "said"),
+    [("total=2", 0, "3 checks, and the limit is 2 a day"), ("1,total=9", 1, "2 checks, and the limit is 1 a day")],
+)
+async def test_a_paused_file_that_fits_into_no_day_any_more_says_so(
+    tmp_path: Path, limits: str, sends: int, said: str
+) -> None:
+    """And not that nothing was charged, which whoever sent the whole file again would pay twice for."""
     async with journey(tmp_path, KYC_DAILY_CHECKS="total=3") as world:
-        people = [person(n, f"2222222222{n}") for n in range(3)]
-        await drop(world, {"people.csv": csv_of(people), **photos(3)})
-        await _confirm(world)
-        await world.bot.batches.pause(ANALYST, await _id(world))
-        await world.settle()
-        await world.bot.database.close()
-        environment = settings_for(
-            world.slack,
-            world.smile_id,
-            database=tmp_path / "kyc.db",
-            socket_mode=False,
-            public=True,
-            KYC_ENCRYPTION_KEYS=world.bot.settings.encryption_keys.get_secret_value(),
-            KYC_DAILY_CHECKS="total=2",
-            KYC_SLACK_POSTS_PER_SECOND="1000",
+        await _pause(world, sends=sends)
+        assert len(world.smile_id.jobs) == sends
+        assert await _resumed(world, tmp_path, limits) == (
+            f"Daily limit: to resume takes {said}, so no day has room. The file stays paused. Ask <@{ADMIN}> to raise "
+            "the limit, or cancel the remaining checks."
         )
-        async with bot_between(world.slack, world.smile_id, environment, clock=world.clock) as again:
-            # The settings that hold now were set since it was paused.
-            again.clock.move(days=1)
-            seen = len(again.slack.ephemerals(ANALYST))
-            assert (await again.analyst.click(batch_message(again), ids.BATCH_RESUME)).ok
-            await again.slack.wait_for(lambda: len(again.slack.ephemerals(ANALYST)) > seen)
-            said = again.slack.ephemerals(ANALYST)[-1].text
-            assert said.startswith("Daily limit: these are 3 checks, and you may start 2 a day, so no day has room")
-            assert "tomorrow" not in said
-            assert f"ask <@{ADMIN}> to raise the limit" in said
-            assert await _file(again) == "paused"
+
+
+async def test_a_paused_file_for_which_this_day_has_no_room_says_how_much_of_it_is_left(tmp_path: Path) -> None:
+    async with journey(tmp_path, KYC_DAILY_CHECKS="total=3") as world:
+        await _pause(world, sends=2)
+
+        def use(tx: Transaction) -> None:
+            """All checks of tomorrow, by somebody else."""
+            day = world.clock().date() + timedelta(days=1)
+            spending.take_file(tx, "B-OTHERS", day=day, person=ADMIN, checks=3)
+
+        await world.bot.database.write(use)
+        assert await _resumed(world, tmp_path, "total=3") == (
+            "Daily limit: to resume takes 1 check, and none is left today. The file stays paused. Resume it on another "
+            f"day, ask <@{ADMIN}> to raise the limit, or cancel the remaining checks."
+        )
+
+
+async def test_rows_that_count_as_an_admins_need_room_in_the_day_of_all(tmp_path: Path) -> None:
+    async with journey(tmp_path, KYC_DAILY_CHECKS="total=3") as world:
+        await _pause(world, sends=0)
+        ref = await world.newest()
+
+        def let_pass(tx: Transaction) -> None:
+            """As an admin does who answers its question."""
+            check = checks.get(tx, ref)
+            found = spending.of_check(tx, check)
+            assert found is not None
+            spending.take(tx, check, day=found[0], person=ADMIN)
+
+        await world.bot.database.write(let_pass)
+        said = await _resumed(world, tmp_path, "total=2")
+        assert said.startswith("Daily limit: to resume takes 3 checks, and the limit is 2 a day, so no day has room.")
 
 
 async def test_a_file_that_meets_a_fault_of_the_bot_is_refused_and_told(tmp_path: Path) -> None:

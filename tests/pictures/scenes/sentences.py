@@ -42,6 +42,7 @@ FACTS: dict[str, object] = {
     "days": 366,
     "erased": "3 March 2026",
     "left": 20,
+    "rest": 30,
     "most": 100_000,
     "person": MUSA,
     "ref": "K-7F3K2Q",
