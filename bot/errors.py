@@ -10,7 +10,8 @@ KycError
 │   ├── DatabaseInUse        another bot holds the lock
 │   ├── DatabaseNewer        written by a newer version of the bot
 │   ├── DatabaseMoved        it was moved to another place, or is being moved here
-│   └── WrongKey             sealed with a key that is not configured
+│   ├── WrongKey             sealed with a key that is not configured
+│   └── SealBroken           what is sealed does not open: it was altered, or put in another's place
 ├── SignatureInvalid         a document is not what the bot signed, or was signed with another key
 ├── IllegalMove              our own code asked for a move that the table of states forbids
 ├── Refused                  a person asked for something that cannot be; `code` says why
@@ -115,6 +116,10 @@ class DatabaseMoved(DatabaseFault):
 
 class WrongKey(DatabaseFault):
     """What is sealed in the database was sealed with a key that is not configured."""
+
+
+class SealBroken(DatabaseFault):
+    """What is sealed in the database does not open: it was altered, or sealed for another place."""
 
 
 class SignatureInvalid(KycError):
@@ -317,7 +322,7 @@ class FileCode(StrEnum):
     OTHER_ROWS = "file_other_rows"
     """What Smile ID takes, or a setting, has changed, and with it which rows can be sent."""
     ALTERED = "file_altered"
-    """Its row says that it was confirmed, and the audit trail does not."""
+    """Its row says that it was confirmed, and the audit trail does not; or its sealed preview does not open."""
     REJECTED = "file_rejected"
     """By the second person whom it needed."""
     NOT_APPROVED = "file_not_approved"

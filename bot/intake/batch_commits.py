@@ -17,7 +17,7 @@ from bot.domain.applicants.batch import CHECKED_BEFORE, Batch, BatchState
 from bot.domain.check.check import CONSENT_NOTICE
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.outbox import Post, PostKind, decode_fault, encode_fault
-from bot.errors import FileCode, FileUnusable
+from bot.errors import FileCode, FileUnusable, SealBroken
 from bot.outbox import refresh
 from bot.outbox.builders import Follower
 from bot.settings import Settings
@@ -192,6 +192,15 @@ def _after_file(tx: Transaction, post: Post, delivered: bool, now: datetime) -> 
         audit.record(
             tx, at=now, actor=audit.BOT, act="batch.file_posted", ref=post.payload["batch"], detail=post.kind.value
         )
+
+
+def opened(tx: Transaction, batch_id: str) -> Batch:
+    """With its preview. Raises FileUnusable where that does not open: it would be taken up again for ever."""
+    try:
+        return batches.get(tx, batch_id)
+    except SealBroken as fault:
+        tx.altered_so_far({batch_id})
+        raise FileUnusable(FileCode.ALTERED) from fault
 
 
 def begin(tx: Transaction, batch_id: str, *, now: datetime) -> None:

@@ -226,8 +226,9 @@ class Batches(Process):
 
     async def work(self, batch_id: str) -> None:
         """Reads a batch, or makes checks of it. Retries with backoff, a bounded number of times."""
-        batch = await self.database.read(batches.get, batch_id)
+        batch = await self.database.read(batches.get, batch_id, sealed=False)
         try:
+            batch = await self.database.read(batch_commits.opened, batch_id)
             if batch.state is BatchState.READING:
                 await self._preview(batch)
             elif batch.state is BatchState.CONFIRMED:

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from bot.errors import DatabaseFault, SettingsFault, WrongKey
+from bot.errors import SealBroken, SettingsFault, WrongKey
 
 _VERSION = b"\x01"
 _ID_BYTES = 4
@@ -99,18 +99,18 @@ class Sealer:
     def open(self, sealed: bytes, *, place: str) -> str:
         """What `seal` was given for this place.
 
-        Raises WrongKey if its key is not configured, DatabaseFault if it was altered or belongs elsewhere.
+        Raises WrongKey if its key is not configured, SealBroken if it was altered or belongs elsewhere.
         """
         header, nonce = sealed[:_HEADER_BYTES], sealed[_HEADER_BYTES : _HEADER_BYTES + _NONCE_BYTES]
         if len(nonce) != _NONCE_BYTES or not header.startswith(_VERSION):
-            raise DatabaseFault(f"{place} is not in a form that this version can open")
+            raise SealBroken(f"{place} is not in a form that this version can open")
         key = self._keys.get(header[len(_VERSION) :])
         if key is None:
             raise WrongKey(f"{place} is sealed with key {header[len(_VERSION) :].hex()}, which is not configured")
         try:
             text = key.cipher.decrypt(nonce, sealed[_HEADER_BYTES + _NONCE_BYTES :], header + _bytes(place))
         except InvalidTag as error:
-            raise DatabaseFault(f"{place} does not open: it was altered, or sealed for another place") from error
+            raise SealBroken(f"{place} does not open: it was altered, or sealed for another place") from error
         return text.decode(errors="surrogatepass")
 
     def fingerprint(self, text: str, *, purpose: str) -> str:

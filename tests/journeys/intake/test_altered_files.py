@@ -100,6 +100,21 @@ async def test_a_file_behind_a_line_of_another_type_is_refused_and_its_message_s
         await nothing_is_sent(world)
 
 
+async def test_a_confirmed_file_whose_preview_does_not_open_is_refused_and_its_message_says_so(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        world.has_thief = True
+        await drop(world, {"people.csv": csv_of([person(n, f"2222222222{n}") for n in range(2)]), **photos(2)})
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+        await world.bot.database.write(close_previews)
+        await nothing_is_sent(world)
+        assert [line for line in world.direct(ADMIN) if "Record altered" in line], "as the message says"
+
+
+def close_previews(tx: Transaction) -> None:
+    """As somebody would who puts another record's seal into those files that are there."""
+    tx.run("UPDATE batches SET reading_sealed = :sealed", sealed=tx.sealer.seal("{}", place="elsewhere"))
+
+
 async def _whole(world: Journey) -> bool:
     progress = trail_check.Progress()
     faults: list[trail_check.Fault] = []
