@@ -131,7 +131,8 @@ def expire(tx: Transaction, *, now: datetime) -> list[str]:
 
 
 def _end(tx: Transaction, batch_id: str, fault: str, *, now: datetime) -> None:
-    if batches.get(tx, batch_id).state is not BatchState.APPROVAL:
+    # Not its preview: one that does not open would keep all others from their end.
+    if batches.get(tx, batch_id, sealed=False).state is not BatchState.APPROVAL:
         raise Refused(Refusal.APPROVAL_OVER)
     batches.refuse(tx, batch_id, fault, fault, of=BatchState.APPROVAL, now=now)
     _changed(tx, batch_id, now=now)

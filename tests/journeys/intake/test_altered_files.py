@@ -110,6 +110,21 @@ async def test_a_confirmed_file_whose_preview_does_not_open_is_refused_and_its_m
         assert [line for line in world.direct(ADMIN) if "Record altered" in line], "as the message says"
 
 
+async def test_a_file_that_does_not_open_keeps_no_other_one_waiting_for_a_second_person_for_ever(tmp_path: Path) -> None:
+    async with journey(tmp_path, KYC_BATCH_APPROVAL="1", KYC_MANAGERS=REVIEWER) as world:
+        world.has_thief = True
+        for numbers in ((0, 1), (2, 3)):
+            people = [person(n, f"2222222222{n}") for n in numbers]
+            await drop(world, {"people.csv": csv_of(people), **{f"{n}.jpg": photos(1)["0.jpg"] for n in numbers}})
+            assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+            await world.settle()
+            if numbers == (0, 1):
+                await world.bot.database.write(close_previews)
+        world.clock.move(days=8)
+        await world.bot.batches.tick()
+        assert await world.bot.database.read(lambda tx: tx.column("SELECT state FROM batches")) == ["refused"] * 2
+
+
 def close_previews(tx: Transaction) -> None:
     """As somebody would who puts another record's seal into those files that are there."""
     tx.run("UPDATE batches SET reading_sealed = :sealed", sealed=tx.sealer.seal("{}", place="elsewhere"))
