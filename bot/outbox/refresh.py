@@ -77,7 +77,9 @@ def batch_changed(tx: Transaction, batch_id: str, *, now: datetime) -> None:
 
 def look_at_file(tx: Transaction, batch_id: str, *, now: datetime) -> None:
     """Update a file's message although nothing has changed: if it was deleted, Slack says so, and it is posted anew."""
-    if not batches.get(tx, batch_id, sealed=False).has_ended:
+    batch = batches.find(tx, batch_id, sealed=False)
+    # None: whoever altered a record has named a file that there never was.
+    if batch is not None and not batch.has_ended:
         _batch_told(tx, batch_id, now=now)
 
 

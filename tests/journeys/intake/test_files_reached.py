@@ -1,5 +1,6 @@
 """Files whose message was deleted, by an admin or by Slack itself: whoever may move them still can."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Message
 from bot.slack.blocks import ids
 from storage.engine.database import Transaction
+from tests.engines import beside_file
 from tests.journeys.intake.test_batches import batch_message, csv_of, drop, person, photos
 from tests.journeys.intake.test_file_approvals import only_file, state
 from tests.journeys.world import Journey, journey
@@ -146,3 +148,20 @@ async def test_a_message_that_was_posted_anew_before_a_backup_was_put_back_is_th
         await go_on(world)
         assert messages(world) == [message]
         assert "Done" in world.slack.plain(message)
+
+
+async def test_a_row_of_a_file_that_never_was_keeps_no_other_file_from_being_looked_for(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        world.has_thief = True
+        batch_id = await paused(world)
+        await go_on(world)
+        delete(world)
+        await drop(world, {"one.csv": csv_of([person(5, "22222222225")]), "5.jpg": photos(1)["0.jpg"]})
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+        for other in await world.bot.batches.claim(2):
+            await world.bot.batches.work(other)
+        with closing(beside_file(world.path)) as db, db:
+            db.execute("PRAGMA foreign_keys = OFF")
+            db.execute("UPDATE verifications SET batch = 'A-NEVERWAS' WHERE batch = ?", [other])
+        await go_on(world, hours=25)
+        assert [message for message in messages(world) if batch_id in message.text]
