@@ -155,14 +155,17 @@ def followers() -> Mapping[PostKind, Follower]:
 
 
 def _after_message(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:
-    """Where it could not be posted, nobody but admins would hear that the file waits for an answer."""
+    """Where it could not be posted, or not anew, nobody but admins would hear that the file waits for somebody."""
     if not delivered:
-        _tell_lost(tx, post.payload["batch"], now=now)
+        _tell_lost(tx, post.payload["batch"], gone=post.payload.get("gone"), now=now)
 
 
-def _tell_lost(tx: Transaction, batch_id: str, *, now: datetime) -> None:
-    requester, payload = batches.get(tx, batch_id, sealed=False).requester, {"batch": batch_id}
-    outbox.enqueue(tx, PostKind.BATCH_LOST, key=batch_id, destination=requester, payload=payload, now=now)
+def _tell_lost(tx: Transaction, batch_id: str, *, gone: str | None = None, now: datetime) -> None:
+    batch = batches.get(tx, batch_id, sealed=False)
+    # Its preview may have been lost, too, and been released by an operator: what was told then is no news of this.
+    key = f"{batch_id}:{gone}" if gone and batch.state is not BatchState.PREVIEW else batch_id
+    payload = {"batch": batch_id}
+    outbox.enqueue(tx, PostKind.BATCH_LOST, key=key, destination=batch.requester, payload=payload, now=now)
 
 
 def end_unshown(tx: Transaction, *, before: datetime, now: datetime) -> list[str]:

@@ -254,12 +254,12 @@ def _batch(tx: Transaction, post: Post, context: Context) -> Message | None:
 
 
 def _batch_lost(tx: Transaction, post: Post, context: Context) -> Message | None:
-    """None if its own message is there after all: released by an operator, say."""
+    """None if its own message is there after all, released by an operator, say; or if the file has ended otherwise."""
     found = context.batch
     message = f"{PostKind.BATCH.value}:{post.payload['batch']}"
     if found is None or outbox.delivered(tx, message) or not _is_for_readers(tx, found, post):
         return None
-    return batch.lost(found) if found.state in (BatchState.PREVIEW, BatchState.REFUSED) else None
+    return batch.lost(found) if found.state is BatchState.REFUSED or not found.has_ended else None
 
 
 def _is_for_readers(tx: Transaction, batch: Batch, post: Post) -> bool:

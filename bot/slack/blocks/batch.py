@@ -44,6 +44,15 @@ _AFTER_REFUSAL = {
 """Where the file itself is as it should be."""
 
 
+_GOES_ON = {
+    BatchState.APPROVAL: ("Waiting for approval", "Nothing to do now. Nothing has been sent or charged."),
+    BatchState.CONFIRMED: ("Sending", "Nothing to do now. You can cancel it here."),
+    BatchState.SENDING: ("Sending", "Nothing to do now. You can cancel here what is left of it."),
+    BatchState.PAUSED: ("Paused", "Press *Resume* to send the others, or cancel them here."),
+}
+"""Where it waits for somebody or is under way without its own message: its buttons come directly."""
+
+
 def message(batch: Batch, counts: BatchCounts) -> Message:
     """The one message of a batch, as of now."""
     if batch.state is BatchState.REFUSED:
@@ -76,6 +85,10 @@ def message(batch: Batch, counts: BatchCounts) -> Message:
 
 def lost(batch: Batch) -> Message:
     """To who sent it, directly: its own message could not be posted where they sent it."""
+    if batch.state in _GOES_ON:
+        verdict, next_step = _GOES_ON[batch.state]
+        line = "Its message is gone, and I can't post it anew where you sent the file."
+        return _message(batch, verdict, next_step, [line], _steer(batch))
     again, line = "Send the file again", "I read it, but could not show you its preview. Nothing was charged."
     if batch.state is BatchState.REFUSED:
         # Without the names of files, sheets and columns: no clock erases this message.

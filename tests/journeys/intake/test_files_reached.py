@@ -8,7 +8,7 @@ import pytest
 from bot.domain.applicants.batch import BatchState
 from bot.outbox import refresh
 from bot.sandbox.demo import ANALYST, CHANNEL
-from bot.sandbox.slack import Message
+from bot.sandbox.slack import Fault, Message
 from bot.slack.blocks import ids
 from storage.engine.database import Transaction
 from tests.engines import beside_file
@@ -165,3 +165,41 @@ async def test_a_row_of_a_file_that_never_was_keeps_no_other_file_from_being_loo
             db.execute("UPDATE verifications SET batch = 'A-NEVERWAS' WHERE batch = ?", [other])
         await go_on(world, hours=25)
         assert [message for message in messages(world) if batch_id in message.text]
+
+
+async def test_whoever_paused_a_file_can_go_on_though_its_message_cannot_be_posted_anew(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        batch_id = await paused(world)
+        await go_on(world)
+        delete(world)
+        world.slack.fail_next("chat.postMessage", Fault.error("restricted_action"))
+        await go_on(world, hours=25)
+        assert messages(world) == []
+        (told,) = [message for message in world.slack.direct_messages(ANALYST) if batch_id in message.text]
+        said = world.slack.plain(told)
+        assert said.startswith(f"Paused · {batch_id}")
+        assert "Its message is gone, and I can't post it anew where you sent the file." in said
+        for _day in range(3):
+            await go_on(world, hours=25)
+        assert [m for m in world.slack.direct_messages(ANALYST) if batch_id in m.text] == [told], "once"
+        assert (await world.analyst.click(told, ids.BATCH_RESUME)).ok
+        await go_on(world)
+        assert await state(world) is BatchState.DONE
+        assert len(world.smile_id.jobs) == 2
+        assert [m for m in world.slack.direct_messages(ANALYST) if "Results of" in m.text], "they have no other place"
+
+
+async def test_a_file_that_goes_on_by_itself_tells_who_sent_it_that_its_message_cannot_be_posted_anew(
+    tmp_path: Path,
+) -> None:
+    async with journey(tmp_path, KYC_BATCH_APPROVAL="1") as world:
+        await drop(world, TWO)
+        assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+        await go_on(world)
+        assert await state(world) is BatchState.APPROVAL
+        delete(world)
+        world.slack.fail_next("chat.postMessage", Fault.error("restricted_action"))
+        await go_on(world, hours=25)
+        (told,) = [m for m in world.slack.direct_messages(ANALYST) if "Waiting for approval" in m.text]
+        assert (await world.analyst.click(told, ids.BATCH_CANCEL)).ok
+        assert await state(world) is BatchState.CANCELLED

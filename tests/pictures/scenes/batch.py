@@ -126,6 +126,7 @@ def _messages() -> Iterator[Scene]:
     for caption, shown in (
         ("Its preview could not be posted", BATCH),
         ("It cannot be used, and that could not be posted", refused),
+        ("Its message was deleted and could not be posted anew", replace(BATCH, state=BatchState.PAUSED)),
     ):
         yield Scene(caption=caption, shows=batch.lost(shown), kinds=[PostKind.BATCH_LOST], place=Place.DIRECT)
     waits = replace(
