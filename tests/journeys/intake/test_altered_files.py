@@ -110,7 +110,9 @@ async def test_a_confirmed_file_whose_preview_does_not_open_is_refused_and_its_m
         assert [line for line in world.direct(ADMIN) if "Record altered" in line], "as the message says"
 
 
-async def test_a_file_that_does_not_open_keeps_no_other_one_waiting_for_a_second_person_for_ever(tmp_path: Path) -> None:
+async def test_a_file_that_does_not_open_keeps_no_other_one_waiting_for_a_second_person_for_ever(
+    tmp_path: Path,
+) -> None:
     async with journey(tmp_path, KYC_BATCH_APPROVAL="1", KYC_MANAGERS=REVIEWER) as world:
         world.has_thief = True
         for numbers in ((0, 1), (2, 3)):
