@@ -160,7 +160,7 @@ class Outbox(Process):
         """What becomes of it; `built` is what was read with the context, if its builder is one `FromDatabase`."""
         permission = await self._recipients.may_read(post, context)
         if not permission.settled(SlackNotSent("whether this person may be told is not known now")):
-            return self._no_access(post)
+            return await self._no_access(post)
         if not isinstance(self.builders[post.kind], FromDatabase):
             built = await self._build(post)
         if built is None:
@@ -174,14 +174,18 @@ class Outbox(Process):
         delivery = self._updates if post.kind in UPDATES else self._messages
         return await delivery.deliver(post, context, message)
 
-    def _no_access(self, post: Post) -> DeliveryOutcome:
-        """Raises SlackNotSent while its reader may have the role again."""
+    async def _no_access(self, post: Post) -> DeliveryOutcome:
+        """Raises SlackNotSent while its reader may have the role again; SlackError where it cannot be searched for."""
         if post.kind not in LINKS:
             return Dropped(why=NO_ACCESS) if post.kind in NOT_MISSED else AccessLost()
         self._without_role[post.id] += 1
         if self._without_role[post.id] < MAX_WITHOUT_ROLE:
             raise SlackNotSent(NO_ACCESS)
-        return LinksLost(why=NO_ACCESS)
+        # It may have come all the same, when they still had the role: its links are not lost, and it is deleted in
+        # Slack once they work no more.
+        built = await self._build(post) if post.in_doubt_since is not None else None
+        found = await self._files.find(post, built) if isinstance(built, File) else None
+        return found or LinksLost(why=NO_ACCESS)
 
     async def _refused(self, post: Post, context: Context, no: SlackRefused) -> None:
         if no.code in BLOCKS_REFUSED and post.kind not in FILES | ADORNMENTS and post.id not in self._without_blocks:

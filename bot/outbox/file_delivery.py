@@ -9,7 +9,7 @@ from typing import IO
 from bot.domain.outbox import Post
 from bot.outbox.builders import File
 from bot.outbox.lost_answers import LostAnswers
-from bot.outbox.outcomes import Delivered, DeliveryOutcome, Failed
+from bot.outbox.outcomes import Delivered, DeliveryOutcome, Failed, Postponed
 from bot.sealed_file import sealed_file
 from bot.slack.client import FoundMessage, SlackClient
 
@@ -23,11 +23,7 @@ class FileDelivery:
         """Raises SlackError where a call failed. After a lost answer the upload is searched for by the file's name."""
         if file.channel[0] in "UW":
             file = replace(file, channel=await self.slack.direct_channel(file.channel))
-
-        def find(since: datetime) -> Awaitable[FoundMessage | None]:
-            return self.slack.find_file(channel=file.channel, thread_ts=file.thread_ts, name=file.name, since=since)
-
-        if found := await self.lost_answers.search(post, find):
+        if found := await self.find(post, file):
             return found
         if file.thread_ts and not await self.slack.thread_exists(channel=file.channel, ts=file.thread_ts):
             return Failed(why="the thread's first message is gone")
@@ -41,6 +37,14 @@ class FileDelivery:
                 alt_text=file.alt_text,
             )
         return Delivered(place=None, file_id=file_id)
+
+    async def find(self, post: Post, file: File) -> Delivered | Postponed | None:
+        """Whether an earlier attempt, whose answer was lost, has brought it. Raises SlackError."""
+
+        def find(since: datetime) -> Awaitable[FoundMessage | None]:
+            return self.slack.find_file(channel=file.channel, thread_ts=file.thread_ts, name=file.name, since=since)
+
+        return await self.lost_answers.search(post, find)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ import pytest
 from bot.domain.applicants.batch import BatchState
 from bot.domain.check.states import State
 from bot.sandbox.demo import ANALYST, CHANNEL
+from bot.sandbox.slack import Fault
 from bot.slack.blocks import ids
 from tests.journeys.access.test_who_may import GROUP, leave
 from tests.journeys.capture.test_asking_by_link import WHOLE, form_by_link, leads_to, sealed_token, token_in
@@ -121,3 +122,30 @@ async def test_a_single_one_that_comes_too_late_may_be_withdrawn_where_links_are
             await again.answered()
             await again.settle()
             assert (await again.check(await again.newest())).state is State.CANCELLED
+
+
+async def test_links_that_came_though_the_answer_was_lost_are_not_called_lost_once_their_reader_has_no_role(
+    tmp_path: Path,
+) -> None:
+    async with journey(tmp_path, **WHOLE, KYC_REQUESTERS=GROUP) as world:
+        await join(world)
+        await by_file(world)
+        world.slack.fail_next("files.completeUploadExternal", Fault.reset_after())
+        for batch in await world.bot.batches.claim(1):
+            await world.bot.batches.work(batch)
+        for _post in range(6):
+            for post in await world.bot.outbox.claim(8):
+                await world.bot.outbox.work(post)
+        (came,) = files_of_links(world)
+        await leave(world)
+        for _five_minutes in range(14):
+            world.clock.move(minutes=5)
+            await world.settle()
+        assert not world.thread()
+        for ref in await refs_of(world):
+            assert await sealed_token(world, ref) is None, "they have it, so it is forgotten"
+        # What came lies about no longer than what was known to have come.
+        world.clock.move(days=8)
+        await world.bot.capture_links.tick()
+        await world.settle()
+        assert came.is_deleted
