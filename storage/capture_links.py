@@ -297,8 +297,12 @@ def reminded(tx: Transaction, ref: str, *, now: datetime) -> CaptureLink | None:
     if link is None or link.remind_at is None or link.remind_at > now:
         return None
     tx.update("capture_links", _IS_OPEN, {"ref": ref, "number": link.number}, remind_at=None)
-    _note(tx, link, "link.reminded", actor=audit.BOT, now=now)
     return link
+
+
+def reminder_made(tx: Transaction, link: CaptureLink, *, now: datetime) -> None:
+    """Note that who made it is reminded; of a link that never came, they are not."""
+    _note(tx, link, "link.reminded", actor=audit.BOT, now=now)
 
 
 def _note(

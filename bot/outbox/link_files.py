@@ -73,6 +73,7 @@ def reminder(tx: Transaction, batch_id: str, link: CaptureLink, *, now: datetime
         key, payload = brought.id.partition(":")[2], {"batch": batch_id, "until": brought.payload["until"]}
         to = link.made_by
         outbox.enqueue(tx, PostKind.LINK_REMINDER, key=key, destination=to, payload=payload, now=now)
+        capture_links.reminder_made(tx, link, now=now)
 
 
 def forget(tx: Transaction, batch_id: str, *, now: datetime) -> None:

@@ -30,6 +30,7 @@ def has_message(tx: Transaction, link: CaptureLink) -> bool:
 
 def reminder(tx: Transaction, link: CaptureLink, *, now: datetime) -> None:
     _enqueue(tx, PostKind.LINK_REMINDER, link, to=link.made_by, now=now)
+    capture_links.reminder_made(tx, link, now=now)
 
 
 def end(tx: Transaction, ref: str, ending: LinkEnding, *, by: str, now: datetime) -> CaptureLink | None:

@@ -221,7 +221,9 @@ async def test_everything_that_happens_to_a_link_has_its_line_without_token_or_d
             agree(tx, first)
             capture_links.taken(tx, first, now=NOON)
             capture_links.given_back(tx, "K-1", until=NOON, now=NOON)
-            capture_links.reminded(tx, "K-1", now=NOON + 12 * HOUR)
+            link = capture_links.reminded(tx, "K-1", now=NOON + 12 * HOUR)
+            assert link is not None
+            capture_links.reminder_made(tx, link, now=NOON)
             capture_links.end(tx, "K-1", LinkEnding.USED, by=audit.BOT, now=NOON)
 
         await database.write(play)

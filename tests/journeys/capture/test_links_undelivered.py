@@ -13,7 +13,7 @@ from bot.slack.blocks import ids
 from tests.journeys.access.test_who_may import GROUP, leave
 from tests.journeys.capture.test_asking_by_link import WHOLE, form_by_link, leads_to, sealed_token, token_in
 from tests.journeys.capture.test_files_by_link import THREE, batch_of, files_of_links, refs_of, tokens, without_links
-from tests.journeys.intake.test_batches import batch_message, drop
+from tests.journeys.intake.test_batches import batch_message, drop, send
 from tests.journeys.world import Journey, journey
 
 pytestmark = pytest.mark.anyio
@@ -149,3 +149,16 @@ async def test_links_that_came_though_the_answer_was_lost_are_not_called_lost_on
         await world.bot.capture_links.tick()
         await world.settle()
         assert came.is_deleted
+
+
+async def test_the_trail_says_that_somebody_was_reminded_only_where_they_were(tmp_path: Path) -> None:
+    async with journey(tmp_path, **WHOLE, KYC_LINK_HOURS="10") as world:
+        await drop(world, {"people.csv": THREE})
+        world.slack.fail_next("conversations.open", Fault.error("channel_not_found"))
+        await send(world, ids.BATCH_CONFIRM_LINK)
+        world.clock.move(hours=6)
+        await world.bot.capture_links.tick()
+        await world.settle()
+        assert not [said for said in world.direct(ANALYST) if said.startswith("No photos yet")]
+        reminded = "SELECT ref FROM audit WHERE act = 'link.reminded'"
+        assert await world.bot.database.read(lambda tx: tx.column(reminded)) == []
