@@ -242,6 +242,7 @@ class Batches(Process):
         except DatabaseFault:
             raise
         except Exception:
+            # A fault of ours: left to the pool, the file would be tried for ever, and its sender hear nothing.
             log.exception("batch.fault", batch=batch_id)
             await self._retry(batch, gives_up_as=FileCode.FAULT)
 
