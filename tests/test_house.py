@@ -481,10 +481,17 @@ def test_a_library_is_known_in_its_room_alone(library: str, rooms: list[str]) ->
     assert {me for me in users if not _in(me, *rooms)} == set()
 
 
+def test_there_is_one_composition_root() -> None:
+    """Only `build` takes its steps: nobody else makes a second database, inbox or worker beside those of the bot."""
+    steps = ("bot.runtime.foundation", "bot.runtime.parts")
+    takers = {i.importer for i in our_imports() if _in(i.imported, *steps) and i.importer not in steps}
+    assert takers == {"bot.runtime.factory"}
+
+
 def test_every_photo_is_decoded_within_the_one_budget() -> None:
     made, decoding = re.compile(r"\bPhotoDecoder\(\)"), re.compile(r"\bphotos\.prepare\b|\bimport .*\bprepare\b")
     texts = {_module(path): path.read_text(encoding="utf-8") for path in _files("bot", "handlers")}
-    assert [me for me, text in texts.items() for _ in made.findall(text)] == ["bot.runtime.factory"]
+    assert [me for me, text in texts.items() for _ in made.findall(text)] == ["bot.runtime.parts"]
     assert {me for me, text in texts.items() if decoding.search(text)} == {"bot.submission.photo_decoder"}
 
 
