@@ -158,10 +158,15 @@ def release(tx: Transaction, post_id: str, *, now: datetime) -> None:
 
 
 def post_anew(tx: Transaction, gone: Post, *, now: datetime) -> None:
-    """Make a message due once more that was deleted in Slack; its payload names the one that is `gone`."""
+    """Make a message due once more that was deleted in Slack; its payload names the one that is `gone`, and all before.
+
+    What was posted in their threads still stands there.
+    """
     fresh: dict[str, object] = {"state": "due", "due_at": now, "tries": 0, "done_at": None, "created_at": now}
     # From a restored backup, say, the one that is gone may have been followed by another: searched for before.
-    fresh |= {"note": json.dumps({**gone.payload, "gone": gone.ts}), "in_doubt_since": gone.created_at}
+    former = " ".join([*gone.former, gone.ts or ""])
+    note = json.dumps({**gone.payload, "gone": gone.ts, "former": former})
+    fresh |= {"note": note, "in_doubt_since": gone.created_at}
     # Two updates may have met its absence: only the first one posts it.
     where = "id = :id AND state = 'done' AND ts = :ts"
     tx.update("posts", where, {"id": gone.id, "ts": gone.ts}, channel=None, ts=None, **fresh)

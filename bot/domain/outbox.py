@@ -204,6 +204,12 @@ class Post:
     ts: str | None = None
     channel: str | None = None
 
+    @property
+    def former(self) -> list[str]:
+        """The `ts` of each message that was deleted before it was posted anew as this one, oldest first."""
+        # An older version kept the last one alone.
+        return self.payload.get("former", self.payload.get("gone", "")).split()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:

@@ -22,6 +22,7 @@ from bot.outbox.rate_limiter import RateLimiter
 from bot.outbox.thread_posts import file_name
 from bot.privacy.erased_posts import MOST_CHECKS, ErasedPosts
 from bot.slack.client import FoundMessage, SlackClient
+from bot.slack.error_codes import THREAD_GONE
 from bot.slack.file_objects import is_deleted, pictures, uploader
 from storage import audit, batches, leases, outbox, slack_removals
 from storage.engine.database import Transaction
@@ -156,19 +157,40 @@ class SlackRemovals(Process):
         return None
 
     async def _find_upload(self, place: RemovalPlace) -> FoundMessage | None:
-        """One of an older version, which kept no ids of files: by its name, in the thread where it was posted."""
+        """One of an older version, which kept no ids of files: by its name, in the thread where it was posted.
 
-        def thread_of(tx: Transaction) -> tuple[Post, str] | None:
+        That of the file's message, or of an earlier one, which was deleted since. Raises SlackRefused where such a
+        thread is gone and no other has it: the upload may be in Slack all the same.
+        """
+
+        def threads_of(tx: Transaction) -> tuple[Post, list[str]] | None:
             post = outbox.find(tx, place.post)
             batch = batches.find(tx, post.payload["batch"]) if post is not None else None
-            return (post, batch.message_ts) if post is not None and batch is not None and batch.message_ts else None
+            if post is None or batch is None or not batch.message_ts:
+                return None
+            message = outbox.find(tx, f"{PostKind.BATCH.value}:{batch.id}")
+            return post, [batch.message_ts, *reversed(message.former if message is not None else ())]
 
-        known = await self.database.read(thread_of)
+        known = await self.database.read(threads_of)
         if known is None:
             return None
-        post, thread_ts = known
+        (post, threads), gone = known, None
         since = post.created_at - timedelta(minutes=1)
-        return await self.slack.find_file(channel=place.channel, thread_ts=thread_ts, name=file_name(post), since=since)
+        for ts in dict.fromkeys(threads):
+            try:
+                found = await self.slack.find_file(
+                    channel=place.channel, thread_ts=ts, name=file_name(post), since=since
+                )
+            except SlackRefused as no:
+                if no.code not in THREAD_GONE:
+                    raise
+                gone = no
+            else:
+                if found is not None:
+                    return found
+        if gone is not None:
+            raise gone
+        return None
 
     async def _delete_theirs(self, removal: SlackRemoval) -> str | None:
         file = removal.place.file

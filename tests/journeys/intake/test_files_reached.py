@@ -138,7 +138,10 @@ async def test_a_message_that_was_posted_anew_before_a_backup_was_put_back_is_th
 
         def put_back(tx: Transaction) -> None:
             """Which message it has, as it was stored before."""
-            tx.run("UPDATE posts SET ts = :ts, note = json_remove(note, '$.gone') WHERE kind = 'batch'", ts=old.ts)
+            tx.run(
+                "UPDATE posts SET ts = :ts, note = json_remove(note, '$.gone', '$.former') WHERE kind = 'batch'",
+                ts=old.ts,
+            )
             tx.run("UPDATE batches SET message_ts = :ts", ts=old.ts)
 
         await world.bot.database.write(put_back)

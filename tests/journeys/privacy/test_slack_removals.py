@@ -8,12 +8,16 @@ import pytest
 
 from bot.domain.privacy.clocks import Clock
 from bot.domain.privacy.slack_removals import Removal, RemovalState, SlackRemoval
+from bot.outbox import refresh
 from bot.privacy.slack_asks import ask
 from bot.runtime.health import Degraded
 from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Fault, SlackFile
 from storage import retention, slack_removals
 from storage.engine.database import Transaction
+from tests.journeys.intake.test_batches import batch_message, bots_files, csv_of, drop, person, send
+from tests.journeys.intake.test_batches import photos as customers
+from tests.journeys.intake.test_file_approvals import only_file
 from tests.journeys.world import ADMIN, REVIEW_CHANNEL, SELFIE, Journey, MovedClock, journey, patient_slack
 
 pytestmark = pytest.mark.anyio
@@ -57,8 +61,8 @@ def everything_said(world: Journey) -> list[str]:
     found = []
     for channel in (CHANNEL, REVIEW_CHANNEL):
         found += [f"{message.text} {message.blocks}" for message in world.slack.messages(channel)]
-    for person in (ANALYST, ADMIN):
-        found += [f"{message.text} {message.blocks}" for message in world.slack.direct_messages(person)]
+    for user in (ANALYST, ADMIN):
+        found += [f"{message.text} {message.blocks}" for message in world.slack.direct_messages(user)]
     return found
 
 
@@ -319,3 +323,45 @@ async def test_a_home_tab_shows_nothing_of_it_however_long_ago_it_was_opened(tmp
         world.clock.move(minutes=1)
         await world.work()
         assert ref not in str(world.analyst.home)
+
+
+async def _done_below_a_message_posted_anew(world: Journey, *, times: int, leaves_stone: bool) -> str:
+    """A file whose faults stand in the thread of its first message; as an older version, which kept no ids of files."""
+    faulty = {**person(1), "id_number": "no number"}
+    await drop(world, {"people.csv": csv_of([person(0, "22222222220"), faulty]), **customers(2)})
+    for _time in range(times):
+        world.clock.move(hours=25)
+        world.slack.delete_message(CHANNEL, batch_message(world).ts, tombstone=leaves_stone)
+        await world.bot.database.write(refresh.batch_changed, await only_file(world), now=world.clock())
+        await world.settle()
+    await send(world)
+    assert len(bots_files(world)) == 2
+
+    def forget_ids(tx: Transaction) -> None:
+        tx.run("UPDATE posts SET note = json_remove(note, '$.file') WHERE kind IN ('batch_faults', 'batch_results')")
+
+    await world.bot.database.write(forget_ids)
+    ref = await world.newest()
+    await forget(world, ref, Clock.PERSONAL)
+    for _call in range(4):
+        world.clock.move(seconds=30)
+        await world.work()
+    return ref
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_file_of_an_older_version_below_a_message_that_was_deleted_since_is_found_there(
+    tmp_path: Path, times: int
+) -> None:
+    async with journey(tmp_path) as world:
+        ref = await _done_below_a_message_posted_anew(world, times=times, leaves_stone=True)
+        assert [name for name, file in bots_files(world).items() if not file.is_deleted] == []
+        assert [one for one in await pending(world, ref) if one.what is Removal.UPLOAD] == []
+
+
+async def test_one_whose_thread_is_gone_stays_on_the_list_for_it_may_be_in_slack_all_the_same(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        ref = await _done_below_a_message_posted_anew(world, times=1, leaves_stone=False)
+        (left,) = [one for one in await pending(world, ref) if one.what is Removal.UPLOAD]
+        assert left.why == "thread_not_found"
+        assert [name for name, file in bots_files(world).items() if not file.is_deleted and "faults" not in name] == []
