@@ -65,6 +65,7 @@ def erase_personal(tx: Transaction, ref: str, *, at: datetime, actor: str = audi
         tx.update("review_requests", "id = :id", {"id": request_id}, words_sealed=nothing)
         gone["words"] += 1
     tx.run("UPDATE attempts SET upload_sealed = NULL WHERE ref = :ref AND upload_sealed IS NOT NULL", ref=ref)
+    _ask_no_more(tx, ref)
     of_links = ("token_sealed", "token_sha256_sealed", "token_print", "device_sha256")
     tx.update("capture_links", "ref = :ref", {"ref": ref}, **dict.fromkeys(of_links))
     # What tabs showed may have held the name; each is published anew when it is due next.
@@ -76,6 +77,16 @@ def erase_personal(tx: Transaction, ref: str, *, at: datetime, actor: str = audi
         gone["files"] = erase_file(tx, batch)
     audit.record(tx, at=at, actor=actor, act="personal.erased", ref=ref)
     return _counted(gone)
+
+
+def _ask_no_more(tx: Transaction, ref: str) -> None:
+    """Of a check without a verdict or decision: what Smile ID would answer is about nobody any more (`trust_rules`)."""
+    sql = """
+        UPDATE attempts SET ask_at = NULL WHERE ref = :ref AND ask_at IS NOT NULL AND EXISTS (
+            SELECT 1 FROM verifications v
+            WHERE v.ref = :ref AND v.state = 'failed' AND v.verdict_outcome IS NULL AND v.decision IS NULL)
+        """
+    tx.run(sql, ref=ref)
 
 
 def erase_file(tx: Transaction, batch_id: str) -> int:

@@ -169,9 +169,11 @@ def _asked_until(check: Check, attempt: Attempt, answer: Answer | None) -> datet
     """Until when a job is still to be asked about of a check that a reviewer ended, since Smile ID gave no result.
 
     None once Smile ID's record was read as it is after the end, unless that says that a result is to come: nothing else
-    finds it where no callback comes.
+    finds it where no callback comes. None also once its customer is erased: nobody could decide what would be found.
     """
     if check.state is not State.FAILED or check.failure != UNANSWERED or check.ended_at is None:
+        return None
+    if check.personal_erased_at is not None:
         return None
     until = check.ended_at + LATE_FOR
     # A request may have been under way when it was ended: what it read may be older.

@@ -19,7 +19,7 @@ from bot.domain.outbox import Post, PostKind
 from bot.domain.results.assurance import Doubt, doubt_about_approval, liveness_of
 from bot.domain.results.attempt import Addressee, Attempt, Step
 from bot.domain.results.record_match import Comparison, RecordMatch, compare, entered_person, lower
-from bot.domain.results.trust_rules import Disposition, Situation, Source, Transition, rule
+from bot.domain.results.trust_rules import Disposition, Situation, Source, Transition, is_about_nobody, rule
 from bot.domain.review.review import Agreement, Decision
 from bot.outbox import link_notices, refresh
 from bot.results.announcements import Announcements, ReceivedMessage, needs_eyes
@@ -161,6 +161,8 @@ class Settlement:
 
     def report_old(self, tx: Transaction, received: ReceivedMessage) -> None:
         """Report a final result of an attempt that was run again since, if it is new. It moves nothing."""
+        if is_about_nobody(situation_of(received.check, received.attempt, frozenset())):
+            return
         # By what each message meant, not by its code: 0810 without a verified ID number was reported as no approval.
         told = receipts.told(tx, received.attempt.job_id)
         known = {self.smile_id.read_message(receipt.body).reading.outcome for receipt in told}
@@ -346,4 +348,5 @@ def situation_of(check: Check, attempt: Attempt, codes_told: frozenset[str]) -> 
         claim=attempt.claim_outcome,
         verdict=check.verdict_outcome if check.state is not State.IN_REVIEW else None,
         codes_told=codes_told,
+        is_forgotten=check.personal_erased_at is not None and check.decision is None,
     )

@@ -36,7 +36,8 @@ class Disposition(StrEnum):
     OLD_ATTEMPT = "old_attempt"
     """About an attempt that has been replaced."""
     MISFIT = "misfit"
-    """Fits no move: a check not yet sent, a cancelled one, one that Smile ID has contradicted, or an altered record."""
+    """Fits no move: a check not yet sent, a cancelled one, one that Smile ID has contradicted, one that ended without a
+    verdict and of whose customer nothing is known any more, or an altered record."""
     REFUSED = "refused"
     """Came with a known token but was not trusted: signature, time, another job, not a message."""
     RELEASED = "released"
@@ -65,6 +66,8 @@ class Situation:
     """The final outcome that was posted."""
     codes_told: frozenset[str] = frozenset()
     """Codes of this attempt that were posted."""
+    is_forgotten: bool = False
+    """The customer's data is erased, and no reviewer had decided about them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +93,10 @@ class Transition:
 def rule(message: ResultMeaning, source: Source, now: Situation) -> Transition:
     """Decide what one message does. The same message twice does nothing the second time."""
     if message.outcome is Outcome.INFORMATION:
-        if message.why is ResultStory.SUSPECTS and message.code not in now.codes_told:
+        if message.why is ResultStory.SUSPECTS and message.code not in now.codes_told and not is_about_nobody(now):
             return Transition(fate=Disposition.INFORMATION, tell=PostKind.SUSPECTS)
         return Transition(fate=Disposition.INFORMATION)
-    if now.state in _NOT_AT_SMILE_ID or now.reason in STICKY_REASONS:
+    if now.state in _NOT_AT_SMILE_ID or now.reason in STICKY_REASONS or is_about_nobody(now):
         return Transition(fate=Disposition.MISFIT)
     match message.outcome:
         case Outcome.UNKNOWN:
@@ -166,6 +169,15 @@ def _gave_up(now: Situation) -> bool:
     return now.state is State.FAILED and now.verdict is None
 
 
+def is_about_nobody(now: Situation) -> bool:
+    """Whether nobody could decide what comes: it ended without a verdict or decision, and its customer was erased.
+
+    The message is kept as evidence that it came. With a verdict it is otherwise: a record must not go on showing one
+    that Smile ID has contradicted.
+    """
+    return now.is_forgotten and _gave_up(now)
+
+
 def _second_final(first: Outcome) -> Transition:
     return _disputed(ReviewReason.SECOND_FINAL, PostKind.SECOND_FINAL, first)
 
@@ -181,6 +193,8 @@ def settle_unconfirmed(now: Situation) -> Transition | None:
         return None
     if now.state in _NOT_AT_SMILE_ID:
         return None
+    if is_about_nobody(now):
+        return Transition(fate=Disposition.MISFIT, ends_claim=True)
     if _gave_up(now):
         agrees = now.claim is Outcome.FAILED
         return Transition(fate=Disposition.AGREES, ends_claim=True) if agrees else _second_final(Outcome.FAILED)

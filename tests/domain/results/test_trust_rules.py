@@ -71,6 +71,7 @@ ENDED_APPROVED = Situation(state=State.APPROVED, verdict=Outcome.APPROVED)
 ENDED_REJECTED = Situation(state=State.REJECTED, verdict=Outcome.REJECTED)
 ENDED_FAILED = Situation(state=State.FAILED, verdict=Outcome.FAILED)
 GAVE_UP = Situation(state=State.FAILED)
+FORGOTTEN = replace(GAVE_UP, is_forgotten=True)
 GAVE_UP_CLAIMED_APPROVED = Situation(state=State.FAILED, claim=Outcome.APPROVED)
 GAVE_UP_CLAIMED_FAILED = Situation(state=State.FAILED, claim=Outcome.FAILED)
 CANCELLED = Situation(state=State.CANCELLED)
@@ -290,6 +291,17 @@ CASES: list[tuple[str, Situation, ResultMeaning, Source, Disposition, Move, Post
         *(GAVE_UP, UNVERIFIED, RECORD, Disposition.COUNTED, SECOND_FINAL, PostKind.ID_UNVERIFIED),
     ),
     ("an open claim agrees with giving up", GAVE_UP_CLAIMED_FAILED, FAILED, RECORD, Disposition.AGREES, None, None),
+    # The customer was erased since: nobody could decide what it says.
+    ("result after the erasure", FORGOTTEN, APPROVED, RECORD, Disposition.MISFIT, None, None),
+    ("claim after the erasure", FORGOTTEN, REJECTED, CALLBACK, Disposition.MISFIT, None, None),
+    ("unverified after the erasure", FORGOTTEN, UNVERIFIED, RECORD, Disposition.MISFIT, None, None),
+    ("unknown after the erasure", FORGOTTEN, UNKNOWN, RECORD, Disposition.MISFIT, None, None),
+    ("suspects after the erasure", FORGOTTEN, SUSPECTS, RECORD, Disposition.INFORMATION, None, None),
+    (
+        "a verdict is contradicted after the erasure",
+        replace(ENDED_REJECTED, is_forgotten=True),
+        *(APPROVED, RECORD, Disposition.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
+    ),
     # Fits no move.
     ("not yet sent", NOT_SENT, APPROVED, RECORD, Disposition.MISFIT, None, None),
     ("cancelled", CANCELLED, APPROVED, RECORD, Disposition.MISFIT, None, None),
@@ -369,6 +381,7 @@ def test_reviewers_are_called_for_what_only_a_person_can_settle(said: ResultMean
         ),
         pytest.param(GAVE_UP_CLAIMED_APPROVED, SECOND_FINAL, PostKind.SECOND_FINAL, id="after giving up"),
         pytest.param(GAVE_UP_CLAIMED_FAILED, None, None, id="failure after giving up"),
+        pytest.param(replace(FORGOTTEN, claim=Outcome.APPROVED), None, None, id="after the erasure"),
     ],
 )
 def test_a_result_that_stays_unconfirmed_is_posted_as_unconfirmed(

@@ -1,6 +1,7 @@
 """A check of which Smile ID never gives a result: a reviewer may end it after a week, and a late result is not lost."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -16,7 +17,7 @@ from bot.sandbox.demo import ANALYST, CHANNEL
 from bot.sandbox.slack import Fault
 from bot.sandbox.smile_id import Fault as SmileFault
 from bot.slack.blocks import ids
-from storage import timers
+from storage import receipts, retention, timers
 from tests.journeys.intake import test_batches as batches
 from tests.journeys.intake.test_preflight import OTHER_NUMBER
 from tests.journeys.intake.test_selfie_seen import SITE, caught, question
@@ -41,7 +42,9 @@ from tests.journeys.smile import (
     fates,
     message,
     pass_time,
+    post,
     put_on_record,
+    signed,
     silence,
     waiting,
 )
@@ -521,6 +524,125 @@ async def test_where_smile_id_cannot_be_reached_its_customer_is_erased_after_fou
             await pass_time(world, DAY)
             await world.bot.erasures.tick()
         assert (await world.check(ref)).personal_erased_at is not None
+
+
+async def erased(world: Journey, ref: str) -> None:
+    """Ended and erased, once Smile ID has answered once more that it has no result."""
+    await ended(world, ref)
+    await forget(world, ref)
+    await pass_time(world, DAY)
+    await world.bot.erasures.tick()
+    await pass_time(world, 60, 360)
+    assert (await world.check(ref)).personal_erased_at is not None
+
+
+async def assert_that_it_is_kept_and_nobody_called(world: Journey, ref: str, said_before: list[str]) -> None:
+    await pass_time(world, 1, 2, 5, 60, DAY)
+    check = await world.check(ref)
+    assert (check.state, check.failure, check.verdict) == (State.FAILED, "unanswered", None)
+    assert check.review is ReviewState.SETTLED
+    assert check.ended_at is not None
+    assert everything(world) == said_before
+    # Its record goes in its time: nothing waits for a decision.
+    assert await world.bot.database.read(lambda tx: retention.stays(tx, ref, now=world.clock())) is None
+
+
+def everything(world: Journey) -> list[str]:
+    """Whatever anybody can read of the bot's."""
+    shown = [*world.slack.messages(CHANNEL), *world.slack.messages(REVIEW_CHANNEL)]
+    for user in (ANALYST, REVIEWER, ZOE):
+        shown += world.slack.direct_messages(user)
+    return [f"{message.text} {message.blocks}" for message in shown]
+
+
+@pytest.mark.parametrize(("code", "text"), [("0810", "Enroll User"), ("0811", "No match"), ("5211", "Suspects found")])
+async def test_a_result_that_is_called_back_after_the_erasure_is_kept_and_nobody_is_to_decide_it(
+    tmp_path: Path, code: str, text: str
+) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await erased(world, ref)
+        before = everything(world)
+        put_on_record(world, code, text, FullName="Ada Clearly Invented")
+        await call_back(world, code, text, FullName="Ada Clearly Invented")
+        await assert_that_it_is_kept_and_nobody_called(world, ref, before)
+        assert await fates(world) == [(code, "information" if code == "5211" else "misfit")]
+        assert ("smile-id", "result.received", f"{code}:callback") in await trail(world, ref)
+        (kept,) = await world.bot.database.read(receipts.of_check, ref)
+        assert "Invented" not in kept.body
+
+
+async def test_what_a_forged_callback_has_asked_after_the_erasure_is_kept_too(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await erased(world, ref)
+        before, asked = everything(world), askings(world)
+        put_on_record(world, "0810", "Enroll User")
+        await forge(world)
+        await pass_time(world, 60)
+        assert askings(world) == asked + 1
+        assert ("0810", "misfit") in await fates(world)
+        await assert_that_it_is_kept_and_nobody_called(world, ref, before)
+
+
+@pytest.mark.parametrize("answers", [False, True])
+async def test_a_forged_callback_has_smile_id_asked_once_after_the_erasure(tmp_path: Path, answers: bool) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await erased(world, ref)
+        asked = askings(world)
+        put_on_record(world, "0812", "Provisional")
+        silence(world, None if answers else SmileFault.status(503))
+        await forge(world)
+        await pass_time(world, 60, DAY, DAY)
+        assert askings(world) == asked + 1
+
+
+async def forge(world: Journey) -> None:
+    """Somebody has caught the address of its callbacks."""
+    forged = signed(world, message(world.job(), "0811")) | {"signature": "forged"}
+    assert await post(world, json.dumps(forged)) == 401
+
+
+async def test_a_result_of_a_job_before_the_last_one_calls_nobody_after_the_erasure(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        first = world.job()
+        await run_again(world)
+        await pass_time(world, *JUST_A_WEEK)
+        await erased(world, ref)
+        before = everything(world)
+        assert await world.smile_id.send_callback(first.job_id, message(first, "0810", "Enroll User")) == 200
+        await world.heard()
+        assert await fates(world) == [("0810", "old_attempt")]
+        await assert_that_it_is_kept_and_nobody_called(world, ref, before)
+
+
+async def test_once_it_is_erased_smile_id_is_not_asked_about_it(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        await forget(world, ref)
+        before = askings(world)
+        # The bot was stopped for longer than it would have asked, and erases first.
+        world.clock.move(days=20)
+        await world.bot.erasures.tick()
+        assert (await world.check(ref)).personal_erased_at is not None
+        await pass_time(world, 1, DAY)
+        assert askings(world) == before
+
+
+async def test_a_result_against_what_reviewers_have_decided_calls_them_after_the_erasure_too(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        await world.bot.review.claim(REVIEWER, ref, reopens=True)
+        await world.work()
+        await decide(world, REVIEWER, "rejected", "different_person")
+        assert (await world.check(ref)).decision == "rejected"
+        await forget(world, ref)
+        world.clock.move(days=20)
+        await world.bot.erasures.tick()
+        assert (await world.check(ref)).personal_erased_at is not None
+        put_on_record(world, "0810", "Enroll User")
+        await world.work()
+        check = await world.check(ref)
+        assert (check.state, check.reason) == (State.IN_REVIEW, ReviewReason.SECOND_FINAL)
 
 
 async def forget(world: Journey, ref: str) -> str:
