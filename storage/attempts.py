@@ -242,7 +242,8 @@ def leave_behind(tx: Transaction, ref: str, *, in_doubt: bool, now: datetime) ->
     """The check is run again: stop polling for its jobs, with two exceptions that matter to people.
 
     A final result that waits for confirmation is asked about once more, now. A job that Smile ID may or may not have
-    keeps the one request that was scheduled when it was given up. Callbacks are still accepted.
+    keeps the one request that was scheduled when it was given up, which is made until it is answered. Callbacks are
+    still accepted.
     """
     sql = """
         UPDATE attempts SET poll_at = NULL,

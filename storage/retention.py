@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from bot.domain.backoff import CLAIM_KEEPS, LATE_FOR
+from bot.domain.backoff import ASKED_FOR, CLAIM_KEEPS
 from bot.domain.privacy.clocks import Clock
 from bot.domain.privacy.holds import HoldCause, Stay
 from bot.domain.review.review import UNANSWERED
@@ -286,4 +286,4 @@ def _is_asked_about(tx: Transaction, ref: str, *, now: datetime) -> bool:
         WHERE v.ref = :ref AND v.state = 'failed' AND v.failure = '{UNANSWERED}' AND v.ended_at > :since
           AND a.ask_at IS NOT NULL
         """
-    return tx.exists(sql, ref=ref, since=now - LATE_FOR)
+    return tx.exists(sql, ref=ref, since=now - ASKED_FOR)

@@ -17,6 +17,11 @@ CLAIM_KEEPS = POLL_FOR
 LATE_FOR = timedelta(days=14)
 """So long after the end of a check what Smile ID still says is heard. News of a job come within days, and what comes
 later stands in Smile ID's portal."""
+ASK_LAST_FOR = timedelta(days=1)
+"""So much longer the last asking of those days is made until it is answered: one fault must not use it up."""
+ASK_LAST_EVERY = timedelta(hours=1)
+ASKED_FOR = LATE_FOR + ASK_LAST_FOR
+"""By so long after its end nothing is asked any more about a check that was ended without an answer."""
 
 _QUARTER = timedelta(minutes=15)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot import __version__
-from bot.domain.backoff import CLAIM_KEEPS, LATE_FOR
+from bot.domain.backoff import ASKED_FOR, CLAIM_KEEPS
 from bot.domain.privacy.erasures import FOUND_BY, CheckLeft, Copies, Standing, Traces
 from bot.domain.privacy.holds import Stay
 from bot.privacy import signing
@@ -37,7 +37,7 @@ _STAYS: Mapping[Stay, str] = {
     ),
     Stay.ASKED: (
         "a reviewer ended it, and Smile ID is still asked for a result; erased by the bot once Smile ID has answered, "
-        f"at the latest {LATE_FOR.days} days after the end"
+        f"at the latest {ASKED_FOR.days} days after the end"
     ),
     Stay.ALTERED: "its record was altered beside the bot; see docs/operations.md",
 }

@@ -8,7 +8,15 @@ import structlog
 
 from bot.access.process import Process
 from bot.access.rights import Role
-from bot.domain.backoff import LATE_FOR, POLL_FOR, confirm_in, next_poll_in, overdue_level
+from bot.domain.backoff import (
+    ASK_LAST_EVERY,
+    ASK_LAST_FOR,
+    LATE_FOR,
+    POLL_FOR,
+    confirm_in,
+    next_poll_in,
+    overdue_level,
+)
 from bot.domain.check.check import Check
 from bot.domain.check.states import POLLED_REASONS, State
 from bot.domain.outbox import AdminAlert
@@ -110,7 +118,8 @@ class StatusPoller(Process):
                 # It was run again before this result was confirmed, perhaps before anybody had heard of it.
                 self.settlement.report_old(tx, self._claimed(tx, attempt, now))
                 attempts.end_claim(tx, job_id)
-            attempts.next_ask(tx, job_id, ask_at=None, poll_at=None, polls=attempt.polls, confirms=0)
+            again = _replaced_asked_again_at(check, now) if answer is None else None
+            attempts.next_ask(tx, job_id, ask_at=again, poll_at=None, polls=attempt.polls, confirms=0)
             return
         waited = attempt.claim_at is not None and now - attempt.claim_at >= self.settings.confirm_wait
         if waited and (ruling := settle_unconfirmed(situation_of(check, attempt, frozenset()))) is not None:
@@ -120,10 +129,17 @@ class StatusPoller(Process):
         if is_waiting:
             self._report_delay(tx, check, attempt, now)
         until = _NO_END if is_waiting else _asked_until(check, attempt, answer)
-        self._set_next(tx, attempt, until=until, waited=waited, now=now)
+        self._set_next(tx, attempt, until=until, is_answered=answer is not None, waited=waited, now=now)
 
     def _set_next(
-        self, tx: Transaction, attempt: Attempt, *, until: datetime | None, waited: bool, now: datetime
+        self,
+        tx: Transaction,
+        attempt: Attempt,
+        *,
+        until: datetime | None,
+        is_answered: bool,
+        waited: bool,
+        now: datetime,
     ) -> None:
         """Give the lease back with the time of the next request: to confirm a claim, to poll `until` then, or never."""
         polls, poll_at, confirms = attempt.polls, attempt.poll_at, attempt.confirm_tries
@@ -135,6 +151,9 @@ class StatusPoller(Process):
                 callbacks=bool(self.settings.public_url),
                 poll_after=self.settings.poll_after,
             )
+        if poll_at is not None and until is not None and poll_at >= until and not is_answered:
+            # This was to be the last one: it is made until it is answered.
+            poll_at, until = now + ASK_LAST_EVERY, until + ASK_LAST_FOR
         ask_at = poll_at if poll_at is not None and until is not None and poll_at < until else None
         if attempt.claim_at is not None:
             confirms += 1
@@ -182,6 +201,15 @@ def _asked_until(check: Check, attempt: Attempt, answer: Answer | None) -> datet
     record = [message.reading for message in answer.record.messages if message.is_about(attempt)]
     bearing = pick_record(record)
     return until if bearing is not None and record[bearing].outcome is Outcome.IN_PROGRESS else None
+
+
+def _replaced_asked_again_at(check: Check, now: datetime) -> datetime | None:
+    """The one request about a job that was run again since had no answer: when to make it again.
+
+    For as long as callbacks about it are taken, unless its customer is erased.
+    """
+    again = now + ASK_LAST_EVERY
+    return again if again < check.consent_at + LATE_FOR and check.personal_erased_at is None else None
 
 
 def _order(record: Sequence[ResultMeaning], *, has_told: bool) -> list[tuple[int, bool]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bot.domain.backoff import CLAIM_KEEPS, LATE_FOR
+from bot.domain.backoff import ASKED_FOR, CLAIM_KEEPS
 from bot.domain.privacy.erasures import CheckLeft, Standing
 from bot.domain.privacy.holds import Stay
 from bot.slack.blocks import ids, kit
@@ -30,7 +30,7 @@ _STAYS: Mapping[Stay, str] = {
     ),
     Stay.ASKED: (
         "a reviewer ended the check, and I still ask Smile ID for a result. I erase the check once Smile ID has "
-        f"answered, at the latest {LATE_FOR.days} days after the end."
+        f"answered, at the latest {ASKED_FOR.days} days after the end."
     ),
     Stay.ALTERED: "the record was altered beside me. An operator has to look into it first.",
 }

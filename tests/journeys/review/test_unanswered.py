@@ -52,7 +52,7 @@ from tests.journeys.world import ADMIN, REVIEW_CHANNEL, REVIEWER, Journey, journ
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
 
-DAY = 86_400.0
+DAY, HOUR = 86_400.0, 3_600.0
 JUST_A_WEEK = [DAY / 2] * 14
 END = "[End without a result]"
 
@@ -324,18 +324,42 @@ async def test_where_smile_id_works_on_it_after_all_its_final_result_is_found_wi
         await assert_that_a_person_must_look(world, ref, before)
 
 
-@pytest.mark.parametrize("answers", [False, True])
-async def test_fourteen_days_after_the_end_smile_id_is_asked_no_longer(tmp_path: Path, answers: bool) -> None:
+async def test_fourteen_days_after_the_end_smile_id_is_asked_no_longer(tmp_path: Path) -> None:
     async with silent(tmp_path) as (world, ref):
         await ended(world, ref)
         put_on_record(world, "0812", "Provisional")
-        silence(world, None if answers else SmileFault.status(503))
         before = askings(world)
         await pass_time(world, *([DAY] * 14))
         told = askings(world)
         assert told - before >= 13
         await pass_time(world, *([DAY] * 3))
         assert askings(world) == told
+
+
+async def test_a_last_asking_without_an_answer_is_made_again_for_one_more_day(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        silence(world, SmileFault.status(503))
+        await pass_time(world, *([DAY] * 14))
+        before = askings(world)
+        await pass_time(world, *([HOUR] * 48))
+        assert askings(world) - before in (23, 24)
+        assert (await world.check(ref)).state is State.FAILED
+
+
+async def test_a_fault_at_the_last_asking_does_not_use_it_up(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        put_on_record(world, "0812", "Provisional")
+        await pass_time(world, *([DAY] * 12))
+        put_on_record(world, "0810", "Enroll User")
+        silence(world, SmileFault.status(503))
+        before, asked = len(cards(world)), askings(world)
+        await pass_time(world, DAY)
+        assert askings(world) == asked + 1
+        silence(world, None)
+        await pass_time(world, 2 * HOUR)
+        await assert_that_a_person_must_look(world, ref, before)
 
 
 @pytest.mark.parametrize("first_ended", [False, True])
@@ -389,6 +413,41 @@ async def test_run_again_it_has_its_own_result_and_that_of_the_job_before_is_tol
         await pass_time(world, DAY)
         assert "Smile ID reports a result of an earlier attempt" in "\n".join(world.thread())
         assert (await world.check(ref)).state is State.PROCESSING
+
+
+async def test_a_fault_at_the_one_asking_about_the_job_before_does_not_use_it_up(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        first = world.job()
+        await run_again(world)
+        first.record.append(message(first, "0810", "Enroll User"))
+        silence(world, SmileFault.status(503))
+        await pass_time(world, DAY, HOUR)
+        silence(world, None)
+        await pass_time(world, 2 * HOUR)
+        told = [said for said in world.thread() if "Smile ID reports a result of an earlier attempt" in said]
+        assert len(told) == 1
+        # Answered, it is asked about no more.
+        assert await next_asking(world, first.job_id) is None
+
+
+async def test_the_job_before_is_asked_about_for_as_long_as_callbacks_about_it_are_taken(tmp_path: Path) -> None:
+    async with silent(tmp_path) as (world, ref):
+        await ended(world, ref)
+        first = world.job()
+        await run_again(world)
+        silence(world, SmileFault.status(503))
+        await pass_time(world, *([DAY] * 13))
+        assert await next_asking(world, first.job_id) is not None
+        await pass_time(world, DAY)
+        assert await next_asking(world, first.job_id) is None
+
+
+async def next_asking(world: Journey, job_id: str) -> str | None:
+    found: str | None = await world.bot.database.read(
+        lambda tx: tx.value("SELECT ask_at FROM attempts WHERE job_id = :job_id", job_id=job_id)
+    )
+    return found
 
 
 async def test_its_file_is_done_and_has_its_results(tmp_path: Path) -> None:
@@ -511,16 +570,16 @@ async def test_its_customer_is_not_erased_before_smile_id_was_asked_once_more(tm
         assert (await world.check(ref)).personal_erased_at is None
 
 
-async def test_where_smile_id_cannot_be_reached_its_customer_is_erased_after_fourteen_days(tmp_path: Path) -> None:
+async def test_where_smile_id_cannot_be_reached_its_customer_is_erased_after_fifteen_days(tmp_path: Path) -> None:
     async with silent(tmp_path) as (world, ref):
         await ended(world, ref)
         await forget(world, ref)
         silence(world, SmileFault.status(503))
-        for _day in range(12):
+        for _day in range(14):
             await pass_time(world, DAY)
             await world.bot.erasures.tick()
         assert (await world.check(ref)).personal_erased_at is None
-        for _day in range(3):
+        for _day in range(2):
             await pass_time(world, DAY)
             await world.bot.erasures.tick()
         assert (await world.check(ref)).personal_erased_at is not None
@@ -595,10 +654,10 @@ async def test_a_forged_callback_has_smile_id_asked_once_after_the_erasure(tmp_p
         assert askings(world) == asked + 1
 
 
-async def forge(world: Journey) -> None:
-    """Somebody has caught the address of its callbacks."""
+async def forge(world: Journey, *, url: str | None = None) -> None:
+    """Somebody has caught the address of its callbacks, the newest job's unless given."""
     forged = signed(world, message(world.job(), "0811")) | {"signature": "forged"}
-    assert await post(world, json.dumps(forged)) == 401
+    assert await post(world, json.dumps(forged), url=url) == 401
 
 
 async def test_a_result_of_a_job_before_the_last_one_calls_nobody_after_the_erasure(tmp_path: Path) -> None:
@@ -613,6 +672,11 @@ async def test_a_result_of_a_job_before_the_last_one_calls_nobody_after_the_eras
         await world.heard()
         assert await fates(world) == [("0810", "old_attempt")]
         await assert_that_it_is_kept_and_nobody_called(world, ref, before)
+        silence(world, SmileFault.status(503))
+        asked = askings(world)
+        await forge(world, url=first.callback_url)
+        await pass_time(world, 60, DAY)
+        assert askings(world) == asked + 1
 
 
 async def test_once_it_is_erased_smile_id_is_not_asked_about_it(tmp_path: Path) -> None:
