@@ -149,6 +149,7 @@ def show_preview(tx: Transaction, batch_id: str, preview: Mapping[str, Any], *, 
 def followers() -> Mapping[PostKind, Follower]:
     return {
         PostKind.BATCH: _after_message,
+        PostKind.BATCH_PROGRESS: _after_update,
         PostKind.BATCH_FAULTS: _after_file,
         PostKind.BATCH_RESULTS: _after_results,
     }
@@ -158,6 +159,18 @@ def _after_message(tx: Transaction, post: Post, delivered: bool, now: datetime) 
     """Where it could not be posted, or not anew, nobody but admins would hear that the file waits for somebody."""
     if not delivered:
         _tell_lost(tx, post.payload["batch"], gone=post.payload.get("gone"), now=now)
+
+
+def _after_update(tx: Transaction, post: Post, delivered: bool, now: datetime) -> None:
+    """A refused file has no results that would be sent directly: nobody would hear that it has ended."""
+    if delivered:
+        return
+    batch = batches.get(tx, post.payload["batch"], sealed=False)
+    if batch.state is BatchState.REFUSED:
+        # Not the key of what is told of a preview that was lost: an operator may have released that one since.
+        payload = {"batch": batch.id, "ended": "1"}
+        key = f"{batch.id}:ended"
+        outbox.enqueue(tx, PostKind.BATCH_LOST, key=key, destination=batch.requester, payload=payload, now=now)
 
 
 def _tell_lost(tx: Transaction, batch_id: str, *, gone: str | None = None, now: datetime) -> None:

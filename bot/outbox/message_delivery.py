@@ -12,6 +12,7 @@ from bot.outbox.outcomes import (
     Delivered,
     DeliveryOutcome,
     Dropped,
+    EndUntold,
     Failed,
     PostedAnew,
     Redirected,
@@ -116,11 +117,13 @@ class UpdateDelivery:
 
         Progress is dropped. The confirmation of a rejection or failure becomes a result of its own. That of an approval
         is dropped too: a confirmed approval is a message of its own anyway. The message of a file that has not ended is
-        posted anew: nobody could confirm, resume or cancel it otherwise.
+        posted anew: nobody could confirm, resume or cancel it otherwise. How it ended is told to who sent it.
         """
         parent, check = context.parent, context.check
-        if post.kind is PostKind.BATCH_PROGRESS and why == MESSAGE_GONE and parent and self._is_missed(parent, context):
+        if post.kind is PostKind.BATCH_PROGRESS and why in MESSAGE_GONE and parent and self._is_missed(parent, context):
             return PostedAnew(gone=parent, why=why)
+        if post.kind is PostKind.BATCH_PROGRESS:
+            return EndUntold(why=why)
         if post.kind is PostKind.CONFIRMED and check and parent and parent.kind is PostKind.RESULT_UNCONFIRMED:
             return Reissued(check=check, unconfirmed=parent, why=why)
         return Dropped(why=why)

@@ -101,13 +101,21 @@ class Dropped(DeliveryOutcome):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinksLost(Dropped):
-    """Links for customers are not delivered: they are forgotten, and it is told where they were asked for."""
+class Missed(Dropped):
+    """Whoever follows it tells somebody, or undoes what it was about."""
 
     def store(self, tx: Transaction, end: PostEnd) -> None:
         Dropped.store(self, tx, end)
         if end.follow is not None:
             end.follow(tx, end.post, False, end.now)
+
+
+class LinksLost(Missed):
+    """Links for customers are not delivered: they are forgotten, and it is told where they were asked for."""
+
+
+class EndUntold(Missed):
+    """The message of a file takes no update: if the file was refused, who sent it is told directly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

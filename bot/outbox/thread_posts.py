@@ -257,7 +257,12 @@ def _batch_lost(tx: Transaction, post: Post, context: Context) -> Message | None
     """None if its own message is there after all, released by an operator, say; or if the file has ended otherwise."""
     found = context.batch
     message = f"{PostKind.BATCH.value}:{post.payload['batch']}"
-    if found is None or outbox.delivered(tx, message) or not _is_for_readers(tx, found, post):
+    if found is None or not _is_for_readers(tx, found, post):
+        return None
+    if "ended" in post.payload:
+        # Its message stands there, and could not be updated.
+        return batch.refused_directly(found)
+    if outbox.delivered(tx, message):
         return None
     return batch.lost(found) if found.state is BatchState.REFUSED or not found.has_ended else None
 

@@ -17,11 +17,14 @@ CONVERSATION_CLOSED = frozenset(
 )
 """The bot cannot post there, now or later."""
 
-MESSAGE_GONE = "message_not_found"
-"""Of chat.update: somebody has deleted it, or Slack has, as the workspace keeps messages for a time alone."""
+MESSAGE_GONE = frozenset({"message_not_found", "cant_update_message"})
+"""Of chat.update: somebody has deleted it, or Slack has, as the workspace keeps messages for a time alone.
 
-MESSAGE_FIXED = frozenset({MESSAGE_GONE, "cant_update_message", "edit_window_closed"})
-"""The message is gone, or takes no update any more."""
+What stands in the place of one that had replies is Slack's own message, which the bot may not update.
+"""
+
+MESSAGE_FIXED = MESSAGE_GONE | {"edit_window_closed", "is_inactive"}
+"""The message is gone, or takes no update any more: by a setting of the workspace, or in a channel that is frozen."""
 
 BLOCKS_REFUSED = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
 """The same message may pass without its blocks."""

@@ -56,11 +56,10 @@ _GOES_ON = {
 def message(batch: Batch, counts: BatchCounts) -> Message:
     """The one message of a batch, as of now."""
     if batch.state is BatchState.REFUSED:
-        next_step = _AFTER_REFUSAL.get(_refused_as(batch), "Correct the file and send it in a new message.")
         return _message(
             batch,
             "Nothing was sent",
-            next_step,
+            _after_refusal(batch),
             [_fault(batch, batch.preview.get("refused", batch.words))],
             [_template()],
         )
@@ -99,6 +98,18 @@ def lost(batch: Batch) -> Message:
     if not is_direct(batch.channel):
         next_step = f"I can't post in <#{batch.channel}>. {again} in a channel where I can."
     return _message(batch, "Nothing was sent", next_step, [line], [])
+
+
+def refused_directly(batch: Batch) -> Message:
+    """To who sent it: its own message takes no update, so that it does not say there how the file ended."""
+    # Without the names of files, sheets and columns, as above.
+    why = stored_sentence(batch.preview.get("refused", batch.words), with_names=False)
+    lines = [why, "Sent here because I can't update the file's own message."]
+    return _message(batch, "Nothing was sent", _after_refusal(batch), lines, [])
+
+
+def _after_refusal(batch: Batch) -> str:
+    return _AFTER_REFUSAL.get(_refused_as(batch), "Correct the file and send it in a new message.")
 
 
 def _refused_as(batch: Batch) -> str:

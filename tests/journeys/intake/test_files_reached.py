@@ -206,3 +206,26 @@ async def test_a_file_that_goes_on_by_itself_tells_who_sent_it_that_its_message_
         (told,) = [m for m in world.slack.direct_messages(ANALYST) if "Waiting for approval" in m.text]
         assert (await world.analyst.click(told, ids.BATCH_CANCEL)).ok
         assert await state(world) is BatchState.CANCELLED
+
+
+async def test_a_file_in_place_of_whose_message_a_tombstone_stands_is_shown_once_more(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await paused(world)
+        delete(world)
+        world.slack.fail_next("chat.update", Fault.error("cant_update_message"))
+        await go_on(world)
+        (message,) = messages(world)
+        assert "Paused" in world.slack.plain(message)
+        assert (await world.analyst.click(message, ids.BATCH_RESUME)).ok
+        await go_on(world)
+        assert await state(world) is BatchState.DONE
+
+
+async def test_a_file_whose_message_may_not_be_edited_any_more_is_not_shown_once_more(tmp_path: Path) -> None:
+    """Its message is there, and each day's look for it would post another one."""
+    async with journey(tmp_path) as world:
+        message = await drop(world, TWO)
+        world.slack.fail_next("chat.update", *[Fault.error("edit_window_closed")] * 9)
+        for _day in range(3):
+            await go_on(world, hours=25)
+        assert messages(world) == [message]

@@ -11,6 +11,7 @@ import pytest
 from bot.domain.applicants.batch import BatchState
 from bot.domain.outbox import PostKind
 from bot.sandbox.demo import ANALYST, CHANNEL
+from bot.sandbox.slack import Fault
 from bot.sandbox.slack.files import SlackFile
 from bot.sandbox.slack.world import BOT_USER_ID
 from bot.slack.blocks import ids
@@ -178,3 +179,44 @@ async def test_results_go_to_nobody_whom_somebody_has_written_into_the_database(
         sql = "SELECT state FROM posts WHERE kind = 'batch_results' AND lane = :whom"
         assert await world.bot.database.read(lambda tx: tx.column(sql, whom=REVIEWER)) == ["dropped"]
         assert not results(world, REVIEWER)
+
+
+async def confirmed_and_refused(world: Journey, refusal: str) -> None:
+    """Its files are gone when they are to become checks, and Slack takes no update of its message."""
+    assert (await world.analyst.click(batch_message(world), ids.BATCH_CONFIRM)).ok
+    for file in world.slack.files.values():
+        file.is_deleted = True
+    world.slack.fail_next("chat.update", *[Fault.error(refusal)] * 9)
+    for batch_id in await world.bot.batches.claim(2):
+        await world.bot.batches.work(batch_id)
+    assert await state(world) is BatchState.REFUSED
+    for _round in range(3):
+        await world.settle()
+        world.clock.move(days=1)
+
+
+@pytest.mark.parametrize("refusal", ["is_archived", "not_in_channel", "is_inactive", "cant_update_message"])
+async def test_whoever_sent_a_file_hears_that_it_was_refused_though_its_message_takes_no_update(
+    tmp_path: Path, refusal: str
+) -> None:
+    async with journey(tmp_path) as world:
+        await drop(world, TWO)
+        await confirmed_and_refused(world, refusal)
+        (said,) = world.direct(ANALYST)
+        assert await only_file(world) in said
+        assert "Nothing was sent" in said
+        assert "Sent here because I can't update the file's own message." in said
+        assert not [line for line in world.direct(ADMIN) if "could not be delivered" in line]
+
+
+async def test_whoever_heard_that_a_preview_was_lost_hears_too_that_the_file_was_refused_later(tmp_path: Path) -> None:
+    async with journey(tmp_path) as world:
+        await read_and_closed(world, TWO)
+        world.slack.channels[CHANNEL].is_archived = False
+        post = f"{PostKind.BATCH.value}:{await only_file(world)}"
+        await world.bot.database.write(deliveries.release, post, now=world.clock())
+        await world.settle()
+        await confirmed_and_refused(world, "is_archived")
+        lost, refused = world.direct(ANALYST)
+        assert "could not show you its preview" in lost
+        assert "Sent here because I can't update the file's own message." in refused
