@@ -128,6 +128,12 @@ def refuse(tx: Transaction, batch_id: str, why: str, fault: str, *, of: BatchSta
     return tx.update("batches", f"id = :id AND {is_there}", {"id": batch_id}, **end)
 
 
+def forget_preview(tx: Transaction, batch_id: str) -> None:
+    """Of a file that has ended, whose message is told without it."""
+    sealed = tx.sealer.seal("{}", place=f"{_PLACE}:{batch_id}")
+    tx.update("batches", "id = :id", {"id": batch_id}, reading_sealed=sealed)
+
+
 def move(tx: Transaction, batch_id: str, target: BatchState, *, of: Sequence[BatchState], now: datetime) -> bool:
     """A guarded move; False when the batch is somewhere else by now."""
     # The message with its buttons may be older than the state: somebody paused, resumed or cancelled it since, or the

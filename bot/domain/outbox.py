@@ -250,6 +250,8 @@ class AdminAlert(StrEnum):
     NO_REVIEWER_TOLD = "alert_no_reviewer_told"
     FAULT_IN_MESSAGE = "alert_fault_in_message"
     FAULT_IN_FILE = "alert_fault_in_file"
+    KEY_OF_FILE = "alert_key_of_file"
+    """A file of customers is sealed with a key that is not configured."""
     DAILY_NEARLY = "alert_daily_nearly"
     """Most of the checks that all together may start in a day are started."""
     DAILY_REACHED = "alert_daily_reached"

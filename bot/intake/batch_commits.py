@@ -17,7 +17,7 @@ from bot.domain.applicants.batch import CHECKED_BEFORE, Batch, BatchState
 from bot.domain.check.check import CONSENT_NOTICE
 from bot.domain.id_types.id_types import IDTypes
 from bot.domain.outbox import Post, PostKind, decode_fault, encode_fault
-from bot.errors import FileCode, FileUnusable, SealBroken
+from bot.errors import FileCode, FileUnusable, SealBroken, WrongKey
 from bot.outbox import refresh
 from bot.outbox.builders import Follower
 from bot.settings import Settings
@@ -211,7 +211,11 @@ def _after_file(tx: Transaction, post: Post, delivered: bool, now: datetime) -> 
 
 
 def opened(tx: Transaction, batch_id: str) -> Batch:
-    """With its preview. Raises FileUnusable where that does not open: it would be taken up again for ever."""
+    """With its preview.
+
+    Raises FileUnusable where somebody has altered that: it would be taken up again for ever. Raises WrongKey where it
+    is sealed with a key that is not configured, which an operator may put back.
+    """
     try:
         return batches.get(tx, batch_id)
     except SealBroken as fault:
@@ -263,6 +267,8 @@ def refuse(tx: Transaction, batch_id: str, fault: str, *, of: BatchState, now: d
     if is_refused:
         audit.record(tx, at=now, actor=audit.BOT, act="batch.refused", ref=batch_id, detail=found[0] if found else "")
         spending.keep_of_file(tx, batch_id, checks=batches.counts(tx, batch_id).total)
+        if of is BatchState.APPROVAL:
+            refresh.approval_changed(tx, batch_id, now=now)
     _open(tx, batch_id, now=now)
     return is_refused
 
@@ -284,9 +290,21 @@ def move(
     if target is BatchState.CANCELLED:
         # Rows that are checks are given back one by one, as far as they can be cancelled.
         spending.keep_of_file(tx, batch_id, checks=batches.counts(tx, batch_id).total)
+        _forget_unopened(tx, batch_id)
         refresh.approval_changed(tx, batch_id, now=now)
     refresh.batch_changed(tx, batch_id, now=now)
     return True
+
+
+def _forget_unopened(tx: Transaction, batch_id: str) -> None:
+    """A preview that does not open would keep the message of a cancelled file from saying so."""
+    try:
+        batches.get(tx, batch_id)
+    except SealBroken:
+        tx.altered_so_far({batch_id})
+        batches.forget_preview(tx, batch_id)
+    except WrongKey:
+        batches.forget_preview(tx, batch_id)
 
 
 def _confirmed_as(by_link: bool) -> str:

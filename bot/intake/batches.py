@@ -19,7 +19,7 @@ from bot.domain.check.references import reference
 from bot.domain.check.request import FileInfo, photos_of
 from bot.domain.mentions.incoming import IncomingMessage, brings_applicants
 from bot.domain.outbox import AdminAlert, encode_fault
-from bot.errors import DatabaseFault, FileCode, FileUnusable, PhotoUnusable, Refusal, Refused, SlackError
+from bot.errors import DatabaseFault, FileCode, FileUnusable, PhotoUnusable, Refusal, Refused, SlackError, WrongKey
 from bot.intake import batch_commits, file_approvals
 from bot.intake.service import free_reference
 from bot.outbox import alerts, link_files, refresh
@@ -38,6 +38,9 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=30)
 """Longer than the largest file takes to be read."""
 MAX_TRIES = 8
+KEY_WAITS = tuple(timedelta(minutes=wait) for wait in (1, 10, 60, 360, 480, 480, 480))
+"""Between the tries of a file that is sealed with a key which is not configured: 31 hours, so that an operator has a
+day to put it back. The first ones are short: another instance may have the key, and take the file up."""
 LOOK_EVERY = timedelta(days=1)
 """How often a file that waits is looked for in Slack."""
 ANSWERED_WITHIN = timedelta(days=30)
@@ -46,9 +49,6 @@ RELEASED_WITHIN = timedelta(days=7)
 """How long an operator may release the preview of a file that could not be posted."""
 CHUNK = 10
 """Rows that become checks, or are cancelled, by one function: it runs to its end, and forms wait for it."""
-
-_ALERTS = {FileCode.FAULT: AdminAlert.FAULT_IN_FILE}
-"""By why a file is given up; the others need nobody but its sender."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -87,6 +87,7 @@ class Batches(Process):
         batch = await self._known(batch_id)
         if batch.requester != user:
             raise Refused(Refusal.BATCH_NOT_YOURS)
+        batch = await self._opened(batch)
         if by_link and not self.settings.offers_links:
             raise Refused(Refusal.LINKS_OFF)
         if by_link and "by_link" not in batch.preview:
@@ -130,13 +131,13 @@ class Batches(Process):
     async def _to_approve(self, user: str, batch_id: str) -> Batch:
         no_right = Refused(Refusal.APPROVAL_NOT_YOURS, admin=self.access.an_admin())
         (await self.access.may(user, Right.APPROVE_FILE)).require(no_right)
-        batch = await self._known(batch_id)
+        batch = await self._opened(await self._known(batch_id))
         if user in file_approvals.suppliers(batch):
             raise Refused(Refusal.APPROVAL_OWN)
         return batch
 
     async def pause(self, user: str, batch_id: str) -> None:
-        if (await self._known(batch_id)).is_by_link:
+        if (await self._opened(await self._visible(user, batch_id))).is_by_link:
             # Its customers are under way: what they hand in goes to Smile ID at once, and nothing is there to be held.
             raise Refused(Refusal.BATCH_MOVED_ON)
         await self._move(user, batch_id, BatchState.PAUSED, of=[BatchState.SENDING])
@@ -208,10 +209,32 @@ class Batches(Process):
         return batch
 
     async def _known(self, batch_id: str) -> Batch:
-        batch = await self.database.read(batches.find, batch_id)
+        """Without its preview, which may not open: to cancel a file nothing of it is needed."""
+        batch = await self.database.read(batches.find, batch_id, sealed=False)
         if batch is None:
             raise Refused(Refusal.BATCH_MOVED_ON)
         return batch
+
+    async def _opened(self, batch: Batch) -> Batch:
+        """With its preview. Raises Refused where that does not open; if it was altered, a file that waits has ended."""
+        try:
+            return await self.database.read(batch_commits.opened, batch.id)
+        except FileUnusable as unusable:
+            log.info("batch.refused", batch=batch.id, error=unusable.code.value)
+            if batch.state in (BatchState.PREVIEW, BatchState.APPROVAL):
+                await self._refuse(batch, encode_fault(unusable.code, unusable.facts))
+            raise Refused(Refusal.BATCH_ALTERED) from unusable
+        except WrongKey as fault:
+            await self._tell_key(batch, fault)
+            raise Refused(Refusal.BATCH_SEALED) from fault
+
+    async def _tell_key(self, batch: Batch, fault: WrongKey) -> None:
+        """Admins, once: an operator may have left a key out of a setting, and puts it back."""
+        log.warning("batch.key_unknown", batch=batch.id, error=str(fault))
+        kind, admins = f"file_key:{batch.id}", self.access.people(Role.ADMIN)
+        await self.database.write(
+            alerts.alert_once, kind, AdminAlert.KEY_OF_FILE, recipients=admins, now=self.now(), batch=batch.id
+        )
 
     # What the bot does by itself
 
@@ -239,19 +262,27 @@ class Batches(Process):
         except SlackError as fault:
             log.warning("batch.try_failed", batch=batch_id, error=str(fault))
             await self._retry(batch, gives_up_as=FileCode.SLACK_AWAY)
+        except WrongKey as fault:
+            # Left to the pool as others of the database, it would be tried each few seconds, for ever.
+            await self._tell_key(batch, fault)
+            wait = KEY_WAITS[min(batch.tries, len(KEY_WAITS) - 1)]
+            await self._retry(batch, gives_up_as=FileCode.FAULT, wait=wait)
         except DatabaseFault:
             raise
         except Exception:
             # A fault of ours: left to the pool, the file would be tried for ever, and its sender hear nothing.
             log.exception("batch.fault", batch=batch_id)
-            await self._retry(batch, gives_up_as=FileCode.FAULT)
+            await self._retry(batch, gives_up_as=FileCode.FAULT, alert=AdminAlert.FAULT_IN_FILE)
 
-    async def _retry(self, batch: Batch, *, gives_up_as: FileCode) -> None:
+    async def _retry(
+        self, batch: Batch, *, gives_up_as: FileCode, alert: AdminAlert | None = None, wait: timedelta | None = None
+    ) -> None:
+        """Later, after `wait` or the usual backoff; `alert` is for admins, once the file is given up."""
         tries = batch.tries + 1
         if tries >= MAX_TRIES:
-            await self._refuse(batch, encode_fault(gives_up_as, {}), alert=_ALERTS.get(gives_up_as))
+            await self._refuse(batch, encode_fault(gives_up_as, {}), alert=alert)
             return
-        wait = retry_in(tries, jitter=self.rng.random())
+        wait = wait or retry_in(tries, jitter=self.rng.random())
         await self.database.write(batches.reschedule, batch.id, of=batch.state, at=self.now() + wait)
 
     async def _refuse(self, batch: Batch, fault: str, *, alert: AdminAlert | None = None) -> None:

@@ -135,6 +135,14 @@ _REFUSALS: Mapping[StrEnum, str] = {
         "or admin by name. Nothing was charged. Without one, {left}: ask {admin} to name one, or send fewer rows."
     ),
     Refusal.BATCH_MOVED_ON: "This file has changed meanwhile. See its message.",
+    Refusal.BATCH_ALTERED: (
+        "What is stored of this file is not what the bot wrote, so nothing was done. Admins are told. "
+        "Talk to an admin before you send it again."
+    ),
+    Refusal.BATCH_SEALED: (
+        "What is stored of this file can't be opened now, so nothing was done. Admins are told what to do. "
+        "Try again later. The file can still be cancelled."
+    ),
     Refusal.NOT_A_REVIEWER: "Only reviewers and admins can do this. Ask {admin} if you need it.",
     Refusal.REVIEW_UNKNOWN_REF: "There is no check {ref}. Compare the reference.",
     Refusal.REVIEW_REQUESTED: "{ref} is in review already. Wait for the decision; it will be posted in the thread.",
@@ -443,6 +451,11 @@ _ALERTS: Mapping[StrEnum, str] = {
     ),
     AdminAlert.FAULT_IN_MESSAGE: "A fault of the bot stops a message; its log says where.",
     AdminAlert.FAULT_IN_FILE: "A fault of the bot stops a file of customers; its log says where.",
+    AdminAlert.KEY_OF_FILE: (
+        "The file of customers {batch} is sealed with a key that KYC_ENCRYPTION_KEYS does not hold. Put that key back "
+        "on every instance (KYC_ENCRYPTION_KEYS=new,old) and restart. If the file was confirmed, it goes on within "
+        "eight hours of that; without the key it is refused after 31 hours."
+    ),
     AdminAlert.DAILY_NEARLY: (
         "{used} of the {most} checks for {date} are started. At {most} the others are refused until the next day. "
         "KYC_DAILY_CHECKS sets this limit."
