@@ -286,5 +286,9 @@ def decode_fault(text: str) -> tuple[str, dict[str, object]] | None:
     """The code and its facts; None for a sentence that an older version of the bot wrote."""
     if not text.startswith(_MARK):
         return None
-    facts = json.loads(text)
+    try:
+        facts = json.loads(text)
+    except ValueError:
+        # A sentence after all, which begins as a fault does.
+        return None
     return str(facts.pop("code")), facts

@@ -185,7 +185,9 @@ def test_which_of_several_photos_is_meant_comes_first(facts: dict[str, object], 
     assert stored_sentence(encode_fault(PhotoCode.NOT_BASE64, facts)) == f"{which}This is not base64, or not all of it."
 
 
-@pytest.mark.parametrize("old", ["The file is damaged or incomplete.", "", '{"a": 1} is in the file.', "{"])
+@pytest.mark.parametrize(
+    "old", ["The file is damaged or incomplete.", "", '{"a": 1} is in the file.', "{", '{"code":is in the file.']
+)
 def test_a_sentence_stored_by_an_older_version_is_unchanged(old: str) -> None:
     assert stored_sentence(old) == old
     assert stored_sentence(None) == ""
