@@ -221,6 +221,7 @@ class ReviewDecisions(Process):
             decision,
             reason=check.reason,
             verdict=check.final_verdict,
+            failure=check.failure,
             story=check.verdict_why,
             also_for=self.settings.second_person_for,
         )

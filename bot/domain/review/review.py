@@ -171,15 +171,19 @@ def needs_second(
     *,
     reason: ReviewReason | None,
     verdict: Outcome | None,
+    failure: str | None = None,
     story: ResultStory | None = None,
     also_for: Collection[ResultStory] = (),
 ) -> bool:
     """Whether one person is not enough: the decision goes against what Smile ID says.
 
     After a contradiction each verdict goes against one of Smile ID's two. An approval that Smile ID's own record does
-    not bear out (not confirmed, or without a verified ID number) goes against that record. `also_for`: the results
-    whose approval a site wants two people for, of which `story` may be one.
+    not bear out (not confirmed, or without a verified ID number) goes against that record, and so does one of a check
+    that a reviewer ended because that record said nothing (`failure`). `also_for`: the results whose approval a site
+    wants two people for, of which `story` may be one.
     """
+    if decision is Decision.APPROVED and failure == UNANSWERED:
+        return True
     if decision is Decision.APPROVED and story in also_for:
         return True
     if reason in STICKY_REASONS:

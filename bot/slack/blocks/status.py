@@ -76,7 +76,9 @@ def _named(country: str, name: str) -> str:
 
 def against(check: Check) -> str:
     """How a decision that takes two people relates to what Smile ID says."""
-    return "against Smile ID's verdict" if check.reason is None else "without a clear result from Smile ID"
+    if check.reason is not None:
+        return "without a clear result from Smile ID"
+    return "without a result from Smile ID" if check.verdict_outcome is None else "against Smile ID's verdict"
 
 
 def label(check: Check) -> str:

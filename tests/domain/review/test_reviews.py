@@ -13,6 +13,7 @@ from bot.domain.results.codes import Outcome
 from bot.domain.review.review import (
     REASONS,
     SECOND_PERSON_STORIES,
+    UNANSWERED,
     Agreement,
     Audience,
     Decision,
@@ -76,6 +77,13 @@ def test_an_approval_that_smile_ids_record_does_not_bear_out_takes_two() -> None
 def test_without_a_verdict_one_person_decides() -> None:
     for reason in (ReviewReason.SMILE_ID, ReviewReason.UNKNOWN_CODE, None):
         assert not any(needs_second(one, reason=reason, verdict=None) for one in Decision)
+
+
+def test_an_approval_of_what_a_reviewer_ended_without_an_answer_takes_two() -> None:
+    for reason in (ReviewReason.SMILE_ID, ReviewReason.UNKNOWN_CODE, None):
+        found = [needs_second(one, reason=reason, verdict=None, failure=UNANSWERED) for one in Decision]
+        assert found == [True, False, False]
+    assert not any(needs_second(one, reason=None, verdict=None, failure="unsettled") for one in Decision)
 
 
 def test_a_site_may_want_two_people_for_approving_what_smile_id_suspects_or_is_not_sure_of() -> None:
