@@ -330,9 +330,11 @@ def move(
 
     Raises IllegalMove, or LookupError if there is no such check.
     """
-    current = State(tx.one("SELECT state FROM verifications WHERE ref = :ref", ref=ref)["state"])
-    check_move(current, target, reason)
+    before = tx.one("SELECT state, verdict_outcome FROM verifications WHERE ref = :ref", ref=ref)
+    current = State(before["state"])
+    check_move(current, target, reason, has_verdict=before["verdict_outcome"] is not None)
     # An unconfirmed or contradicted final result is no verdict: it counts with the move that it makes final.
+    # Then why it had failed here before, if it had, is the cause no more.
     counts = reading is not None and reading.is_final is (target in FINAL)
     changed = tx.run(
         """
@@ -341,6 +343,8 @@ def move(
             verdict = COALESCE(:verdict, verdict),
             verdict_outcome = COALESCE(:outcome, verdict_outcome),
             verdict_why = COALESCE(:why, verdict_why),
+            failure = CASE WHEN :has_verdict = 1 THEN NULL ELSE failure END,
+            failure_words = CASE WHEN :has_verdict = 1 THEN NULL ELSE failure_words END,
             liveness = COALESCE(:liveness, liveness),
             ended_at = CASE WHEN :ends = 1 THEN :now ELSE NULL END,
             due_at = CASE WHEN :target IN ('requested', 'submitting') THEN due_at ELSE NULL END,
@@ -352,6 +356,7 @@ def move(
         verdict=reading.code if reading and counts else None,
         outcome=reading.outcome if reading and counts and target in FINAL else None,
         why=reading.why if reading and counts else None,
+        has_verdict=counts and target in FINAL,
         liveness=liveness,
         ends=target in FINAL,
         now=now,

@@ -280,10 +280,11 @@ def _has_young_claim(tx: Transaction, ref: str, *, now: datetime) -> bool:
 
 
 def _is_asked_about(tx: Transaction, ref: str, *, now: datetime) -> bool:
-    # A result that is found calls reviewers, who decide with what would be erased. Asking ends by then (`polling`).
+    # A result that is found calls reviewers, who decide with what would be erased. The first answer is waited for, not
+    # the daily asking after it: an erasure that was asked for must not take two weeks. It ends by then (`polling`).
     sql = f"""
         SELECT 1 FROM verifications v JOIN attempts a ON a.ref = v.ref AND a.round = v.round
         WHERE v.ref = :ref AND v.state = 'failed' AND v.failure = '{UNANSWERED}' AND v.ended_at > :since
-          AND a.ask_at IS NOT NULL
+          AND a.ask_at IS NOT NULL AND a.in_doubt_since IS NOT NULL
         """
     return tx.exists(sql, ref=ref, since=now - ASKED_FOR)

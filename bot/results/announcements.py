@@ -11,7 +11,7 @@ from datetime import datetime
 from bot.access.permissions import Access
 from bot.access.rights import Role
 from bot.domain.check.check import Check
-from bot.domain.check.states import STICKY_REASONS
+from bot.domain.check.states import FINAL, STICKY_REASONS
 from bot.domain.outbox import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, AdminAlert, Post, PostKind
 from bot.domain.results.assurance import Doubt
 from bot.domain.results.attempt import Attempt
@@ -26,7 +26,7 @@ from storage import checks, outbox, reviews
 from storage.engine.database import Transaction
 
 _NOTHING_NEW = frozenset({PostKind.NOT_FINAL.value, PostKind.OVERDUE.value})
-"""Smile ID still has no final result: no reason to reopen what a reviewer has decided."""
+"""Smile ID still has no final result: no reason to reopen what a reviewer has decided, unless it had ended here."""
 _FINAL = frozenset({PostKind.RESULT, PostKind.RESULT_UNCONFIRMED})
 
 
@@ -170,7 +170,9 @@ class Announcements:
         opens: bool = True,
     ) -> str | None:
         """Call the reviewers, with a card in their channel if there is one. Returns the id of the card's post."""
-        if payload["tell"] in _NOTHING_NEW and checks.get(tx, check.ref).review is ReviewState.DECIDED:
+        is_decided = checks.get(tx, check.ref).review is ReviewState.DECIDED
+        # Of what had ended without a word of Smile ID's, any word is new to who decided.
+        if payload["tell"] in _NOTHING_NEW and is_decided and check.state not in FINAL:
             return None
         channel = self.settings.review_channel
         return transitions.call(

@@ -20,7 +20,7 @@ from bot.domain.backoff import (
 from bot.domain.check.check import Check
 from bot.domain.check.states import POLLED_REASONS, State
 from bot.domain.outbox import AdminAlert
-from bot.domain.results.attempt import Attempt
+from bot.domain.results.attempt import Attempt, Step
 from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
 from bot.domain.results.trust_rules import pick_record, settle_unconfirmed
 from bot.domain.review.review import UNANSWERED
@@ -40,14 +40,6 @@ kept once; the lease saves Smile ID the second one."""
 CONFIRM_EVERY = timedelta(minutes=15)
 """For a claim that nothing else makes due: no poll is left, and its confirmations are used up."""
 _NO_END = datetime.max.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What Smile ID's record was, and when it was asked for."""
-
-    record: Record
-    asked_at: datetime
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -83,8 +75,7 @@ class StatusPoller(Process):
                 alerts.alert(tx, refusal.alert, code, recipients=admins, now=now, ref=due.ref, why=why)
             if record is not None:
                 self._settle(tx, due.job_id, record, now)
-            answer = Answer(record=record, asked_at=asked_at) if record is not None else None
-            self._apply_timeouts(tx, due.job_id, answer, now)
+            self._apply_timeouts(tx, due.job_id, asked_at if record is not None else None, now)
 
         await self.database.write(commit)
 
@@ -102,10 +93,10 @@ class StatusPoller(Process):
                 settled.add(once)
                 self.settlement.settle(tx, attempt, found[number], now=now, past=past)
 
-    def _apply_timeouts(self, tx: Transaction, job_id: str, answer: Answer | None, now: datetime) -> None:
+    def _apply_timeouts(self, tx: Transaction, job_id: str, asked_at: datetime | None, now: datetime) -> None:
         """Report a result that stays unconfirmed, and long waits; schedule the next request.
 
-        `answer`: None where none came.
+        `asked_at` is when the request began that was answered just now; None where it was not.
         """
         attempt = attempts.get(tx, job_id)
         check = checks.get(tx, attempt.ref, sealed=False)
@@ -118,18 +109,20 @@ class StatusPoller(Process):
                 # It was run again before this result was confirmed, perhaps before anybody had heard of it.
                 self.settlement.report_old(tx, self._claimed(tx, attempt, now))
                 attempts.end_claim(tx, job_id)
-            again = _replaced_asked_again_at(check, now) if answer is None else None
+            again = _replaced_asked_again_at(check, now) if asked_at is None else None
             attempts.next_ask(tx, job_id, ask_at=again, poll_at=None, polls=attempt.polls, confirms=0)
             return
         waited = attempt.claim_at is not None and now - attempt.claim_at >= self.settings.confirm_wait
         if waited and (ruling := settle_unconfirmed(situation_of(check, attempt, frozenset()))) is not None:
             self.settlement.apply(tx, ruling, self._claimed(tx, attempt, now))
             check, attempt = checks.get(tx, attempt.ref, sealed=False), attempts.get(tx, job_id)
+        if asked_at is not None and _answers_end(attempt, asked_at):
+            attempts.settle_doubt(tx, job_id)
         is_waiting = check.state is State.PROCESSING or check.reason in POLLED_REASONS
         if is_waiting:
             self._report_delay(tx, check, attempt, now)
-        until = _NO_END if is_waiting else _asked_until(check, attempt, answer)
-        self._set_next(tx, attempt, until=until, is_answered=answer is not None, waited=waited, now=now)
+        until = _NO_END if is_waiting else _asked_until(check)
+        self._set_next(tx, attempt, until=until, is_answered=asked_at is not None, waited=waited, now=now)
 
     def _set_next(
         self,
@@ -184,23 +177,26 @@ class StatusPoller(Process):
             self.settlement.announcements.overdue(tx, check, attempt.job_id, now=now)
 
 
-def _asked_until(check: Check, attempt: Attempt, answer: Answer | None) -> datetime | None:
+def _asked_until(check: Check) -> datetime | None:
     """Until when a job is still to be asked about of a check that a reviewer ended, since Smile ID gave no result.
 
-    None once Smile ID's record was read as it is after the end, unless that says that a result is to come: nothing else
-    finds it where no callback comes. None also once its customer is erased: nobody could decide what would be found.
+    Whatever its record says meanwhile: where a callback is lost, or none can come, nothing else finds a late result.
+    None once its customer is erased: nobody could decide what would be found.
     """
     if check.state is not State.FAILED or check.failure != UNANSWERED or check.ended_at is None:
         return None
     if check.personal_erased_at is not None:
         return None
-    until = check.ended_at + LATE_FOR
+    return check.ended_at + LATE_FOR
+
+
+def _answers_end(attempt: Attempt, asked_at: datetime) -> bool:
+    """Whether this is the first answer since a reviewer ended its check without one: an erasure waits for it."""
+    # One that may not have been sent is in doubt for another cause, which is not ended here.
+    if attempt.step is not Step.SENT or attempt.in_doubt_since is None:
+        return False
     # A request may have been under way when it was ended: what it read may be older.
-    if answer is None or answer.asked_at <= check.ended_at:
-        return until
-    record = [message.reading for message in answer.record.messages if message.is_about(attempt)]
-    bearing = pick_record(record)
-    return until if bearing is not None and record[bearing].outcome is Outcome.IN_PROGRESS else None
+    return asked_at > attempt.in_doubt_since
 
 
 def _replaced_asked_again_at(check: Check, now: datetime) -> datetime | None:

@@ -348,5 +348,6 @@ def situation_of(check: Check, attempt: Attempt, codes_told: frozenset[str]) -> 
         claim=attempt.claim_outcome,
         verdict=check.verdict_outcome if check.state is not State.IN_REVIEW else None,
         codes_told=codes_told,
+        has_failed_here=check.failure is not None,
         is_forgotten=check.personal_erased_at is not None and check.decision is None,
     )

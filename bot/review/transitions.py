@@ -27,7 +27,7 @@ from bot.domain.review.review import (
 from bot.errors import IllegalMove
 from bot.outbox import refresh
 from bot.review import subscriptions
-from storage import audit, check_facts, checks, outbox, receipts, review_requests, reviews
+from storage import attempts, audit, check_facts, checks, outbox, receipts, review_requests, reviews
 from storage.engine.database import Transaction, to_text
 
 REQUESTED = "requested"
@@ -153,8 +153,8 @@ def close(tx: Transaction, ref: str, *, by: str, now: datetime) -> None:
 def end_unanswered(tx: Transaction, check: Check, *, by: str, is_override: bool, now: datetime) -> None:
     """End a check of which Smile ID has given no result: it has failed, and nothing is decided about the customer.
 
-    Its job is asked about until Smile ID has answered once more (`polling`), first when the next poll was due. A result
-    that comes all the same, by whichever way, is a second final one (`trust_rules`): reviewers are called.
+    Its job is asked about for as long as callbacks are taken (`polling`), and is in doubt until the first answer. A
+    result that comes all the same, by whichever way, is a second final one (`trust_rules`): reviewers are called.
     """
     ref, since = check.ref, check.sent_at or check.asked_at
     review = reviews.find(tx, ref)
@@ -169,6 +169,9 @@ def end_unanswered(tx: Transaction, check: Check, *, by: str, is_override: bool,
     # Before the move, since the facts that are written with it say why.
     checks.keep_failure(tx, ref, failure=UNANSWERED, words=None)
     checks.move(tx, ref, State.FAILED, now=now, actor=by)
+    attempt = attempts.latest(tx, ref)
+    assert attempt is not None
+    attempts.doubt(tx, attempt.job_id, since=now)
     outbox.drop_overtaken(tx, ref, kinds=OVERTAKEN_BY_FINAL | {PostKind.OVERDUE}, now=now)
     outbox.drop_calls(tx, ref, tells=LONG_WAITS, now=now)
     key, payload = f"{ref}:{check.round}:{UNANSWERED}", {"by": by, **({"override": "1"} if is_override else {})}

@@ -70,7 +70,7 @@ MOVES: dict[State, frozenset[State]] = {
     State.PROCESSING: frozenset(_SETTLED),
     State.IN_REVIEW: frozenset({State.APPROVED, State.REJECTED, State.FAILED}),
     # Only with SECOND_FINAL or CONTRADICTION: a result that Smile ID itself has contradicted must not
-    # be displayed as final any longer.
+    # be displayed as final any longer. Also with SMILE_ID what has failed here, without a verdict of Smile ID's.
     State.APPROVED: frozenset({State.IN_REVIEW}),
     # Back to the beginning only by *Run again*: a person asks for another attempt at the same check. What a reviewer
     # decided may allow more (`review.runs_again`).
@@ -80,13 +80,16 @@ MOVES: dict[State, frozenset[State]] = {
 }
 
 
-def check_move(current: State, target: State, reason: ReviewReason | None = None) -> None:
+def check_move(current: State, target: State, reason: ReviewReason | None = None, *, has_verdict: bool = True) -> None:
     """Raise IllegalMove unless the table allows it; a review reason goes with `in_review` and with nothing else.
 
-    A check in review may change its reason: it stays where it is, for a graver cause.
+    A check in review may change its reason: it stays where it is, for a graver cause. `has_verdict`: whether Smile ID's
+    own result has ended it.
     """
     allowed = target in MOVES[current] or current is target is State.IN_REVIEW
     if current in FINAL and target is State.IN_REVIEW:
-        allowed = allowed and reason in STICKY_REASONS
+        # What was ended here alone contradicts nothing, and may turn out to be under review at Smile ID.
+        goes_on = current is State.FAILED and not has_verdict and reason is ReviewReason.SMILE_ID
+        allowed = allowed and (reason in STICKY_REASONS or goes_on)
     if not allowed or (reason is not None) != (target is State.IN_REVIEW):
         raise IllegalMove(f"{current} -> {target} ({reason or 'no reason'})")

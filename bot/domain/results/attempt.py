@@ -29,7 +29,10 @@ class Attempt:
     user_id: str
     step: Step
     in_doubt_since: datetime | None
-    """An answer was lost: Smile ID's own record decides before anything is resent."""
+    """An answer was lost: Smile ID's own record decides before anything is resent.
+
+    Of one that is sent: a reviewer ended its check then, and Smile ID has not answered since.
+    """
     smile_job_id: str | None
     callback_token: str | None = field(repr=False)
     """Part of the address for callbacks. None once its photos are sent: Smile ID knows it, and nobody else asks."""

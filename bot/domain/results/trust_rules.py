@@ -66,6 +66,8 @@ class Situation:
     """The final outcome that was posted."""
     codes_told: frozenset[str] = frozenset()
     """Codes of this attempt that were posted."""
+    has_failed_here: bool = False
+    """It had ended without a word of Smile ID's before: by a fault, or by a reviewer."""
     is_forgotten: bool = False
     """The customer's data is erased, and no reviewer had decided about them."""
 
@@ -104,7 +106,7 @@ def rule(message: ResultMeaning, source: Source, now: Situation) -> Transition:
         case Outcome.ID_UNVERIFIED:
             if now.claim is not None or now.verdict is not None:
                 return Transition(fate=Disposition.LATE)
-            if _gave_up(now):
+            if _gave_up(now) or _goes_on(now):
                 # Something after all, that one person alone must not approve; nor may what follows be the first word.
                 return _disputed(ReviewReason.SECOND_FINAL, PostKind.ID_UNVERIFIED, Outcome.FAILED)
             return _unsettling(message, now, ReviewReason.ID_UNVERIFIED, PostKind.ID_UNVERIFIED)
@@ -123,7 +125,8 @@ def _unsettling(message: ResultMeaning, now: Situation, reason: ReviewReason, te
 
 
 def _in_progress(message: ResultMeaning, now: Situation) -> Transition:
-    if now.claim is not None or now.verdict is not None or now.state in FINAL:
+    # What was given up here has no final result: a spoof that Smile ID suspects after all must reach a person.
+    if now.claim is not None or now.verdict is not None or (now.state in FINAL and not _gave_up(now)):
         return Transition(fate=Disposition.LATE)
     if message.code in now.codes_told:
         return Transition(fate=Disposition.AGREES)
@@ -141,6 +144,9 @@ def _final(message: ResultMeaning, source: Source, now: Situation) -> Transition
         # A result after all must not be mistaken for the first word.
         if message.outcome is Outcome.FAILED:
             return Transition(fate=Disposition.AGREES, ends_claim=source is Source.JOB_STATUS)
+        return _second_final(Outcome.FAILED)
+    if _goes_on(now) and now.claim is None and message.outcome is not Outcome.FAILED:
+        # People have acted on our *no result*: this one may not pass for the first word either.
         return _second_final(Outcome.FAILED)
     known = now.claim or now.verdict
     if known is not None and known is not message.outcome:
@@ -167,6 +173,11 @@ def _differs(message: ResultMeaning, source: Source, now: Situation, known: Outc
 def _gave_up(now: Situation) -> bool:
     """We posted *no result* ourselves, perhaps while a claim of Smile ID's was on its way to be confirmed."""
     return now.state is State.FAILED and now.verdict is None
+
+
+def _goes_on(now: Situation) -> bool:
+    """We had given up, and Smile ID has said since that it works on it."""
+    return now.has_failed_here and now.reason is ReviewReason.SMILE_ID
 
 
 def is_about_nobody(now: Situation) -> bool:

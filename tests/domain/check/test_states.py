@@ -55,6 +55,19 @@ def test_an_ended_check_reopens_only_when_smile_id_contradicts_itself(current: s
             check_move(State(current), State.IN_REVIEW, reason)
 
 
+@pytest.mark.parametrize("current", ["approved", "rejected", "failed", "cancelled"])
+@pytest.mark.parametrize("reason", list(ReviewReason))
+def test_what_has_failed_here_alone_may_turn_out_to_be_under_review_at_smile_id(
+    current: str, reason: ReviewReason
+) -> None:
+    reopens = current != "cancelled" and reason.value in GRAVE
+    if reopens or (current == "failed" and reason is ReviewReason.SMILE_ID):
+        check_move(State(current), State.IN_REVIEW, reason, has_verdict=False)
+    else:
+        with pytest.raises(IllegalMove):
+            check_move(State(current), State.IN_REVIEW, reason, has_verdict=False)
+
+
 @pytest.mark.parametrize("reason", list(ReviewReason))
 def test_a_cancelled_check_never_comes_back(reason: ReviewReason) -> None:
     with pytest.raises(IllegalMove):

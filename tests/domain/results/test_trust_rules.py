@@ -71,6 +71,7 @@ ENDED_APPROVED = Situation(state=State.APPROVED, verdict=Outcome.APPROVED)
 ENDED_REJECTED = Situation(state=State.REJECTED, verdict=Outcome.REJECTED)
 ENDED_FAILED = Situation(state=State.FAILED, verdict=Outcome.FAILED)
 GAVE_UP = Situation(state=State.FAILED)
+GOES_ON = replace(UNDER_REVIEW, has_failed_here=True)
 FORGOTTEN = replace(GAVE_UP, is_forgotten=True)
 GAVE_UP_CLAIMED_APPROVED = Situation(state=State.FAILED, claim=Outcome.APPROVED)
 GAVE_UP_CLAIMED_FAILED = Situation(state=State.FAILED, claim=Outcome.FAILED)
@@ -244,7 +245,16 @@ CASES: list[tuple[str, Situation, ResultMeaning, Source, Disposition, Move, Post
     ),
     ("provisional after a claim", CLAIMED_REJECTED, PROVISIONAL, CALLBACK, Disposition.LATE, None, None),
     ("provisional after the end", ENDED_APPROVED, PROVISIONAL, CALLBACK, Disposition.LATE, None, None),
-    ("provisional after giving up", GAVE_UP, PROVISIONAL, RECORD, Disposition.LATE, None, None),
+    (
+        "provisional after giving up and a claim",
+        GAVE_UP_CLAIMED_FAILED,
+        PROVISIONAL,
+        RECORD,
+        Disposition.LATE,
+        None,
+        None,
+    ),
+    ("provisional after a failure", ENDED_FAILED, PROVISIONAL, RECORD, Disposition.LATE, None, None),
     # Unknown codes and unverified IDs call a person, and never move what is settled.
     ("unknown", WAITING, UNKNOWN, CALLBACK, Disposition.COUNTED, UNKNOWN_CODE, PostKind.UNKNOWN_CODE),
     ("unknown in the record", SENDING, UNKNOWN, RECORD, Disposition.COUNTED, UNKNOWN_CODE, PostKind.UNKNOWN_CODE),
@@ -290,12 +300,34 @@ CASES: list[tuple[str, Situation, ResultMeaning, Source, Disposition, Move, Post
         "an unverified number after giving up",
         *(GAVE_UP, UNVERIFIED, RECORD, Disposition.COUNTED, SECOND_FINAL, PostKind.ID_UNVERIFIED),
     ),
+    (
+        "spoof suspected after giving up",
+        GAVE_UP,
+        PROVISIONAL,
+        CALLBACK,
+        Disposition.COUNTED,
+        SMILE_ID,
+        PostKind.NOT_FINAL,
+    ),
+    ("repeated after giving up", GOES_ON, PROVISIONAL, RECORD, Disposition.AGREES, None, None),
+    ("another doubt after giving up", GOES_ON, INCONCLUSIVE, RECORD, Disposition.COUNTED, None, PostKind.NOT_FINAL),
+    ("the result after all", GOES_ON, APPROVED, RECORD, Disposition.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
+    ("the claim after all", GOES_ON, REJECTED, CALLBACK, Disposition.COUNTED, SECOND_FINAL, PostKind.SECOND_FINAL),
+    ("unverified after all", GOES_ON, UNVERIFIED, RECORD, Disposition.COUNTED, SECOND_FINAL, PostKind.ID_UNVERIFIED),
+    ("no result after all", GOES_ON, FAILED, RECORD, Disposition.COUNTED, TO_FAILED, PostKind.RESULT),
+    ("claim of no result after all", GOES_ON, FAILED, CALLBACK, Disposition.CLAIMED, None, None),
+    (
+        "a result against that claim",
+        replace(GOES_ON, claim=Outcome.FAILED),
+        *(APPROVED, RECORD, Disposition.COUNTED, CONTRADICTION, PostKind.CONTRADICTION),
+    ),
     ("an open claim agrees with giving up", GAVE_UP_CLAIMED_FAILED, FAILED, RECORD, Disposition.AGREES, None, None),
     # The customer was erased since: nobody could decide what it says.
     ("result after the erasure", FORGOTTEN, APPROVED, RECORD, Disposition.MISFIT, None, None),
     ("claim after the erasure", FORGOTTEN, REJECTED, CALLBACK, Disposition.MISFIT, None, None),
     ("unverified after the erasure", FORGOTTEN, UNVERIFIED, RECORD, Disposition.MISFIT, None, None),
     ("unknown after the erasure", FORGOTTEN, UNKNOWN, RECORD, Disposition.MISFIT, None, None),
+    ("provisional after the erasure", FORGOTTEN, PROVISIONAL, RECORD, Disposition.MISFIT, None, None),
     ("suspects after the erasure", FORGOTTEN, SUSPECTS, RECORD, Disposition.INFORMATION, None, None),
     (
         "a verdict is contradicted after the erasure",
@@ -436,6 +468,7 @@ class Sequence:
     claim: Outcome | None = None
     claim_code: str | None = None
     verdict: Outcome | None = None
+    has_failed_here: bool = False
     tells: list[tuple[PostKind, str]] = field(default_factory=list)
 
     def situation(self) -> Situation:
@@ -445,6 +478,7 @@ class Sequence:
             claim=self.claim,
             verdict=None if self.state is State.IN_REVIEW else self.verdict,
             codes_told=frozenset(code for _, code in self.tells),
+            has_failed_here=self.has_failed_here,
         )
 
     def apply(self, ruling: Transition, said: ResultMeaning) -> None:
@@ -453,10 +487,10 @@ class Sequence:
         if ruling.ends_claim:
             self.claim = None
         if ruling.move is not None:
-            check_move(self.state, *ruling.move)
+            check_move(self.state, *ruling.move, has_verdict=self.verdict is not None)
             self.state, self.reason = ruling.move
             if said.is_final and self.state is not State.IN_REVIEW:
-                self.verdict = said.outcome
+                self.verdict, self.has_failed_here = said.outcome, False
         if ruling.tell is not None:
             self.tells.append((ruling.tell, said.code))
 
@@ -492,6 +526,8 @@ class AnySequenceOfMessages(RuleBasedStateMachine):
             self.claims[said.outcome] = said
         if said is UNVERIFIED and gave_up:
             assert (self.check.state, self.check.reason) == SECOND_FINAL
+        elif said.outcome is Outcome.IN_PROGRESS and gave_up:
+            assert (self.check.state, self.check.reason) == SMILE_ID
         elif not said.is_final and before in {State.APPROVED, State.REJECTED, State.FAILED}:
             assert self.check.state is before
         late = said.is_id_message and source is RECORD
@@ -504,7 +540,8 @@ class AnySequenceOfMessages(RuleBasedStateMachine):
         if self.check.state is State.FAILED:
             return self.check.verdict or Outcome.FAILED
         now = self.check.situation()
-        return now.claim or now.verdict
+        goes_on = now.has_failed_here and now.reason is ReviewReason.SMILE_ID
+        return now.claim or now.verdict or (Outcome.FAILED if goes_on else None)
 
     @precondition(lambda self: self.last is not None)
     @rule()
@@ -545,6 +582,7 @@ class AnySequenceOfMessages(RuleBasedStateMachine):
         """A move of our own; what was heard before it would be heard anew."""
         check_move(self.check.state, state)
         self.check.state, self.last = state, None
+        self.check.has_failed_here = state is State.FAILED
 
     @invariant()
     def is_approved_only_by_smile_ids_own_record(self) -> None:

@@ -509,6 +509,15 @@ async def test_a_check_is_not_sent_again_while_nobody_answers_whether_it_is_ther
         check, _took = await _gives_up(world)
         assert (check.state, check.failure) == ("failed", "unsettled")
         assert count(world, "put") == count(world, "upload") == 1
+        # Asked once more after the end, Smile ID has nothing to say: whether it has the zip is as doubtful as before.
+        before = count(world, "job_status")
+        world.smile_id.fault = None
+        world.clock.move(hours=1, minutes=1)
+        await world.settle()
+        assert count(world, "job_status") == before + 1
+        attempt = await world.bot.database.read(attempts.latest, check.ref)
+        assert attempt is not None
+        assert attempt.in_doubt_since is not None
 
 
 # What nobody foresaw
