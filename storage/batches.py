@@ -269,6 +269,15 @@ def posted(tx: Transaction, batch_id: str, *, ts: str, gone: str = "") -> None:
     tx.update("batches", where, {"id": batch_id, "gone": gone}, message_ts=ts)
 
 
+def end_was_shown(tx: Transaction, batch_id: str) -> bool:
+    """Whether its own message was made, or updated, since it has ended, and so said that."""
+    sql = """
+        SELECT 1 FROM posts p WHERE (p.id = :message OR (p.about = :message AND p.kind = 'batch_progress'))
+          AND p.state = 'done' AND p.created_at >= (SELECT ended_at FROM batches WHERE id = :id)
+        """
+    return tx.exists(sql, id=batch_id, message=f"batch:{batch_id}")
+
+
 def untouched(tx: Transaction, *, asked_after: datetime, since: datetime, now: datetime) -> list[str]:
     """Files that wait for somebody and whose message had no update `since` then.
 

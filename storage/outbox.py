@@ -132,6 +132,14 @@ def approval_cards(tx: Transaction, batch_id: str) -> list[str]:
     return tx.column(sql, begin=begin, end=f"{begin[:-1]};")
 
 
+def in_place_of(tx: Transaction, batch_id: str) -> list[str]:
+    """The ids of direct messages that have a file's buttons, since its own message is gone; none that says its end."""
+    begin = f"{PostKind.BATCH_LOST.value}:{batch_id}:"
+    # As above.
+    sql = "SELECT id FROM posts WHERE id > :begin AND id < :end AND id <> :ended ORDER BY id"
+    return tx.column(sql, begin=begin, end=f"{begin[:-1]};", ended=f"{begin}ended")
+
+
 def cards_to_refresh(tx: Transaction, ref: str) -> list[tuple[Post, int]]:
     """Cards of a check that were built already and have no update waiting, each with the number of its updates."""
     sql = """
@@ -263,6 +271,11 @@ def qr_codes(tx: Transaction, ref: str) -> list[str]:
 
 def delivered(tx: Transaction, post_id: str) -> bool:
     return tx.exists("SELECT 1 FROM posts WHERE id = :id AND state = 'done'", id=post_id)
+
+
+def given_up(tx: Transaction, post_id: str) -> bool:
+    """Whether it is not delivered, unless an operator releases it."""
+    return tx.exists("SELECT 1 FROM posts WHERE id = :id AND state IN ('failed', 'dropped')", id=post_id)
 
 
 def told_codes(tx: Transaction, job_id: str) -> frozenset[str]:

@@ -166,18 +166,27 @@ def _after_update(tx: Transaction, post: Post, delivered: bool, now: datetime) -
     if delivered:
         return
     batch = batches.get(tx, post.payload["batch"], sealed=False)
-    if batch.state is BatchState.REFUSED:
-        # Not the key of what is told of a preview that was lost: an operator may have released that one since.
-        payload = {"batch": batch.id, "ended": "1"}
-        key = f"{batch.id}:ended"
-        outbox.enqueue(tx, PostKind.BATCH_LOST, key=key, destination=batch.requester, payload=payload, now=now)
+    # Once its message has said it, that may be deleted: an update for its rows, when they are erased, say, is no news.
+    if batch.state is BatchState.REFUSED and not batches.end_was_shown(tx, batch.id):
+        _tell_end(tx, batch, "fixed", now=now)
 
 
 def _tell_lost(tx: Transaction, batch_id: str, *, gone: str | None = None, now: datetime) -> None:
     batch = batches.get(tx, batch_id, sealed=False)
+    if batch.state is BatchState.REFUSED and not batch.was_never_shown:
+        _tell_end(tx, batch, "gone", now=now)
+        return
     # Its preview may have been lost, too, and been released by an operator: what was told then is no news of this.
-    key = f"{batch_id}:{gone}" if gone and batch.state is not BatchState.PREVIEW else batch_id
+    is_of_preview = batch.state is BatchState.PREVIEW or batch.was_never_shown
+    key = f"{batch_id}:{gone}" if gone and not is_of_preview else batch_id
     payload = {"batch": batch_id}
+    outbox.enqueue(tx, PostKind.BATCH_LOST, key=key, destination=batch.requester, payload=payload, now=now)
+
+
+def _tell_end(tx: Transaction, batch: Batch, message: str, *, now: datetime) -> None:
+    """That it was refused, once, however that is missed; its `message` is `gone`, or `fixed`: it takes no update."""
+    # Not the key of what is told of a preview that was lost: an operator may have released that one since.
+    key, payload = f"{batch.id}:ended", {"batch": batch.id, "ended": message}
     outbox.enqueue(tx, PostKind.BATCH_LOST, key=key, destination=batch.requester, payload=payload, now=now)
 
 
@@ -189,7 +198,6 @@ def end_unshown(tx: Transaction, *, before: datetime, now: datetime) -> list[str
     lost = batches.unshown(tx, before=before)
     for batch_id in lost:
         refuse(tx, batch_id, encode_fault(FileCode.NOT_SHOWN, {}), of=BatchState.PREVIEW, now=now)
-        _tell_lost(tx, batch_id, now=now)
     return lost
 
 
@@ -269,8 +277,15 @@ def refuse(tx: Transaction, batch_id: str, fault: str, *, of: BatchState, now: d
         spending.keep_of_file(tx, batch_id, checks=batches.counts(tx, batch_id).total)
         if of is BatchState.APPROVAL:
             refresh.approval_changed(tx, batch_id, now=now)
+        tell_refused(tx, batch_id, now=now)
     _open(tx, batch_id, now=now)
     return is_refused
+
+
+def tell_refused(tx: Transaction, batch_id: str, *, now: datetime) -> None:
+    """To who sent it, directly, if its message was given up: no update and no later post would say it."""
+    if outbox.given_up(tx, f"{PostKind.BATCH.value}:{batch_id}"):
+        _tell_lost(tx, batch_id, now=now)
 
 
 def _open(tx: Transaction, batch_id: str, *, now: datetime) -> str:

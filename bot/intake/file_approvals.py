@@ -135,6 +135,7 @@ def _end(tx: Transaction, batch_id: str, fault: str, *, now: datetime) -> None:
     if batches.get(tx, batch_id, sealed=False).state is not BatchState.APPROVAL:
         raise Refused(Refusal.APPROVAL_OVER)
     batches.refuse(tx, batch_id, fault, fault, of=BatchState.APPROVAL, now=now)
+    batch_commits.tell_refused(tx, batch_id, now=now)
     _changed(tx, batch_id, now=now)
 
 

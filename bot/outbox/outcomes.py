@@ -78,6 +78,8 @@ class Delivered(DeliveryOutcome):
             batches.posted(tx, post.payload["batch"], ts=place.ts, gone=post.payload.get("gone", ""))
             # The batch may have changed since, as above.
             refresh.batch_changed(tx, post.payload["batch"], now=now)
+        elif post.kind is PostKind.BATCH_LOST:
+            refresh.batch_changed(tx, post.payload["batch"], now=now)
         elif post.kind is PostKind.BATCH_APPROVAL:
             refresh.approval_changed(tx, post.payload["batch"], now=now)
 

@@ -80,11 +80,19 @@ def look_at_file(tx: Transaction, batch_id: str, *, now: datetime) -> None:
     batch = batches.find(tx, batch_id, sealed=False)
     # None: whoever altered a record has named a file that there never was.
     if batch is not None and not batch.has_ended:
-        _batch_told(tx, batch_id, now=now)
+        _message_told(tx, batch_id, now=now)
 
 
 def _batch_told(tx: Transaction, batch_id: str, *, now: datetime) -> None:
-    at_pace(tx, PostKind.BATCH_PROGRESS, f"{PostKind.BATCH.value}:{batch_id}", now=now)
+    if _message_told(tx, batch_id, now=now):
+        return
+    # Where that is gone, and could not be posted anew, its buttons are in a direct message to who sent the file.
+    for direct in outbox.in_place_of(tx, batch_id):
+        at_pace(tx, PostKind.BATCH_PROGRESS, direct, now=now)
+
+
+def _message_told(tx: Transaction, batch_id: str, *, now: datetime) -> bool:
+    return at_pace(tx, PostKind.BATCH_PROGRESS, f"{PostKind.BATCH.value}:{batch_id}", now=now)
 
 
 def approval_changed(tx: Transaction, batch_id: str, *, now: datetime) -> None:
@@ -99,15 +107,15 @@ def _post_results(tx: Transaction, batch_id: str, channel: str, what: str, *, no
     outbox.enqueue(tx, PostKind.BATCH_RESULTS, key=key, destination=channel, payload=payload, now=now)
 
 
-def at_pace(tx: Transaction, kind: PostKind, post_id: str, *, now: datetime) -> None:
-    """Update a message, no more often than Slack allows; nothing before the message itself is delivered."""
+def at_pace(tx: Transaction, kind: PostKind, post_id: str, *, now: datetime) -> bool:
+    """Update a message, no more often than Slack allows; False, and nothing, where the message is not delivered."""
     # First what answers most calls: while a long file is sent, each of its rows moves several times between updates.
     updates = outbox.updates_of(tx, post_id, kind)
     if updates.is_waiting:
-        return
+        return True
     message = outbox.find(tx, post_id)
     if message is None or not outbox.delivered(tx, post_id):
-        return
+        return False
     due_at = now
     if updates.last_at is not None:
         # If the clock was set back since, the last update lies in the future.
@@ -122,3 +130,4 @@ def at_pace(tx: Transaction, kind: PostKind, post_id: str, *, now: datetime) -> 
         now=now,
         due_at=due_at,
     )
+    return True

@@ -250,7 +250,8 @@ def _batch(tx: Transaction, post: Post, context: Context) -> Message | None:
         return None
     # Not for each update on the way: a long file would be gone through for each of its rows.
     count = batches.counts if batches.is_under_way(tx, found.id) else batches.counts_examined
-    return batch.message(found, count(tx, found.id))
+    is_in_place = context.parent is not None and context.parent.kind is PostKind.BATCH_LOST
+    return (batch.in_place if is_in_place else batch.message)(found, count(tx, found.id))
 
 
 def _batch_lost(tx: Transaction, post: Post, context: Context) -> Message | None:
@@ -259,12 +260,17 @@ def _batch_lost(tx: Transaction, post: Post, context: Context) -> Message | None
     message = f"{PostKind.BATCH.value}:{post.payload['batch']}"
     if found is None or not _is_for_readers(tx, found, post):
         return None
-    if "ended" in post.payload:
-        # Its message stands there, and could not be updated.
+    if post.payload.get("ended") == "fixed":
+        # Its message was there, and could not be updated.
         return batch.refused_directly(found)
     if outbox.delivered(tx, message):
         return None
-    return batch.lost(found) if found.state is BatchState.REFUSED or not found.has_ended else None
+    if found.state is BatchState.REFUSED and not found.was_never_shown:
+        # What was to say that it goes on has nothing to say now: one of its own says why it does not.
+        return batch.lost(found) if "ended" in post.payload else None
+    if found.state in (BatchState.PREVIEW, BatchState.REFUSED):
+        return batch.lost(found)
+    return batch.in_place(found, batches.counts(tx, found.id)) if not found.has_ended else None
 
 
 def _is_for_readers(tx: Transaction, batch: Batch, post: Post) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 
 from bot.domain.check.check import PhotosBy
 from bot.domain.check.states import State
+from bot.domain.outbox import decode_fault
+from bot.errors import FileCode
 
 
 class BatchState(StrEnum):
@@ -128,6 +130,17 @@ class Batch:
     @property
     def has_ended(self) -> bool:
         return self.state in (BatchState.REFUSED, BatchState.CANCELLED, BatchState.DONE)
+
+    @property
+    def refused_as(self) -> str:
+        """The code of why it was refused; empty where it was not, or by an older version."""
+        found = decode_fault(self.words or "")
+        return found[0] if found is not None else ""
+
+    @property
+    def was_never_shown(self) -> bool:
+        """Refused as its preview could not be posted, which was told then: its end is no news."""
+        return self.refused_as == FileCode.NOT_SHOWN
 
     @property
     def is_by_link(self) -> bool:

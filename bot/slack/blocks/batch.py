@@ -6,7 +6,7 @@ from bot.domain.applicants.batch import CHECKED_BEFORE, Batch, BatchCounts, Batc
 from bot.domain.check.check import Check
 from bot.domain.check.masking import tail
 from bot.domain.mentions.incoming import is_direct
-from bot.domain.outbox import Message, decode_fault
+from bot.domain.outbox import Message
 from bot.domain.reporting.spreadsheets import csv_bytes
 from bot.errors import FileCode
 from bot.slack.blocks import batch_links, capture, ids, kit, words
@@ -44,13 +44,16 @@ _AFTER_REFUSAL = {
 """Where the file itself is as it should be."""
 
 
-_GOES_ON = {
+_IN_PLACE = {
     BatchState.APPROVAL: ("Waiting for approval", "Nothing to do now. Nothing has been sent or charged."),
     BatchState.CONFIRMED: ("Sending", "Nothing to do now. You can cancel it here."),
     BatchState.SENDING: ("Sending", "Nothing to do now. You can cancel here what is left of it."),
     BatchState.PAUSED: ("Paused", "Press *Resume* to send the others, or cancel them here."),
+    BatchState.CANCELLED: ("Cancelled", "Checks that were sent keep their results."),
+    BatchState.DONE: ("Done", "The file of results comes here."),
+    BatchState.REFUSED: ("Nothing was sent", "See my newer message about it."),
 }
-"""Where it waits for somebody or is under way without its own message: its buttons come directly."""
+"""In the direct message that has a file's buttons, where its own message is gone."""
 
 
 def message(batch: Batch, counts: BatchCounts) -> Message:
@@ -82,21 +85,30 @@ def message(batch: Batch, counts: BatchCounts) -> Message:
     return _message(batch, verdict, next_step, _progress(batch, counts), _steer(batch))
 
 
+def in_place(batch: Batch, counts: BatchCounts) -> Message:
+    """To who sent it, directly: in place of its own message, which is gone and could not be posted anew; as of now."""
+    verdict, next_step = _IN_PLACE[batch.state]
+    lines = ["Its message is gone, and I can't post it anew where you sent the file."]
+    if batch.state is BatchState.CANCELLED and not counts.total:
+        next_step = "Nothing was sent and nothing was charged."
+    elif counts.total and batch.state is not BatchState.REFUSED:
+        lines += _progress(batch, counts)
+    return _message(batch, verdict, next_step, lines, _steer(batch))
+
+
 def lost(batch: Batch) -> Message:
-    """To who sent it, directly: its own message could not be posted where they sent it."""
-    if batch.state in _GOES_ON:
-        verdict, next_step = _GOES_ON[batch.state]
-        line = "Its message is gone, and I can't post it anew where you sent the file."
-        return _message(batch, verdict, next_step, [line], _steer(batch))
-    again, line = "Send the file again", "I read it, but could not show you its preview. Nothing was charged."
+    """To who sent it, directly: nothing was sent, and that could not be posted where they sent it."""
+    line = "I read it, but could not show you its preview. Nothing was charged."
     if batch.state is BatchState.REFUSED:
         # Without the names of files, sheets and columns: no clock erases this message.
         line = stored_sentence(batch.preview.get("refused", batch.words), with_names=False)
-        if _refused_as(batch) != FileCode.NOT_SHOWN:
-            again = "Correct the file and send it"
-    next_step = f"{again} in a new message."
-    if not is_direct(batch.channel):
-        next_step = f"I can't post in <#{batch.channel}>. {again} in a channel where I can."
+    is_open = is_direct(batch.channel)
+    where = "in a new message" if is_open else "in a channel where I can"
+    next_step = f"Send the file again {where}."
+    if batch.state is BatchState.REFUSED and not batch.was_never_shown:
+        next_step = _after_refusal(batch, where)
+    if not is_open:
+        next_step = f"I can't post in <#{batch.channel}>. {next_step}"
     return _message(batch, "Nothing was sent", next_step, [line], [])
 
 
@@ -108,13 +120,8 @@ def refused_directly(batch: Batch) -> Message:
     return _message(batch, "Nothing was sent", _after_refusal(batch), lines, [])
 
 
-def _after_refusal(batch: Batch) -> str:
-    return _AFTER_REFUSAL.get(_refused_as(batch), "Correct the file and send it in a new message.")
-
-
-def _refused_as(batch: Batch) -> str:
-    found = decode_fault(batch.words or "")
-    return found[0] if found is not None else ""
+def _after_refusal(batch: Batch, where: str = "in a new message") -> str:
+    return _AFTER_REFUSAL.get(batch.refused_as, f"Correct the file and send it {where}.")
 
 
 def faults_csv(batch: Batch) -> bytes:

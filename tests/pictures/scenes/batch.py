@@ -126,9 +126,14 @@ def _messages() -> Iterator[Scene]:
     for caption, shown in (
         ("Its preview could not be posted", BATCH),
         ("It cannot be used, and that could not be posted", refused),
-        ("Its message was deleted and could not be posted anew", replace(BATCH, state=BatchState.PAUSED)),
     ):
         yield Scene(caption=caption, shows=batch.lost(shown), kinds=[PostKind.BATCH_LOST], place=Place.DIRECT)
+    yield Scene(
+        caption="Its message was deleted and could not be posted anew",
+        shows=batch.in_place(replace(BATCH, state=BatchState.PAUSED), _COUNTS),
+        kinds=[PostKind.BATCH_LOST, PostKind.BATCH_PROGRESS],
+        place=Place.DIRECT,
+    )
     waits = replace(
         BATCH,
         state=BatchState.APPROVAL,
