@@ -826,18 +826,19 @@ def test_help_names_every_word_it_knows_and_shows_an_unknown_one_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "reason", "against"),
+    ("state", "reason", "verdict", "against"),
     [
-        (State.REJECTED, None, "against Smile ID's verdict"),
-        (State.IN_REVIEW, ReviewReason.ID_UNVERIFIED, "without a clear result from Smile ID"),
-        (State.IN_REVIEW, ReviewReason.UNCONFIRMED, "without a clear result from Smile ID"),
-        (State.IN_REVIEW, ReviewReason.CONTRADICTION, "without a clear result from Smile ID"),
+        (State.REJECTED, None, Outcome.REJECTED, "against Smile ID's verdict"),
+        (State.FAILED, None, None, "without a result from Smile ID"),
+        (State.IN_REVIEW, ReviewReason.ID_UNVERIFIED, None, "without a clear result from Smile ID"),
+        (State.IN_REVIEW, ReviewReason.UNCONFIRMED, None, "without a clear result from Smile ID"),
+        (State.IN_REVIEW, ReviewReason.CONTRADICTION, None, "without a clear result from Smile ID"),
     ],
 )
 def test_a_decision_is_against_a_verdict_only_where_there_is_one(
-    state: State, reason: ReviewReason | None, against: str
+    state: State, reason: ReviewReason | None, verdict: Outcome | None, against: str
 ) -> None:
-    check = replace(CHECK, state=state, reason=reason)
+    check = replace(CHECK, state=state, reason=reason, verdict_outcome=verdict)
     proposal = Proposal(decision=Decision.APPROVED, reason="other", by=REMI, at=check.asked_at, is_override=False)
     asked = a_review(claimed_by=REMI, proposal=proposal)
     card = review.card(check, None, asked, round_=1, title="Needs review", link=None, reading=None)
