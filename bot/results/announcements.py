@@ -15,7 +15,7 @@ from bot.domain.check.states import FINAL, STICKY_REASONS
 from bot.domain.outbox import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, AdminAlert, Post, PostKind
 from bot.domain.results.assurance import Doubt
 from bot.domain.results.attempt import Attempt
-from bot.domain.results.codes import NEEDS_REVIEWER, Outcome, ResultMeaning, ResultStory
+from bot.domain.results.codes import NEEDS_REVIEWER, Outcome, ResultMeaning, ResultStory, is_graver
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.results.trust_rules import Transition
 from bot.domain.review.review import Agreement, ReviewState, Subscription
@@ -156,7 +156,16 @@ class Announcements:
     def _card(
         self, tx: Transaction, received: ReceivedMessage, event: str, payload: Mapping[str, str], *, opens: bool = True
     ) -> str | None:
-        return self._call(tx, received.check, event, payload, now=received.at, receipt=received.receipt, opens=opens)
+        return self._call(
+            tx,
+            received.check,
+            event,
+            payload,
+            now=received.at,
+            receipt=received.receipt,
+            opens=opens,
+            is_graver_now=is_graver(received.reading.why, received.check.verdict_why),
+        )
 
     def _call(
         self,
@@ -168,11 +177,13 @@ class Announcements:
         now: datetime,
         receipt: str | None = None,
         opens: bool = True,
+        is_graver_now: bool = False,
     ) -> str | None:
         """Call the reviewers, with a card in their channel if there is one. Returns the id of the card's post."""
         is_decided = checks.get(tx, check.ref).review is ReviewState.DECIDED
-        # Of what had ended without a word of Smile ID's, any word is new to who decided.
-        if payload["tell"] in _NOTHING_NEW and is_decided and check.state not in FINAL:
+        # Of what had ended without a word of Smile ID's, any word is new to who decided; so is a suspicion.
+        is_news = check.state in FINAL or is_graver_now
+        if payload["tell"] in _NOTHING_NEW and is_decided and not is_news:
             return None
         channel = self.settings.review_channel
         return transitions.call(

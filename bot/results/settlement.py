@@ -18,6 +18,7 @@ from bot.domain.dates import seconds_between
 from bot.domain.outbox import Post, PostKind
 from bot.domain.results.assurance import Doubt, doubt_about_approval, liveness_of
 from bot.domain.results.attempt import Addressee, Attempt, Step
+from bot.domain.results.codes import is_graver
 from bot.domain.results.record_match import Comparison, RecordMatch, compare, entered_person, lower
 from bot.domain.results.trust_rules import Disposition, Situation, Source, Transition, is_about_nobody, rule
 from bot.domain.review.review import Agreement, Decision
@@ -268,10 +269,14 @@ class Settlement:
             first = first_poll_in(callbacks=bool(self.settings.public_url), poll_after=self.settings.poll_after)
             attempts.sent(tx, attempt.job_id, now=now, ask_at=now + first)
             link_notices.end(tx, check.ref, LinkEnding.USED, by=audit.SMILE_ID, now=now)
-        if target is not check.state or reason is not check.reason:
+        is_graver_now = is_graver(received.reading.why, check.verdict_why)
+        if target is not check.state or reason is not check.reason or is_graver_now:
             is_verdict = target in (State.APPROVED, State.REJECTED)
+            # A message that came late, or for another reason, must not make one reviewer's approval enough.
+            is_outweighed = target is State.IN_REVIEW and is_graver(check.verdict_why, received.reading.why)
             liveness = liveness_of(check.liveness_images, received.reading.actions) if is_verdict else None
-            checks.move(tx, check.ref, target, reason=reason, reading=received.reading, liveness=liveness, now=now)
+            reading = None if is_outweighed else received.reading
+            checks.move(tx, check.ref, target, reason=reason, reading=reading, liveness=liveness, now=now)
             tx.tell(
                 "check.result",
                 ref=check.ref,
@@ -349,5 +354,6 @@ def situation_of(check: Check, attempt: Attempt, codes_told: frozenset[str]) -> 
         verdict=check.verdict_outcome if check.state is not State.IN_REVIEW else None,
         codes_told=codes_told,
         has_failed_here=check.failure is not None,
+        story=check.verdict_why,
         is_forgotten=check.personal_erased_at is not None and check.decision is None,
     )

@@ -68,6 +68,17 @@ NEEDS_REVIEWER = frozenset(
 """Reviewers are always notified of these: not final, or final and not to be mended by other photos sent in chat."""
 
 
+AGAINST_APPROVAL = (ResultStory.ID_UNVERIFIED, ResultStory.SUSPECTED_SPOOF, ResultStory.INCONCLUSIVE)
+"""What speaks against an approval without being final, the gravest first: nothing but a final result takes it back."""
+
+
+def is_graver(story: ResultStory | None, than: ResultStory | None) -> bool:
+    """Whether it speaks more against an approval than the other; what is not among `AGAINST_APPROVAL` never does."""
+    return story in AGAINST_APPROVAL and (
+        than not in AGAINST_APPROVAL or AGAINST_APPROVAL.index(story) < AGAINST_APPROVAL.index(than)
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
     """One row of the table, for job type 1 or for the submission and status calls."""

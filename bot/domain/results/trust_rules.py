@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from bot.domain.check.states import BEFORE_SENDING, FINAL, STICKY_REASONS, ReviewReason, State
 from bot.domain.outbox import PostKind
-from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
+from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory, is_graver
 
 
 class Source(StrEnum):
@@ -68,6 +68,8 @@ class Situation:
     """Codes of this attempt that were posted."""
     has_failed_here: bool = False
     """It had ended without a word of Smile ID's before: by a fault, or by a reviewer."""
+    story: ResultStory | None = None
+    """What counts so far of what Smile ID has said of this attempt."""
     is_forgotten: bool = False
     """The customer's data is erased, and no reviewer had decided about them."""
 
@@ -120,8 +122,13 @@ def _unsettling(message: ResultMeaning, now: Situation, reason: ReviewReason, te
     """A person must check. A check that awaits confirmation, or has its result, keeps its state meanwhile."""
     if message.code in now.codes_told:
         return Transition(fate=Disposition.AGREES)
-    moves = now.state in {State.SUBMITTING, State.PROCESSING} and now.claim is None
-    return Transition(fate=Disposition.COUNTED, move=(State.IN_REVIEW, reason) if moves else None, tell=tell)
+    move: tuple[State, ReviewReason | None] | None = None
+    if now.state in {State.SUBMITTING, State.PROCESSING}:
+        move = (State.IN_REVIEW, reason)
+    elif now.state is State.IN_REVIEW and is_graver(message.why, now.story):
+        # It stays in review for its reason, under which it may still be asked about; but not one person may approve it.
+        move = (State.IN_REVIEW, now.reason)
+    return Transition(fate=Disposition.COUNTED, move=move if now.claim is None else None, tell=tell)
 
 
 def _in_progress(message: ResultMeaning, now: Situation) -> Transition:
@@ -131,7 +138,7 @@ def _in_progress(message: ResultMeaning, now: Situation) -> Transition:
     if message.code in now.codes_told:
         return Transition(fate=Disposition.AGREES)
     # Also from a graver cause: Smile ID works on it after all, so its record is asked again.
-    moves = now.reason is not ReviewReason.SMILE_ID
+    moves = now.reason is not ReviewReason.SMILE_ID or is_graver(message.why, now.story)
     return Transition(
         fate=Disposition.COUNTED,
         move=(State.IN_REVIEW, ReviewReason.SMILE_ID) if moves else None,

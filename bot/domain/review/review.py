@@ -184,7 +184,7 @@ def needs_second(
     """
     if decision is Decision.APPROVED and failure == UNANSWERED:
         return True
-    if decision is Decision.APPROVED and story in also_for:
+    if decision is Decision.APPROVED and (story is ResultStory.ID_UNVERIFIED or story in also_for):
         return True
     if reason in STICKY_REASONS:
         return decision is not Decision.NEW_PHOTOS

@@ -59,9 +59,12 @@ def told(*codes: str) -> frozenset[str]:
 NOT_SENT = Situation(state=State.REQUESTED)
 SENDING = Situation(state=State.SUBMITTING)
 WAITING = Situation(state=State.PROCESSING)
-UNDER_REVIEW = replace(reviewing(ReviewReason.SMILE_ID), codes_told=told("0814"))
+UNDER_REVIEW = replace(reviewing(ReviewReason.SMILE_ID), codes_told=told("0814"), story=ResultStory.SUSPECTED_SPOOF)
 CODE_UNKNOWN = replace(reviewing(ReviewReason.UNKNOWN_CODE), codes_told=told("0899"))
-ID_NOT_VERIFIED = replace(reviewing(ReviewReason.ID_UNVERIFIED), codes_told=told("0810"))
+UNSURE = replace(reviewing(ReviewReason.SMILE_ID), codes_told=told("0815"), story=ResultStory.INCONCLUSIVE)
+ID_NOT_VERIFIED = replace(
+    reviewing(ReviewReason.ID_UNVERIFIED), codes_told=told("0810"), story=ResultStory.ID_UNVERIFIED
+)
 CLAIMED_APPROVED = Situation(state=State.PROCESSING, claim=Outcome.APPROVED)
 CLAIMED_REJECTED = Situation(state=State.PROCESSING, claim=Outcome.REJECTED)
 CLAIMED_FAILED = Situation(state=State.PROCESSING, claim=Outcome.FAILED)
@@ -225,6 +228,7 @@ CASES: list[tuple[str, Situation, ResultMeaning, Source, Disposition, Move, Post
     ("provisional while sending", SENDING, PROVISIONAL, CALLBACK, Disposition.COUNTED, SMILE_ID, PostKind.NOT_FINAL),
     ("provisional repeated", UNDER_REVIEW, PROVISIONAL, RECORD, Disposition.AGREES, None, None),
     ("another provisional", UNDER_REVIEW, INCONCLUSIVE, CALLBACK, Disposition.COUNTED, None, PostKind.NOT_FINAL),
+    ("a graver provisional", UNSURE, PROVISIONAL, CALLBACK, Disposition.COUNTED, SMILE_ID, PostKind.NOT_FINAL),
     (
         "provisional after unknown",
         CODE_UNKNOWN,
@@ -273,7 +277,15 @@ CASES: list[tuple[str, Situation, ResultMeaning, Source, Disposition, Move, Post
         PostKind.ID_UNVERIFIED,
     ),
     ("unverified repeated", ID_NOT_VERIFIED, UNVERIFIED, RECORD, Disposition.AGREES, None, None),
-    ("unverified under review", UNDER_REVIEW, UNVERIFIED, RECORD, Disposition.COUNTED, None, PostKind.ID_UNVERIFIED),
+    (
+        "unverified under review",
+        UNDER_REVIEW,
+        UNVERIFIED,
+        RECORD,
+        Disposition.COUNTED,
+        SMILE_ID,
+        PostKind.ID_UNVERIFIED,
+    ),
     ("unverified after a claim", CLAIMED_REJECTED, UNVERIFIED, CALLBACK, Disposition.LATE, None, None),
     ("unverified after the end", ENDED_APPROVED, UNVERIFIED, CALLBACK, Disposition.LATE, None, None),
     # Information beside the verdict.
