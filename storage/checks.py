@@ -346,7 +346,7 @@ def move(
             failure = CASE WHEN :has_verdict = 1 THEN NULL ELSE failure END,
             failure_words = CASE WHEN :has_verdict = 1 THEN NULL ELSE failure_words END,
             liveness = COALESCE(:liveness, liveness),
-            ended_at = CASE WHEN :ends = 1 THEN :now ELSE NULL END,
+            ended_at = CASE WHEN :ends = 1 THEN :now WHEN state = :target THEN ended_at ELSE NULL END,
             due_at = CASE WHEN :target IN ('requested', 'submitting') THEN due_at ELSE NULL END,
             leased_until = CASE WHEN :target IN ('requested', 'submitting') THEN leased_until ELSE NULL END
         WHERE ref = :ref AND state = :current
