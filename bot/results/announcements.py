@@ -11,14 +11,14 @@ from datetime import datetime
 from bot.access.permissions import Access
 from bot.access.rights import Role
 from bot.domain.check.check import Check
-from bot.domain.check.states import FINAL, STICKY_REASONS
+from bot.domain.check.states import STICKY_REASONS
 from bot.domain.outbox import OVERTAKEN_BY_DISPUTE, OVERTAKEN_BY_FINAL, AdminAlert, Post, PostKind
 from bot.domain.results.assurance import Doubt
 from bot.domain.results.attempt import Attempt
-from bot.domain.results.codes import NEEDS_REVIEWER, Outcome, ResultMeaning, ResultStory, is_graver
+from bot.domain.results.codes import AGAINST_APPROVAL, NEEDS_REVIEWER, Outcome, ResultMeaning, ResultStory
 from bot.domain.results.record_match import RecordMatch
 from bot.domain.results.trust_rules import Transition
-from bot.domain.review.review import Agreement, ReviewState, Subscription
+from bot.domain.review.review import Agreement, Decision, ReviewState, Subscription
 from bot.outbox import alerts
 from bot.review import subscriptions, transitions
 from bot.settings import ReviewNotify, Settings
@@ -26,7 +26,8 @@ from storage import checks, outbox, reviews
 from storage.engine.database import Transaction
 
 _NOTHING_NEW = frozenset({PostKind.NOT_FINAL.value, PostKind.OVERDUE.value})
-"""Smile ID still has no final result: no reason to reopen what a reviewer has decided, unless it had ended here."""
+"""Smile ID still has no final result: no reason to reopen what a reviewer has decided, unless it had ended here,
+or was approved and is doubted now."""
 _FINAL = frozenset({PostKind.RESULT, PostKind.RESULT_UNCONFIRMED})
 
 
@@ -164,7 +165,7 @@ class Announcements:
             now=received.at,
             receipt=received.receipt,
             opens=opens,
-            is_graver_now=is_graver(received.reading.why, received.check.verdict_why),
+            is_doubt=received.reading.why in AGAINST_APPROVAL,
         )
 
     def _call(
@@ -177,12 +178,12 @@ class Announcements:
         now: datetime,
         receipt: str | None = None,
         opens: bool = True,
-        is_graver_now: bool = False,
+        is_doubt: bool = False,
     ) -> str | None:
         """Call the reviewers, with a card in their channel if there is one. Returns the id of the card's post."""
         is_decided = checks.get(tx, check.ref).review is ReviewState.DECIDED
-        # Of what had ended without a word of Smile ID's, any word is new to who decided; so is a suspicion.
-        is_news = check.state in FINAL or is_graver_now
+        # Of what had ended without a word of Smile ID's, any word is new to who decided; to who approved, a doubt is.
+        is_news = check.failure is not None or (is_doubt and check.decision is Decision.APPROVED)
         if payload["tell"] in _NOTHING_NEW and is_decided and not is_news:
             return None
         channel = self.settings.review_channel
@@ -210,8 +211,11 @@ class Announcements:
 
 
 def _key(kind: PostKind, received: ReceivedMessage) -> str:
-    """Identifies an event, which is posted once: the job, and for some kinds the code or outcome."""
+    """Identifies an event, which is posted once: the job, and for some kinds the code, outcome or story."""
     match kind:
+        case PostKind.NOT_FINAL if received.reading.why in AGAINST_APPROVAL:
+            # The same code may have been told as less.
+            return f"{received.attempt.job_id}:{received.reading.code}:{received.reading.why.value}"
         case PostKind.NOT_FINAL | PostKind.UNKNOWN_CODE | PostKind.ID_UNVERIFIED:
             return f"{received.attempt.job_id}:{received.reading.code}"
         case PostKind.SECOND_FINAL:

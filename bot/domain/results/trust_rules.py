@@ -118,9 +118,14 @@ def rule(message: ResultMeaning, source: Source, now: Situation) -> Transition:
             return _final(message, source, now)
 
 
+def _is_told(message: ResultMeaning, now: Situation) -> bool:
+    """Whether people know of it. One code may mean what is graver the second time, by its text or its other fields."""
+    return message.code in now.codes_told and not is_graver(message.why, now.story)
+
+
 def _unsettling(message: ResultMeaning, now: Situation, reason: ReviewReason, tell: PostKind) -> Transition:
     """A person must check. A check that awaits confirmation, or has its result, keeps its state meanwhile."""
-    if message.code in now.codes_told:
+    if _is_told(message, now):
         return Transition(fate=Disposition.AGREES)
     move: tuple[State, ReviewReason | None] | None = None
     if now.state in {State.SUBMITTING, State.PROCESSING}:
@@ -135,7 +140,7 @@ def _in_progress(message: ResultMeaning, now: Situation) -> Transition:
     # What was given up here has no final result: a spoof that Smile ID suspects after all must reach a person.
     if now.claim is not None or now.verdict is not None or (now.state in FINAL and not _gave_up(now)):
         return Transition(fate=Disposition.LATE)
-    if message.code in now.codes_told:
+    if _is_told(message, now):
         return Transition(fate=Disposition.AGREES)
     # Also from a graver cause: Smile ID works on it after all, so its record is asked again.
     moves = now.reason is not ReviewReason.SMILE_ID or is_graver(message.why, now.story)

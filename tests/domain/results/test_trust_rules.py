@@ -7,10 +7,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bot.domain.check.states import ReviewReason, State, check_move
+from bot.domain.check.states import FINAL, STICKY_REASONS, ReviewReason, State, check_move
 from bot.domain.outbox import PostKind
 from bot.domain.results import trust_rules
-from bot.domain.results.codes import Outcome, ResultMeaning, ResultStory
+from bot.domain.results.codes import AGAINST_APPROVAL, Outcome, ResultMeaning, ResultStory, is_graver
 from bot.domain.results.trust_rules import (
     Disposition,
     Situation,
@@ -35,6 +35,8 @@ FAILED = message("0001", Outcome.FAILED, ResultStory.PHOTO_UNUSABLE)
 ID_NOT_FOUND = message("1013", Outcome.REJECTED, ResultStory.ID_NOT_FOUND)
 AUTHORITY_DOWN = message("1015", Outcome.FAILED, ResultStory.AUTHORITY_DOWN)
 PROVISIONAL = message("0814", Outcome.IN_PROGRESS, ResultStory.SUSPECTED_SPOOF)
+HARMLESS = message("0814", Outcome.IN_PROGRESS, ResultStory.PROVISIONAL)
+NOT_YET_APPROVED = message("0810", Outcome.IN_PROGRESS, ResultStory.NOT_FINAL)
 INCONCLUSIVE = message("0815", Outcome.IN_PROGRESS, ResultStory.INCONCLUSIVE)
 UNVERIFIED = message("0810", Outcome.ID_UNVERIFIED, ResultStory.ID_UNVERIFIED)
 UNKNOWN = message("0899", Outcome.UNKNOWN, ResultStory.UNKNOWN_CODE)
@@ -44,7 +46,7 @@ NO_SUSPECTS = message("5210", Outcome.INFORMATION, ResultStory.ANTIFRAUD)
 
 MESSAGES = [
     *(APPROVED, APPROVED_BY_PERSON, REJECTED, SPOOF, FAILED, ID_NOT_FOUND, AUTHORITY_DOWN, PROVISIONAL),
-    *(INCONCLUSIVE, UNVERIFIED, UNKNOWN, ID_DETAILS, SUSPECTS, NO_SUSPECTS),
+    *(HARMLESS, NOT_YET_APPROVED, INCONCLUSIVE, UNVERIFIED, UNKNOWN, ID_DETAILS, SUSPECTS, NO_SUSPECTS),
 ]
 
 
@@ -61,6 +63,7 @@ SENDING = Situation(state=State.SUBMITTING)
 WAITING = Situation(state=State.PROCESSING)
 UNDER_REVIEW = replace(reviewing(ReviewReason.SMILE_ID), codes_told=told("0814"), story=ResultStory.SUSPECTED_SPOOF)
 CODE_UNKNOWN = replace(reviewing(ReviewReason.UNKNOWN_CODE), codes_told=told("0899"))
+TOLD_HARMLESS = replace(reviewing(ReviewReason.SMILE_ID), codes_told=told("0814"), story=ResultStory.PROVISIONAL)
 UNSURE = replace(reviewing(ReviewReason.SMILE_ID), codes_told=told("0815"), story=ResultStory.INCONCLUSIVE)
 ID_NOT_VERIFIED = replace(
     reviewing(ReviewReason.ID_UNVERIFIED), codes_told=told("0810"), story=ResultStory.ID_UNVERIFIED
@@ -228,6 +231,16 @@ CASES: list[tuple[str, Situation, ResultMeaning, Source, Disposition, Move, Post
     ("provisional while sending", SENDING, PROVISIONAL, CALLBACK, Disposition.COUNTED, SMILE_ID, PostKind.NOT_FINAL),
     ("provisional repeated", UNDER_REVIEW, PROVISIONAL, RECORD, Disposition.AGREES, None, None),
     ("another provisional", UNDER_REVIEW, INCONCLUSIVE, CALLBACK, Disposition.COUNTED, None, PostKind.NOT_FINAL),
+    (
+        "the same code for a graver cause",
+        TOLD_HARMLESS,
+        PROVISIONAL,
+        RECORD,
+        Disposition.COUNTED,
+        SMILE_ID,
+        PostKind.NOT_FINAL,
+    ),
+    ("the same code for less", UNDER_REVIEW, HARMLESS, RECORD, Disposition.AGREES, None, None),
     ("a graver provisional", UNSURE, PROVISIONAL, CALLBACK, Disposition.COUNTED, SMILE_ID, PostKind.NOT_FINAL),
     (
         "provisional after unknown",
@@ -481,6 +494,7 @@ class Sequence:
     claim_code: str | None = None
     verdict: Outcome | None = None
     has_failed_here: bool = False
+    story: ResultStory | None = None
     tells: list[tuple[PostKind, str]] = field(default_factory=list)
 
     def situation(self) -> Situation:
@@ -491,6 +505,7 @@ class Sequence:
             verdict=None if self.state is State.IN_REVIEW else self.verdict,
             codes_told=frozenset(code for _, code in self.tells),
             has_failed_here=self.has_failed_here,
+            story=self.story,
         )
 
     def apply(self, ruling: Transition, said: ResultMeaning) -> None:
@@ -503,6 +518,9 @@ class Sequence:
             self.state, self.reason = ruling.move
             if said.is_final and self.state is not State.IN_REVIEW:
                 self.verdict, self.has_failed_here = said.outcome, False
+            counts = said.is_final is (self.state in FINAL)
+            if counts and not (self.state is State.IN_REVIEW and is_graver(self.story, said.why)):
+                self.story = said.why
         if ruling.tell is not None:
             self.tells.append((ruling.tell, said.code))
 
@@ -517,6 +535,8 @@ class AnySequenceOfMessages(RuleBasedStateMachine):
         self.heard: set[Outcome] = set()
         self.claims: dict[Outcome, ResultMeaning] = {}
         self.last: tuple[ResultMeaning, Source] | None = None
+        self.doubts: set[ResultStory] = set()
+        """What people know of that speaks against an approval."""
 
     @initialize(state=st.sampled_from([State.REQUESTED, State.SUBMITTING, State.PROCESSING]))
     def begin(self, state: State) -> None:
@@ -534,6 +554,8 @@ class AnySequenceOfMessages(RuleBasedStateMachine):
             return
         if source is RECORD:
             self.record.add(said.outcome)
+        if ruling.fate in (Disposition.COUNTED, Disposition.AGREES) and said.why in AGAINST_APPROVAL:
+            self.doubts.add(said.why)
         if ruling.claims:
             self.claims[said.outcome] = said
         if said is UNVERIFIED and gave_up:
@@ -609,6 +631,11 @@ class AnySequenceOfMessages(RuleBasedStateMachine):
                 assert codes[code] in self.record
             if tell is PostKind.RESULT_UNCONFIRMED:
                 assert codes[code] is not Outcome.APPROVED
+
+    @invariant()
+    def one_person_never_approves_against_the_gravest_doubt(self) -> None:
+        if self.check.state is State.IN_REVIEW and self.check.reason not in STICKY_REASONS:
+            assert not any(is_graver(doubt, self.check.story) for doubt in self.doubts)
 
     @invariant()
     def has_a_reason_exactly_in_review(self) -> None:
