@@ -109,7 +109,7 @@ class StatusPoller(Process):
                 # It was run again before this result was confirmed, perhaps before anybody had heard of it.
                 self.settlement.report_old(tx, self._claimed(tx, attempt, now))
                 attempts.end_claim(tx, job_id)
-            again = _replaced_asked_again_at(check, now) if asked_at is None else None
+            again = _asked_again_at(check, check.consent_at, now) if asked_at is None else None
             attempts.next_ask(tx, job_id, ask_at=again, poll_at=None, polls=attempt.polls, confirms=0)
             return
         waited = attempt.claim_at is not None and now - attempt.claim_at >= self.settings.confirm_wait
@@ -122,7 +122,12 @@ class StatusPoller(Process):
         if is_waiting:
             self._report_delay(tx, check, attempt, now)
         until = _NO_END if is_waiting else _asked_until(check)
-        self._set_next(tx, attempt, until=until, is_answered=asked_at is not None, waited=waited, now=now)
+        again = None
+        if asked_at is None and check.state is State.FAILED and check.failure == "unsettled":
+            # Never polled, since whether Smile ID has it is unclear: one fault must not use up its one request.
+            again = _asked_again_at(check, check.ended_at, now)
+        is_answered = asked_at is not None
+        self._set_next(tx, attempt, until=until, again=again, is_answered=is_answered, waited=waited, now=now)
 
     def _set_next(
         self,
@@ -130,11 +135,13 @@ class StatusPoller(Process):
         attempt: Attempt,
         *,
         until: datetime | None,
+        again: datetime | None,
         is_answered: bool,
         waited: bool,
         now: datetime,
     ) -> None:
-        """Give the lease back with the time of the next request: to confirm a claim, to poll `until` then, or never."""
+        """Give the lease back with the time of the next request: to confirm a claim, to poll `until` then, to make one
+        `again` that had no answer, or never."""
         polls, poll_at, confirms = attempt.polls, attempt.poll_at, attempt.confirm_tries
         if poll_at is not None and poll_at <= now:
             polls += 1
@@ -147,7 +154,7 @@ class StatusPoller(Process):
         if poll_at is not None and until is not None and poll_at >= until and not is_answered:
             # This was to be the last one: it is made until it is answered.
             poll_at, until = now + ASK_LAST_EVERY, until + ASK_LAST_FOR
-        ask_at = poll_at if poll_at is not None and until is not None and poll_at < until else None
+        ask_at = poll_at if poll_at is not None and until is not None and poll_at < until else again
         if attempt.claim_at is not None:
             confirms += 1
             times = (
@@ -199,13 +206,15 @@ def _answers_end(attempt: Attempt, asked_at: datetime) -> bool:
     return asked_at > attempt.in_doubt_since
 
 
-def _replaced_asked_again_at(check: Check, now: datetime) -> datetime | None:
-    """The one request about a job that was run again since had no answer: when to make it again.
+def _asked_again_at(check: Check, ended_at: datetime | None, now: datetime) -> datetime | None:
+    """The one request about a job that was run again since, or ended `unsettled`, had no answer: when to make it again.
 
-    For as long as callbacks about it are taken, unless its customer is erased.
+    For as long after the end of its round as callbacks about it are taken, unless its customer is erased.
     """
+    if ended_at is None or check.personal_erased_at is not None:
+        return None
     again = now + ASK_LAST_EVERY
-    return again if again < check.consent_at + LATE_FOR and check.personal_erased_at is None else None
+    return again if again < ended_at + LATE_FOR else None
 
 
 def _order(record: Sequence[ResultMeaning], *, has_told: bool) -> list[tuple[int, bool]]:

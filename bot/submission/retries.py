@@ -30,7 +30,8 @@ MAX_TRIES = 20
 LONGEST_WAIT = timedelta(hours=1)
 """The most that a `Retry-After` makes us wait: a person is waiting too."""
 ASK_ONCE_MORE = timedelta(hours=1)
-"""After giving up in doubt the record is asked once more: a site without callbacks would miss a late result."""
+"""After giving up in doubt the record is asked until it answers once more (`bot.results.polling`): a site without
+callbacks would miss a late result."""
 
 _ALERTS = {
     "smile_id_away": AdminAlert.SMILE_ID_AWAY,

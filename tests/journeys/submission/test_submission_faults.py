@@ -5,6 +5,8 @@ the bot's patience is short.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,9 +19,10 @@ from bot.domain.check.check import Check
 from bot.sandbox.slack import Fault as SlackFault
 from bot.sandbox.smile_id import Fault
 from bot.submission.retries import MAX_TRIES
-from storage import attempts, leases
+from storage import attempts, leases, retention
 from storage.engine.database import Transaction
-from tests.journeys.world import ADMIN, PATIENT, Journey, StoppedClock, journey
+from tests.journeys.review.test_review import STAFF, decide
+from tests.journeys.world import ADMIN, PATIENT, REVIEWER, Journey, StoppedClock, journey
 from tests.patience import GIVE_UP_SECONDS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("engine")]
@@ -295,6 +298,80 @@ async def test_a_check_that_ended_in_doubt_still_hears_of_its_result_without_cal
         assert (await world.check(ref)).state == "in_review", world.thread()
         assert any("Approved" in text for text in world.thread())
         assert world.job().upload_count == 1
+
+
+@asynccontextmanager
+async def unsettled(folder: Path, *, story: str = "approved", hours: int) -> AsyncIterator[tuple[Journey, str]]:
+    """A check without callbacks whose zip Smile ID has: it ended in doubt, and Smile ID stayed away so long after."""
+    async with journey(folder, story=story, public=False, **STAFF) as world:
+        world.smile_id.fail_next("put", Fault.reset_after())
+        _always(world, "job_status", Fault.status(503))
+        ref = await world.ask()
+        check = await finish(world, ref, step_seconds=60)
+        assert (check.state, check.failure) == ("failed", "unsettled")
+        for _hour in range(hours):
+            world.clock.move(hours=1, minutes=1)
+            await world.work()
+        assert (await world.check(ref)).state == "failed"
+        yield world, ref
+
+
+async def test_a_check_that_ended_in_doubt_hears_of_its_result_however_long_smile_id_stayed_away(
+    tmp_path: Path,
+) -> None:
+    async with unsettled(tmp_path, hours=3) as (world, ref):
+        notices = len(world.notices())
+        world.smile_id.fault = None
+        world.clock.move(hours=1, minutes=1)
+        await world.settle()
+        check = await world.check(ref)
+        assert (check.state, check.reason, check.review) == ("in_review", "second_final", "open")
+        (told,) = [text for text in world.thread() if "Smile ID sent another final result" in text]
+        assert "first No result, now Approved" in told
+        assert len(world.notices()) > notices, "reviewers are called"
+        assert world.job().upload_count == 1
+
+
+async def test_once_it_is_answered_that_there_is_no_result_smile_id_is_asked_no_more(tmp_path: Path) -> None:
+    async with unsettled(tmp_path, story="never", hours=3) as (world, ref):
+        world.smile_id.fault = None
+        before = count(world, "job_status")
+        for _hour in range(4):
+            world.clock.move(hours=1, minutes=1)
+            await world.work()
+        assert count(world, "job_status") == before + 1
+        assert (await world.check(ref)).failure == "unsettled"
+
+
+async def test_a_smile_id_that_never_answers_is_asked_for_as_long_as_callbacks_are_taken(tmp_path: Path) -> None:
+    async with unsettled(tmp_path, hours=1) as (world, _ref):
+        world.clock.move(days=13, hours=20)
+        before = count(world, "job_status")
+        for _hour in range(6):
+            await world.work()
+            world.clock.move(hours=1, minutes=1)
+        asked = count(world, "job_status")
+        assert asked > before
+        world.clock.move(days=1)
+        await world.work()
+        assert count(world, "job_status") == asked
+
+
+async def test_an_erasure_while_smile_id_is_being_asked_is_the_end_of_the_asking(tmp_path: Path) -> None:
+    async with unsettled(tmp_path, hours=1) as (world, ref):
+
+        async def erase() -> None:
+            await world.bot.database.write(retention.erase_personal, ref, at=world.clock())
+
+        # Until somebody has, it cannot be erased.
+        await decide(world, REVIEWER, "rejected", "different_person")
+        _always(world, "job_status", replace(Fault.status(503), before=erase))
+        before = count(world, "job_status")
+        for _hour in range(3):
+            world.clock.move(hours=1, minutes=1)
+            await world.work()
+        assert (await world.check(ref)).personal_erased_at is not None
+        assert count(world, "job_status") == before + 1
 
 
 # Refusals
