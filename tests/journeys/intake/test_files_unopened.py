@@ -13,12 +13,13 @@ from storage import batches
 from storage.engine.database import Transaction
 from storage.engine.sealing import Sealer
 from tests.journeys.intake.test_altered_files import close_previews
-from tests.journeys.intake.test_batches import batch_message, csv_of, drop, person, photos
+from tests.journeys.intake.test_batches import TABLES, batch_message, csv_of, drop, person, photos
 from tests.journeys.intake.test_file_approvals import only_file
-from tests.journeys.world import ADMIN, REVIEWER, Journey, journey
+from tests.journeys.world import ADMIN, REVIEWER, SELFIE, Journey, journey
 
 pytestmark = pytest.mark.anyio
 
+NAMED = {"ada.jpg": SELFIE, "bola.jpg": SELFIE}
 TWO = {"people.csv": csv_of([person(0, "22222222220"), person(1, "22222222221")]), **photos(2)}
 NOT_CONFIGURED = Sealer([b"k" * 32])
 NAMES_THE_SETTING = "sealed with a key that KYC_ENCRYPTION_KEYS does not hold"
@@ -196,3 +197,60 @@ async def test_a_file_on_its_way_whose_preview_was_altered_is_not_paused_and_can
         await come_to_rest(world)
         assert await state(world) is BatchState.CANCELLED
         assert len(world.smile_id.jobs) == 1
+
+
+def lose_key_of_older(tx: Transaction) -> None:
+    """As of a file that was confirmed by a version which counted no checks for their day."""
+    lose_key(tx)
+    tx.run("DELETE FROM spending")
+
+
+def of_confirmed(spoil: Callable[[Transaction], None]) -> Callable[[Transaction], None]:
+    """The same, but with the other files left as they are."""
+
+    def spoil_confirmed(tx: Transaction) -> None:
+        kept = tx.rows("SELECT id, reading_sealed FROM batches WHERE state <> 'confirmed'")
+        spoil(tx)
+        for row in kept:
+            tx.run(
+                "UPDATE batches SET reading_sealed = :sealed WHERE id = :id", sealed=row["reading_sealed"], id=row["id"]
+            )
+
+    return spoil_confirmed
+
+
+async def states(world: Journey) -> list[BatchState]:
+    """Of all files, oldest first."""
+    found = await world.bot.database.read(lambda tx: tx.column("SELECT id FROM batches ORDER BY asked_at"))
+    return [(await world.bot.database.read(batches.get, batch_id, sealed=False)).state for batch_id in found]
+
+
+@pytest.mark.parametrize("spoil", [lose_key, lose_key_of_older, close_previews], ids=["key", "older", "altered"])
+async def test_a_confirmed_file_that_does_not_open_counts_with_the_next_one_and_is_no_fault_of_that(
+    tmp_path: Path, spoil: Callable[[Transaction], None]
+) -> None:
+    async with journey(tmp_path, KYC_BATCH_APPROVAL="2", KYC_MANAGERS=REVIEWER) as world:
+        world.has_thief = True
+        first = await drop(world, TWO)
+        second = await drop(world, {"one.csv": csv_of([person(5, "22222222225")]), "5.jpg": photos(1)["0.jpg"]})
+        assert (await world.analyst.click(first, ids.BATCH_CONFIRM)).ok
+        await world.bot.database.write(of_confirmed(spoil))
+        assert (await world.analyst.click(second, ids.BATCH_CONFIRM)).ok
+        assert await states(world) == [BatchState.CONFIRMED, BatchState.APPROVAL]
+        await world.settle()
+        (card,) = [m for m in world.slack.direct_messages(REVIEWER) if ids.BATCH_APPROVE in str(m.blocks)]
+        if spoil is close_previews:
+            assert [line for line in world.direct(ADMIN) if "Record altered" in line]
+            assert await states(world) == [BatchState.REFUSED, BatchState.APPROVAL]
+        else:
+            assert "Sent by the same person within 24 hours, and approved by nobody: 2." in world.slack.plain(card)
+
+
+async def test_of_a_file_that_does_not_open_the_hidden_rows_count_that_were_confirmed_with_it(tmp_path: Path) -> None:
+    async with journey(tmp_path, KYC_BATCH_APPROVAL="2", KYC_MANAGERS=REVIEWER) as world:
+        first = await drop(world, {"people.xlsx": (TABLES / "filtered-row.xlsx").read_bytes(), **NAMED})
+        second = await drop(world, {"one.csv": csv_of([person(5, "22222222225")]), "5.jpg": photos(1)["0.jpg"]})
+        assert (await world.analyst.click(first, ids.BATCH_CONFIRM_HIDDEN)).ok
+        await world.bot.database.write(of_confirmed(lose_key))
+        assert (await world.analyst.click(second, ids.BATCH_CONFIRM)).ok
+        assert await states(world) == [BatchState.CONFIRMED, BatchState.APPROVAL]
