@@ -127,6 +127,7 @@ def _outbox(
 ) -> tuple[Outbox, WorkerPool[Post]]:
     """What the bot says unprompted: who builds each kind of post, what follows its end, and what works it off."""
     process, instances, slack = base.process, base.instances, base.outgoing.slack
+    settings = process["settings"]
     outbox = Outbox(
         **process,
         slack=slack,
@@ -149,7 +150,7 @@ def _outbox(
             **link_posts.followers(),
         },
         rate_limiter=RateLimiter(
-            usual=timedelta(seconds=1 / process["settings"].slack_posts_per_second),
+            usual=timedelta(seconds=1 / settings.slack_posts_per_second),
             steady=base.steady,
             # The pool is made from the outbox, and wakes when a pause of the outbox ends.
             wake_in=lambda wait: pool.wake_in(wait),  # noqa: PLW0108 - `pool` does not exist yet

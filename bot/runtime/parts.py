@@ -219,9 +219,10 @@ class PrivacyParts(TypedDict):
 def make_privacy(base: Foundation) -> PrivacyParts:
     """What is deleted, when, and what proves it."""
     process, health, instances, steady = base.process, base.health, base.instances, base.steady
+    settings = process["settings"]
     # Half of what Slack takes: the other half is for what people wait for. Each tick wakes the pool.
     pace = RateLimiter(
-        usual=timedelta(seconds=2 / process["settings"].slack_posts_per_second),
+        usual=timedelta(seconds=2 / settings.slack_posts_per_second),
         steady=steady,
         wake_in=lambda _wait: None,
         share=lambda: instances.count,
