@@ -129,6 +129,12 @@ def _messages() -> Iterator[Scene]:
     ):
         yield Scene(caption=caption, shows=batch.lost(shown), kinds=[PostKind.BATCH_LOST], place=Place.DIRECT)
     yield Scene(
+        caption="It was refused, and its message takes no update",
+        shows=batch.refused_directly(refused),
+        kinds=[PostKind.BATCH_LOST],
+        place=Place.DIRECT,
+    )
+    yield Scene(
         caption="Its message was deleted and could not be posted anew",
         shows=batch.in_place(replace(BATCH, state=BatchState.PAUSED), _COUNTS),
         kinds=[PostKind.BATCH_LOST, PostKind.BATCH_PROGRESS],
