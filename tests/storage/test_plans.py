@@ -98,6 +98,7 @@ PAGES: Mapping[str, str] = {
 }
 """They sort the few rows that a limit or a span leaves."""
 NOT_REACHED: Mapping[str, str] = {
+    "batches.py _checks_to_come": "a file that does not open; one row of each table, by its key",
     "engine/chain.py append": "a restore",
     "engine/chain.py begin": "an upgrade",
     "engine/chain.py _older_lines": "an upgrade, and its proof",
@@ -125,7 +126,7 @@ NOT_REACHED: Mapping[str, str] = {
     "rekey.py renew_checks": "`kyc-bot rekey`: only a MAC of an older key is renewed",
     "rekey.py _renew": "the same",
 }
-"""What no call of this test sends: commands beside a bot, restores and upgrades."""
+"""What no call of this test sends: commands beside a bot, restores, upgrades, and files that do not open."""
 
 
 @pytest.fixture(scope="module")
